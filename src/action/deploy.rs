@@ -1,0 +1,220 @@
+//! `deploy FILE TODO` when oneprovision creates a host, `deploy FILE NAME HOST_ID NAME` when it resumes one.
+//!
+//! Prints the deploy id and nothing else: oneprovision stores all of it as `DEPLOY_ID`. It writes the file
+//! itself and sends an empty STDIN; OpenNebula's documentation says that STDIN holds what is to be written to
+//! the file. Both work.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use argh::FromArgs;
+
+use super::{Context, Named};
+use crate::file;
+use crate::host::{Host, Owner, Settings};
+use crate::journal::Journal;
+use crate::lifecycle::Job;
+use crate::opennebula::{Which, warn_if_exposed};
+use crate::xml;
+
+/// The largest deployment file that is read; the largest seen had 20 KB.
+const LIMIT: u64 = 4 << 20;
+/// How long STDIN may stay silent where the file is there already, and how long where it is not.
+const SILENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Order a machine for a host (or power on the one that it has), wait until it is up, and print its deploy id.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "deploy", help_triggers("-h", "--help"))]
+pub struct Deploy {
+    /// the host's XML; written from STDIN unless that is empty
+    #[argh(positional, arg_name = "DEPLOYMENT_FILE")]
+    file: String,
+    /// the host: TODO, or NAME HOST_ID NAME where it is resumed
+    #[argh(positional, arg_name = "HOST")]
+    host: Vec<String>,
+}
+
+impl Deploy {
+    /// Runs the action.
+    ///
+    /// # Errors
+    /// The first line says what to do; nothing is left behind, or it says what.
+    pub fn run(self, context: &Context<'_>) -> Result<()> {
+        let argument_id = Named::of(&self.host).host_id()?;
+        let path = Path::new(&self.file);
+        let mut host = read_host(path, context)?;
+        let row = context.row_of(Some(&host))?;
+        let owner = Owner::of(&host);
+        // Everything that can be wrong with the order is said before anybody is asked anything.
+        let order = match host.deploy_id() {
+            Some(_) => None,
+            None => Some((row.order)(
+                &host,
+                &settings(&host, context),
+                &owner,
+                &context.report,
+            )?),
+        };
+        if let (false, Some(id)) = (row.secrets.is_empty(), argument_id.or(host.id)) {
+            match context.from_oned(Some(Which::Id(id)))? {
+                Some(known) => {
+                    host.take_provision(&known, row.secrets);
+                    if host.deploy_id().is_none() && known.deploy_id().is_some() {
+                        context
+                            .report
+                            .info("oned knows the machine of this host already");
+                        host.take_provision(&known, &["DEPLOY_ID"]);
+                    }
+                }
+                // What the file has is encrypted: of no use to the provider.
+                None => host.drop_provision(row.secrets),
+            }
+        } else if !row.secrets.is_empty() {
+            warn_if_exposed(path, "holds a token in clear", &context.report);
+        }
+        let settings = settings(&host, context);
+        let backend = (row.open)(&settings, context.report)?;
+        let lifecycle = context.lifecycle(&backend, &settings)?;
+        let called = host.called();
+        if let Some(text) = host.deploy_id() {
+            let id = (row.id)(text)
+                .with_context(|| format!("DEPLOY_ID of {called} is {text:?}, which is not {}: mend it with onehost update", row.id_form))?;
+            lifecycle
+                .resume(&id)
+                .map_err(|trouble| anyhow!("cannot resume {called} on machine {id}: {trouble}"))?;
+            return context
+                .report
+                .answer(id.as_str())
+                .context("the deploy id cannot be printed: keep stdout open");
+        }
+        let order = order.context("the host lost its DEPLOY_ID while it was read")?;
+        if !owner.is_lasting() {
+            context.report.warn(format_args!(
+                "{called} has no PROVISION_ID and no random name: a killed deploy could not find its machine again"
+            ));
+        }
+        let journal = Journal::beside(path, owner.identity(), row.id);
+        lifecycle
+            .deploy(
+                &Job {
+                    order: &order,
+                    owner: &owner,
+                    journal: &journal,
+                    remove: &|id| context.removal(id, &host),
+                },
+                |id| context.report.answer(id.as_str()),
+            )
+            .map_err(|failure| {
+                let first = format!("{} gives no machine for {called}: {failure}", row.name);
+                match failure.cause {
+                    Some(cause) => anyhow!(cause).context(first),
+                    None => anyhow!(first),
+                }
+            })
+    }
+}
+
+fn settings<'a>(host: &'a Host, context: &Context<'a>) -> Settings<'a> {
+    Settings {
+        host: Some(host),
+        environment: context.environment,
+    }
+}
+
+/// The host of the deployment file; what STDIN holds is written there first.
+fn read_host(path: &Path, context: &Context<'_>) -> Result<Host> {
+    let given = read_stdin(path, context)?;
+    let (source, bytes) = match given {
+        Some(bytes) => ("STDIN".to_owned(), bytes),
+        None => {
+            let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
+                anyhow!(
+                    "the deployment file {:?} cannot be read ({error}): give the path of one, or its XML on STDIN",
+                    path.display().to_string()
+                )
+            })?;
+            (format!("the deployment file {}", path.display()), bytes)
+        }
+    };
+    let (host, warnings) = xml::decode(&bytes).and_then(Host::parse).map_err(|error| {
+        anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`")
+    })?;
+    for warning in warnings {
+        context.report.warn(format_args!("{source}: {warning}"));
+    }
+    if source == "STDIN" {
+        file::replace(path, &bytes).map_err(|error| {
+            anyhow!(
+                "the deployment file {:?} cannot be written ({error}): see its folder",
+                path.display().to_string()
+            )
+        })?;
+    }
+    Ok(host)
+}
+
+/// What STDIN holds, unless that is nothing.
+///
+/// A STDIN that never closes does not hold up a deploy whose file is there already.
+fn read_stdin(path: &Path, context: &Context<'_>) -> Result<Option<Vec<u8>>> {
+    enum News {
+        Begun,
+        Done(std::io::Result<Vec<u8>>),
+    }
+    let (tell, news) = mpsc::channel();
+    thread::Builder::new()
+        .name("stdin".into())
+        .spawn(move || {
+            let mut stdin = std::io::stdin().lock();
+            let mut first = [0];
+            let result = match stdin.read(&mut first) {
+                Ok(0) => Ok(Vec::new()),
+                Ok(_) => {
+                    let _ = tell.send(News::Begun);
+                    file::read_bounded((&first[..]).chain(stdin), LIMIT)
+                }
+                Err(error) => Err(error),
+            };
+            let _ = tell.send(News::Done(result));
+        })
+        .context("cannot start the thread that reads STDIN")?;
+    let is_there = path.exists();
+    let mut patience = if is_there { SILENCE } else { PATIENCE };
+    loop {
+        match news.recv_timeout(patience) {
+            Ok(News::Begun) => patience = PATIENCE,
+            Ok(News::Done(Ok(bytes))) if bytes.iter().all(u8::is_ascii_whitespace) => {
+                return Ok(None);
+            }
+            Ok(News::Done(Ok(bytes))) => return Ok(Some(bytes)),
+            // Closed, or a terminal that we may not read: there is nothing on it.
+            Ok(News::Done(Err(error)))
+                if is_there && error.kind() != std::io::ErrorKind::InvalidData =>
+            {
+                return Ok(None);
+            }
+            Ok(News::Done(Err(error))) => {
+                bail!("STDIN cannot be read: {error}: send the XML of a host, or nothing")
+            }
+            Err(RecvTimeoutError::Timeout) if is_there && patience == SILENCE => {
+                context.report.warn(format_args!(
+                    "STDIN stays open and silent: reading {} instead",
+                    path.display()
+                ));
+                return Ok(None);
+            }
+            Err(_) => bail!(
+                "there is no deployment file {} and STDIN brings none: write the one or the other",
+                path.display()
+            ),
+        }
+        context.interrupt.check().map_err(|signal| {
+            anyhow!("interrupted ({signal}) while STDIN was read: nothing was done")
+        })?;
+    }
+}

@@ -1,0 +1,128 @@
+//! `poll DEPLOY_ID NAME HOST_ID NAME`, after a host was created, reset or resumed.
+//!
+//! oneprovision splits what is printed at blanks, and each piece at its first `=`; so no value holds a blank.
+//! It names the host by `GUEST_IP_ADDRESSES`: split at commas, the first piece less its first character, the
+//! quote. 5.8 and 5.10 do not take off a closing quote, so there is always a comma before it.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use argh::FromArgs;
+
+use super::{Context, Named};
+use crate::backend::{Machine, State, Traffic};
+
+/// Print the values of a machine: its addresses, its state, its size and its traffic.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "poll", help_triggers("-h", "--help"))]
+pub struct Poll {
+    /// the id that deploy printed
+    #[argh(positional, arg_name = "DEPLOY_ID")]
+    deploy_id: String,
+    /// its host: NAME HOST_ID NAME, or NAME alone, by which the id is looked up
+    #[argh(positional, arg_name = "HOST")]
+    host: Vec<String>,
+}
+
+impl Poll {
+    /// Runs the action.
+    ///
+    /// # Errors
+    /// The machine is gone, has no address yet, or cannot be asked for.
+    pub fn run(self, context: &Context<'_>) -> Result<()> {
+        let named = Named::of(&self.host);
+        let target = context.target(&self.deploy_id, &named)?;
+        let called = named.called();
+        let id = &target.id;
+        let machine = target
+            .lifecycle
+            .look(id)
+            .map_err(|trouble| anyhow!("cannot look at machine {id} of {called}: {trouble}"))?
+            .with_context(|| {
+                format!("machine {id} of {called} is gone: delete the host and create it anew")
+            })?;
+        if machine.addresses.is_empty() {
+            bail!(
+                "machine {id} of {called} has no address yet, it is {}: try again when it is active",
+                machine.state_name
+            );
+        }
+        let by = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let traffic = target.backend.traffic(id, by).unwrap_or_else(|error| {
+            context.report.warn(format_args!(
+                "the traffic of machine {id} is unknown: {error}"
+            ));
+            Traffic::default()
+        });
+        let mut line = values(&machine, traffic);
+        if target.shows_root_password {
+            match machine
+                .root_password
+                .as_ref()
+                .map(|password| password.expose())
+            {
+                Some(password) if password.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
+                    line.push_str(&format!(" ROOT_PASSWORD=\"{password}\""));
+                }
+                Some(_) => context
+                    .report
+                    .warn("the root password cannot be printed on one line: see the provider"),
+                None => context
+                    .report
+                    .info("the provider does not tell the root password any more"),
+            }
+        }
+        context
+            .report
+            .answer(&line)
+            .context("the values cannot be printed: keep stdout open")
+    }
+}
+
+fn values(machine: &Machine, traffic: Traffic) -> String {
+    let mut pieces = Vec::new();
+    if let Some((cpus, memory)) = machine.size {
+        pieces.push(format!("CPU={}", cpus.saturating_mul(100)));
+        pieces.push(format!("MEMORY={memory}"));
+        pieces.push(format!("NETTX={}", traffic.sent));
+        pieces.push(format!("NETRX={}", traffic.received));
+    }
+    let addresses: Vec<String> = machine.addresses.iter().map(ToString::to_string).collect();
+    let comma = if addresses.len() == 1 { "," } else { "" };
+    pieces.push(format!(
+        "GUEST_IP_ADDRESSES=\"{}{comma}\"",
+        addresses.join(",")
+    ));
+    pieces.push(format!(
+        "STATE={}",
+        match machine.state {
+            State::On => "RUNNING",
+            State::Off => "POWEROFF",
+            State::Failed => "FAILURE",
+            State::Starting | State::Stopping | State::Deleting => "UNKNOWN",
+        }
+    ));
+    for (name, value) in &machine.values {
+        pieces.push(format!("{name}=\"{}\"", word(value)));
+    }
+    pieces.join(" ")
+}
+
+/// `text` as a value that ends where it should: of letters that neither a blank, a quote nor a terminal ends.
+fn word(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' | '\\' | '=' | '\'' | '`' => '_',
+            c if c.is_whitespace() || c.is_control() || !c.is_ascii() => '_',
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_stays_one_word() {
+        assert_eq!(word("centos 7\n\"x=\u{1b}é"), "centos_7__x___");
+    }
+}

@@ -1,0 +1,47 @@
+//! `shutdown DEPLOY_ID NAME SHUTDOWN_POWEROFF HOST_ID NAME`, for `oneprovision host poweroff`.
+//!
+//! The third word is a state of OpenNebula's virtual machines (`LCM_STATE`), from which this contract was
+//! derived: `SHUTDOWN` ends the machine, the other two leave it to be resumed.
+
+use anyhow::{Result, bail};
+use argh::FromArgs;
+
+use super::Context;
+use crate::lifecycle::Lifecycle;
+
+/// Power a machine off, or delete it, as LCM_STATE says.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "shutdown", help_triggers("-h", "--help"))]
+pub struct Shutdown {
+    /// the id that deploy printed
+    #[argh(positional, arg_name = "DEPLOY_ID")]
+    deploy_id: String,
+    /// the name of the host
+    #[argh(positional, arg_name = "HOST")]
+    name: String,
+    /// SHUTDOWN deletes the machine, SHUTDOWN_POWEROFF and SHUTDOWN_UNDEPLOY power it off
+    #[argh(positional, arg_name = "LCM_STATE")]
+    state: String,
+    /// HOST_ID NAME; without them the id is looked up by HOST
+    #[argh(positional, arg_name = "HOST_ID")]
+    host: Vec<String>,
+}
+
+impl Shutdown {
+    /// Runs the action.
+    ///
+    /// # Errors
+    /// The state is none of the three, or the machine did not do as it was asked.
+    pub fn run(self, context: &Context<'_>) -> Result<()> {
+        let what = match self.state.as_str() {
+            "SHUTDOWN" => Lifecycle::cancel,
+            "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => Lifecycle::power_off,
+            other => bail!(
+                "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
+            ),
+        };
+        let mut host = vec![self.name];
+        host.extend(self.host);
+        context.carry_out(&self.deploy_id, &host, what)
+    }
+}

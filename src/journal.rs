@@ -1,0 +1,77 @@
+//! What a deploy has at stake, noted beside its deployment file, so that the next run for the same file knows
+//! what one that was killed had no time to hand over or to delete.
+//!
+//! A machine can also be found by its tag, but a listing lags by several seconds: an order that was sent just
+//! before a SIGKILL would be missed by a run that follows at once.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::backend::MachineId;
+use crate::file;
+
+/// What an earlier run noted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The machine, if the order got its answer.
+    pub machine: Option<MachineId>,
+    /// How long ago that was.
+    pub age: Duration,
+}
+
+/// The note of one deployment file.
+pub struct Journal {
+    path: PathBuf,
+    identity: String,
+    id: fn(&str) -> Option<MachineId>,
+}
+
+impl Journal {
+    /// The journal beside `deployment_file`, for the owner with this tag; `id` reads the id of a machine.
+    pub fn beside(
+        deployment_file: &Path,
+        identity: &str,
+        id: fn(&str) -> Option<MachineId>,
+    ) -> Self {
+        let mut path = deployment_file.as_os_str().to_owned();
+        path.push(".order");
+        Self {
+            path: path.into(),
+            identity: identity.to_owned(),
+            id,
+        }
+    }
+
+    /// What an earlier run for the same owner left; none that cannot be read.
+    pub fn read(&self) -> Option<Entry> {
+        let (text, modified) = file::read(&self.path, 4096).ok()?;
+        let text = String::from_utf8(text).ok()?;
+        let mut lines = text.lines();
+        if lines.next() != Some(&self.identity) {
+            return None;
+        }
+        Some(Entry {
+            machine: lines.next().and_then(self.id),
+            // A clock that was set back must not make it look old.
+            age: SystemTime::now()
+                .duration_since(modified)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Notes that a machine is being ordered, or which one it is.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn note(&self, machine: Option<&MachineId>) -> io::Result<()> {
+        let id = machine.map(MachineId::as_str).unwrap_or_default();
+        file::replace(&self.path, format!("{}\n{id}\n", self.identity).as_bytes())
+    }
+
+    /// Removes the note: nothing is at stake any more.
+    pub fn close(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,58 @@
+//! A secret is a type: it cannot be printed, and it knows how to take itself out of a text.
+
+use std::fmt;
+
+/// A token, a session, a password or user data: something that must appear in no output, log or error.
+///
+/// It has no `Display`, and its `Debug` tells nothing, so that only [`Secret::expose`] gives it away.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text that must not be shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` without this secret, for words of others that may quote it back to us.
+    ///
+    /// Secrets of fewer than four characters are left: they would tear holes into every sentence,
+    /// and no provider issues them.
+    pub fn strike_from(&self, text: &str) -> String {
+        if self.0.len() < 4 || !text.contains(&self.0) {
+            return text.to_owned();
+        }
+        text.replace(&self.0, "[secret]")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_does_not_show_it() {
+        assert_eq!(format!("{:?}", Secret::new("tok-1")), "Secret");
+    }
+
+    #[test]
+    fn it_is_struck_from_what_others_say() {
+        let token = Secret::new("tok-1234");
+        assert_eq!(
+            token.strike_from("bad token tok-1234!"),
+            "bad token [secret]!"
+        );
+        assert_eq!(Secret::new("").strike_from("nothing"), "nothing");
+    }
+}

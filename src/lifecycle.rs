@@ -203,7 +203,7 @@ struct Pace {
 }
 
 impl Pace {
-    const SHORTEST: Duration = Duration::from_millis(250);
+    const SHORTEST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(10);
     /// The share of the time passed that the next pause takes.
     const SHARE: u32 = 15;

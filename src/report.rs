@@ -5,7 +5,7 @@
 //! first error frame, and writes the rest to its debug log.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
@@ -42,13 +42,29 @@ impl Report {
         }
     }
 
-    /// Writes the answer of an action to stdout, as one line.
+    /// Writes a text to stdout, as its own line.
     ///
     /// # Errors
     /// Whatever keeps the caller from getting it: a closed pipe, a full disk.
     pub fn answer(&self, line: &str) -> io::Result<()> {
+        self.print(&format!("{line}\n"))
+    }
+
+    /// Writes the deploy id to stdout. No line feed follows, but on a terminal: the stdout of `deploy` is
+    /// stored whole, and a line feed in it would cut the next command line in two.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn deploy_id(&self, id: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            return self.answer(id);
+        }
+        self.print(id)
+    }
+
+    fn print(&self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(format!("{line}\n").as_bytes())?;
+        stdout.write_all(text.as_bytes())?;
         stdout.flush()
     }
 

@@ -89,7 +89,7 @@ impl Deploy {
                 .map_err(|trouble| anyhow!("cannot resume {called} on machine {id}: {trouble}"))?;
             return context
                 .report
-                .answer(id.as_str())
+                .deploy_id(id.as_str())
                 .context("the deploy id cannot be printed: keep stdout open");
         }
         let order = order.context("the host lost its DEPLOY_ID while it was read")?;
@@ -107,7 +107,7 @@ impl Deploy {
                     journal: &journal,
                     remove: &|id| context.removal(id, &host),
                 },
-                |id| context.report.answer(id.as_str()),
+                |id| context.report.deploy_id(id.as_str()),
             )
             .map_err(|failure| {
                 let first = format!("{} gives no machine for {called}: {failure}", row.name);

@@ -1,0 +1,225 @@
+//! What every test of the binary starts from: the simulator, a folder of links to the real binary, a home with
+//! oneadmin's credentials, and oneprovision to call through them in a scrubbed environment.
+
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own and takes what it needs"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use simulator::oneprovision::{Answer, Host};
+use simulator::{HostTemplate, Oneprovision, Operation, Options, SESSION, Simulator};
+
+/// The real binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pm-packet");
+/// The six actions.
+pub const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
+/// A deploy id that no machine has.
+pub const UNKNOWN_ID: &str = "00000000-1111-2222-3333-444444444444";
+
+/// A front-end with the driver installed, beside a provider.
+pub struct Bench {
+    pub simulator: Simulator,
+    pub oneprovision: Oneprovision,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// One whose waits may take 20 s: enough for every test, and short where one hangs.
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("pm-packet-{}-{number}", std::process::id()));
+        let home = folder.join("home");
+        fs::create_dir_all(home.join(".one")).unwrap();
+        let mut one_auth = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(home.join(".one/one_auth"))
+            .unwrap();
+        writeln!(one_auth, "{SESSION}").unwrap();
+        for driver in ["packet", "dummy"] {
+            let links = folder.join("remotes/pm").join(driver);
+            fs::create_dir_all(&links).unwrap();
+            for action in ACTIONS {
+                symlink("../pm-packet", links.join(action)).unwrap();
+            }
+        }
+        symlink(BINARY, folder.join("remotes/pm/pm-packet")).unwrap();
+        let simulator = Simulator::start(options).unwrap();
+        let oneprovision =
+            Oneprovision::new(&folder.join("remotes"), &home, &simulator).with("PM_TIMEOUT", "20");
+        Self {
+            simulator,
+            oneprovision,
+            folder,
+        }
+    }
+
+    /// The same with another variable in the drivers' environment.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.oneprovision = self.oneprovision.clone().with(name, value);
+        self
+    }
+
+    /// The same without a variable.
+    pub fn unset(mut self, name: &str) -> Self {
+        self.oneprovision = self.oneprovision.clone().without(name);
+        self
+    }
+
+    /// Registers a host in oned.
+    pub fn host(&self, template: &HostTemplate) -> Host<'_> {
+        let id = self.simulator.oned().add(template).unwrap();
+        self.oneprovision.host(self.simulator.oned(), id)
+    }
+
+    /// A host like the recorded one, its machine ordered and up: the host, and its deploy id.
+    pub fn deployed(&self, id: i32) -> (Host<'_>, String) {
+        let host = self.host(&HostTemplate::new(id));
+        let answer = host.deploy().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        (host, answer.stdout.trim().to_owned())
+    }
+
+    /// Runs an action through its link in `remotes/pm/packet`.
+    pub fn run(&self, action: &str, words: &[&str]) -> Answer {
+        self.oneprovision.run("packet", action, words).unwrap()
+    }
+
+    /// Starts an action through its link, without a shell in between, so that signals reach it.
+    pub fn start(&self, action: &str, words: &[&str]) -> Child {
+        self.command(action, words).spawn().unwrap()
+    }
+
+    /// An action as a command: its link called with these words, nothing on STDIN, pipes for the rest.
+    pub fn command(&self, action: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(self.folder.join("remotes/pm/packet").join(action));
+        command
+            .args(words)
+            .env_clear()
+            .envs(&self.oneprovision.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The binary itself, for explicit subcommands.
+    pub fn explicit(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .args(words)
+            .env_clear()
+            .envs(&self.oneprovision.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A path in the bench's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a file in the bench's own folder, readable by its owner alone.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    }
+
+    /// How many requests for this came.
+    pub fn count(&self, operation: Operation) -> usize {
+        let requests = self.simulator.requests();
+        requests.iter().filter(|r| r.operation == operation).count()
+    }
+
+    /// Asserts that the provider's books hold exactly these machines.
+    pub fn assert_books(&self, ids: &[&str]) {
+        let mut held: Vec<String> = self.simulator.devices().into_iter().map(|d| d.id).collect();
+        let mut expected: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        held.sort();
+        expected.sort();
+        // A deleted machine is in the books until it is deprovisioned.
+        let end = Instant::now() + Duration::from_secs(5);
+        while held != expected && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+            held = self.simulator.devices().into_iter().map(|d| d.id).collect();
+            held.sort();
+        }
+        assert_eq!(held, expected, "the provider's books");
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The answer of a process that was started by [`Bench::start`] or a command of this module.
+pub fn finish(child: Child) -> Answer {
+    let started = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    Answer {
+        command: String::new(),
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        elapsed: started.elapsed(),
+    }
+}
+
+/// Asserts a failure as the contract has it: exit code 255, nothing on stdout, one frame. Returns its first
+/// line.
+pub fn assert_failure(answer: &Answer) -> String {
+    assert_eq!(answer.status.code(), Some(255), "{answer:?}");
+    assert_eq!(answer.stdout, "", "{answer:?}");
+    assert_eq!(
+        answer.stderr.matches("ERROR MESSAGE --8<------\n").count(),
+        1,
+        "{answer:?}"
+    );
+    let first = answer.error().unwrap_or_default();
+    assert!(!first.is_empty(), "{answer:?}");
+    first
+}
+
+/// Waits until `is_so`, and fails with `what` after ten seconds.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < end, "not in ten seconds: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+/// The text of a fixture.
+pub fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name);
+    fs::read_to_string(path).unwrap()
+}

@@ -242,6 +242,9 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The tag of every machine that OpenNebula ordered, by the stock driver too.
+    pub const COMMON_TAG: &str = "OpenNebula";
+
     /// The owner that `host` is.
     pub fn of(host: &Host) -> Self {
         let provision_id = host.provision("PROVISION_ID").map(str::trim);
@@ -276,7 +279,7 @@ impl Owner {
 
     /// All tags that an order carries: the stock driver's two, and the identity.
     pub fn tags(&self) -> Vec<String> {
-        let mut tags = vec!["OpenNebula".to_owned()];
+        let mut tags = vec![Self::COMMON_TAG.to_owned()];
         tags.extend(self.host_id.map(|id| format!("ONE_HOST_ID={id}")));
         tags.push(self.identity.clone());
         tags

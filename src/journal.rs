@@ -61,6 +61,17 @@ impl Journal {
         })
     }
 
+    /// What a run that cannot look must tell of what an earlier one left, if that left anything.
+    pub fn reminder(&self) -> Option<String> {
+        let what = match self.read()?.machine {
+            Some(id) => format!("machine {id}"),
+            None => format!("what it ordered (tag {})", self.identity),
+        };
+        Some(format!(
+            "an earlier deploy was killed, and {what} may be STILL BILLED: deploy again, or look at the provider"
+        ))
+    }
+
     /// Notes that a machine is being ordered, or which one it is.
     ///
     /// # Errors

@@ -377,7 +377,11 @@ impl Lifecycle {
             machine: Some(id), ..
         }) = &noted
         {
-            let machine = self.ask(by, || self.backend.get(id, by))?;
+            let machine = match self.ask(by, || self.backend.get(id, by)) {
+                // The provider took it back: it is not ours any more.
+                Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => None,
+                machine => machine?,
+            };
             if let Some(machine) = machine.filter(|machine| {
                 machine.state != State::Deleting
                     && machine.tags.iter().any(|tag| tag == job.owner.identity())
@@ -525,7 +529,9 @@ impl Lifecycle {
             cause: None,
         };
         if stake.is_nothing() {
-            return nothing_left(format!("{trouble}; nothing was ordered"));
+            let reminder = job.journal.reminder();
+            let reminder = reminder.as_deref().unwrap_or("nothing was ordered");
+            return nothing_left(format!("{trouble}; {reminder}"));
         }
         self.interrupt.acknowledge();
         self.report.info(format_args!("{trouble}: rolling back"));
@@ -544,9 +550,6 @@ impl Lifecycle {
         for id in &ids {
             match self.delete(id, by) {
                 Ok(()) => {}
-                // What the provider took back is not ours any more, and not billed to us.
-                Err(Trouble::Api(error))
-                    if error.kind == Kind::Forbidden && matches!(trouble, Trouble::Vanished(_)) => {}
                 Err(why) => left.push(format!(
                     "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{}`",
                     (job.remove)(id)
@@ -653,6 +656,7 @@ impl Lifecycle {
                         _ => return Err(error.into()),
                     }
                 }
+                Kind::Forbidden if self.is_taken_back(id, by)? => return Ok(()),
                 _ => match backoff.after(&error) {
                     Some(pause) => pause,
                     None => return Err(error.into()),
@@ -662,6 +666,19 @@ impl Lifecycle {
                 .info(format_args!("not deleted yet ({error}): again"));
             self.pause_within(pause, by, &error)?;
         }
+    }
+
+    /// Whether the provider took the machine back: we may neither see it nor does our project, which we do
+    /// see, hold it. Then it is not ours any more, and not billed to us; credentials that lack a right look
+    /// different.
+    fn is_taken_back(&self, id: &MachineId, by: Instant) -> Result<bool, Trouble> {
+        match self.ask(by, || self.backend.get(id, by)) {
+            Ok(None) => return Ok(true),
+            Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => {}
+            Ok(Some(_)) | Err(_) => return Ok(false),
+        }
+        let ours = self.ask(by, || self.backend.find(Owner::COMMON_TAG, by));
+        Ok(ours.is_ok_and(|machines| machines.iter().all(|machine| machine.id != *id)))
     }
 
     /// Waits until `goal` is reached, the only loop that does. `is_known`: the machine could be read before,

@@ -14,10 +14,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
 use super::{Context, Named};
+use crate::backend::Row;
 use crate::file;
-use crate::host::{Host, Owner, Settings};
+use crate::host::{Host, HostId, Owner, Settings};
 use crate::journal::Journal;
-use crate::lifecycle::Job;
+use crate::lifecycle::{Job, Lifecycle};
 use crate::opennebula::{Which, warn_if_exposed};
 use crate::xml;
 
@@ -50,73 +51,123 @@ impl Deploy {
         let mut host = read_host(path, context)?;
         let row = context.row_of(Some(&host))?;
         let owner = Owner::of(&host);
-        // Everything that can be wrong with the order is said before anybody is asked anything.
-        let order = match host.deploy_id() {
-            Some(_) => None,
-            None => Some((row.order)(
-                &host,
-                &settings(&host, context),
-                &owner,
-                &context.report,
-            )?),
-        };
-        if let (false, Some(id)) = (row.secrets.is_empty(), argument_id.or(host.id)) {
-            match context.from_oned(Some(Which::Id(id)))? {
-                Some(known) => {
-                    host.take_provision(&known, row.secrets);
-                    if host.deploy_id().is_none() && known.deploy_id().is_some() {
-                        context
-                            .report
-                            .info("oned knows the machine of this host already");
-                        host.take_provision(&known, &["DEPLOY_ID"]);
-                    }
-                }
-                // What the file has is encrypted: of no use to the provider.
-                None => host.drop_provision(row.secrets),
-            }
-        } else if !row.secrets.is_empty() {
-            warn_if_exposed(path, "holds a token in clear", &context.report);
-        }
-        let settings = settings(&host, context);
-        let backend = (row.open)(&settings, context.report)?;
-        let lifecycle = context.lifecycle(&backend, &settings)?;
-        let called = host.called();
-        if let Some(text) = host.deploy_id() {
-            let id = (row.id)(text)
-                .with_context(|| format!("DEPLOY_ID of {called} is {text:?}, which is not {}: mend it with onehost update", row.id_form))?;
-            lifecycle
-                .resume(&id)
-                .map_err(|trouble| anyhow!("cannot resume {called} on machine {id}: {trouble}"))?;
-            return context
-                .report
-                .deploy_id(id.as_str())
-                .context("the deploy id cannot be printed: keep stdout open");
-        }
-        let order = order.context("the host lost its DEPLOY_ID while it was read")?;
-        if !owner.is_lasting() {
-            context.report.warn(format_args!(
-                "{called} has no PROVISION_ID and no random name: a killed deploy could not find its machine again"
-            ));
-        }
         let journal = Journal::beside(path, owner.identity(), row.id);
-        lifecycle
-            .deploy(
-                &Job {
+        // Everything that can be wrong with the order is said before anybody is asked anything.
+        let prepared = match host.deploy_id() {
+            Some(_) => Ok(None),
+            None => {
+                (row.order)(&host, &settings(&host, context), &owner, &context.report).map(Some)
+            }
+        };
+        let (order, lifecycle) = prepared
+            .and_then(|order| {
+                decrypt(&mut host, argument_id, path, row, context)?;
+                let settings = settings(&host, context);
+                let backend = (row.open)(&settings, context.report)?;
+                Ok((order, context.lifecycle(&backend, &settings)?))
+            })
+            .map_err(|error| match journal.reminder() {
+                Some(reminder) => anyhow!("{error:#}; {reminder}"),
+                None => error,
+            })?;
+        match (host.deploy_id(), order) {
+            (None, Some(order)) => {
+                let job = Job {
                     order: &order,
                     owner: &owner,
                     journal: &journal,
                     remove: &|id| context.removal(id, &host),
-                },
-                |id| context.report.deploy_id(id.as_str()),
-            )
-            .map_err(|failure| {
-                let first = format!("{} gives no machine for {called}: {failure}", row.name);
-                match failure.cause {
-                    Some(cause) => anyhow!(cause).context(first),
-                    None => anyhow!(first),
-                }
-            })
+                };
+                obtain(&job, &host, row, &lifecycle, context)
+            }
+            (id, _) => resume(id.unwrap_or_default(), &host, row, &lifecycle, context),
+        }
     }
+}
+
+/// Puts the secrets that only oned can decrypt into `host`, and its DEPLOY_ID, should oned know one.
+fn decrypt(
+    host: &mut Host,
+    argument_id: Option<HostId>,
+    path: &Path,
+    row: &Row,
+    context: &Context<'_>,
+) -> Result<()> {
+    if row.secrets.is_empty() {
+        return Ok(());
+    }
+    let Some(id) = argument_id.or(host.id) else {
+        // Not in the database yet: the file holds what oned would have encrypted.
+        warn_if_exposed(path, "holds a token in clear", &context.report);
+        return Ok(());
+    };
+    match context.from_oned(Some(Which::Id(id)))? {
+        Some(known) => {
+            host.take_provision(&known, row.secrets);
+            if host.deploy_id().is_none() && known.deploy_id().is_some() {
+                context
+                    .report
+                    .info("oned knows the machine of this host already");
+                host.take_provision(&known, &["DEPLOY_ID"]);
+            }
+        }
+        // What the file has is encrypted: of no use to the provider.
+        None => host.drop_provision(row.secrets),
+    }
+    Ok(())
+}
+
+/// Orders or adopts a machine and prints its id.
+fn obtain(
+    job: &Job<'_>,
+    host: &Host,
+    row: &Row,
+    lifecycle: &Lifecycle,
+    context: &Context<'_>,
+) -> Result<()> {
+    if !job.owner.is_lasting() {
+        context.report.warn(format_args!(
+            "{} has no PROVISION_ID and no random name: a killed deploy could not find its machine again",
+            host.called()
+        ));
+    }
+    lifecycle
+        .deploy(job, |id| context.report.deploy_id(id.as_str()))
+        .map_err(|failure| {
+            let first = format!(
+                "{} gives no machine for {}: {failure}",
+                row.name,
+                host.called()
+            );
+            match failure.cause {
+                Some(cause) => anyhow!(cause).context(first),
+                None => anyhow!(first),
+            }
+        })
+}
+
+/// Powers on the machine that the host has and prints its id.
+fn resume(
+    deploy_id: &str,
+    host: &Host,
+    row: &Row,
+    lifecycle: &Lifecycle,
+    context: &Context<'_>,
+) -> Result<()> {
+    let called = host.called();
+    let id = (row.id)(deploy_id).with_context(|| {
+        format!(
+            "DEPLOY_ID of {called} is {deploy_id:?}, which is not {}: mend it with onehost update",
+            row.id_form
+        )
+    })?;
+    lifecycle
+        .resume(&id)
+        .map_err(|trouble| anyhow!("cannot resume {called} on machine {id}: {trouble}"))?;
+    context
+        .report
+        .deploy_id(id.as_str())
+        .context("the deploy id cannot be printed: keep stdout open")
 }
 
 fn settings<'a>(host: &'a Host, context: &Context<'a>) -> Settings<'a> {

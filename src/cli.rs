@@ -2,6 +2,7 @@
 //! or with the action as its first argument.
 
 use std::ffi::{OsStr, OsString};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use crate::action::{Cancel, Context, Deploy, Poll, Reboot, Reset, Shutdown};
 use crate::backend;
 use crate::host::Environment;
 use crate::interrupt::Interrupt;
+use crate::limits;
 use crate::report::{Level, Report};
 
 /// OpenNebula provision driver for bare metal.
@@ -63,17 +65,37 @@ impl Action {
 
 /// Runs the process: reads its `arguments`, the first of which is its own name, and does what they say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
-    let report = Report::new(Level::default());
-    let (name, result) = match read(arguments.into_iter().collect(), environment) {
-        Ok(call) => (call.name(), obey(call, environment, &report)),
-        Err(error) => (None, Err(error)),
-    };
+    let arguments = arguments.into_iter().collect();
+    let mut report = Report::new(Level::default());
+    let mut name = None;
+    // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        limits::set();
+        report = Report::new(level(environment)?);
+        let call = read(arguments, environment)?;
+        name = call.name();
+        obey(call, environment, &report)
+    }));
+    let result = result.unwrap_or_else(|_| {
+        Err(anyhow!("pm-packet made a mistake: please report it, with how it was called"))
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report.failure(name, &error);
             ExitCode::from(crate::FAILURE)
         }
+    }
+}
+
+/// How much is logged, as `PM_LOG` says.
+fn level(environment: &Environment) -> Result<Level> {
+    match environment.get("PM_LOG")?.map(str::trim) {
+        None => Ok(Level::Quiet),
+        Some("info") => Ok(Level::Info),
+        Some("debug") => Ok(Level::Debug),
+        Some(other) => bail!("PM_LOG is {other:?}: set it to info or debug, or not at all"),
     }
 }
 

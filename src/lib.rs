@@ -24,6 +24,7 @@ pub mod http;
 pub mod interrupt;
 pub mod journal;
 pub mod lifecycle;
+pub mod limits;
 pub mod opennebula;
 pub mod report;
 pub mod retry;

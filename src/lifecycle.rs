@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub enum Trouble {
     NotHandedOver(io::Error),
     /// Every order was lost, and none was carried out.
     OrdersLost(ApiError),
+    /// A panic.
+    OurMistake,
 }
 
 impl fmt::Display for Trouble {
@@ -93,6 +96,7 @@ impl fmt::Display for Trouble {
                     "the deploy id could not be printed ({error}): keep stdout open"
                 )
             }
+            Self::OurMistake => f.write_str("pm-packet made a mistake: please report it"),
             Self::OrdersLost(error) => write!(f, "no order got an answer: {error}"),
         }
     }
@@ -248,8 +252,10 @@ impl Lifecycle {
         hand_over: impl FnOnce(&MachineId) -> io::Result<()>,
     ) -> Result<(), NotDeployed> {
         let mut stake = Stake::default();
-        let result = self
-            .obtain(job, &mut stake)
+        // A mistake of ours must not cost a machine either.
+        let obtained = catch_unwind(AssertUnwindSafe(|| self.obtain(job, &mut stake)));
+        let result = obtained
+            .unwrap_or(Err(Trouble::OurMistake))
             .and_then(|machine| hand_over(&machine.id).map_err(Trouble::NotHandedOver));
         match result {
             Ok(()) => {

@@ -101,7 +101,7 @@ fn decrypt(
         warn_if_exposed(path, "holds a token in clear", &context.report);
         return Ok(());
     };
-    match context.from_oned(Some(Which::Id(id)))? {
+    match context.ask_oned(Some(Which::Id(id)))? {
         Some(known) => {
             host.take_provision(&known, row.secrets);
             if host.deploy_id().is_none() && known.deploy_id().is_some() {

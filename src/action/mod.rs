@@ -173,11 +173,11 @@ impl Context<'_> {
             (None, Some(name)) => Some(Which::Name(name)),
             (None, None) => None,
         };
-        self.from_oned(which)
+        self.ask_oned(which)
     }
 
     /// The decrypted host from oned, or `None` where it cannot be asked but the environment has the secrets.
-    fn from_oned(&self, which: Option<Which<'_>>) -> Result<Option<Host>> {
+    fn ask_oned(&self, which: Option<Which<'_>>) -> Result<Option<Host>> {
         let asked = match which {
             Some(which) => Oned::open(self.environment, &self.interrupt, self.report)
                 .map_err(OnedError::CannotAsk)

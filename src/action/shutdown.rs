@@ -6,7 +6,8 @@
 use anyhow::{Result, bail};
 use argh::FromArgs;
 
-use super::Context;
+use super::{Context, SHIFTED};
+use crate::host::HostId;
 use crate::lifecycle::Lifecycle;
 
 /// Power a machine off, or delete it, as LCM_STATE says.
@@ -36,6 +37,10 @@ impl Shutdown {
         let what = match self.state.as_str() {
             "SHUTDOWN" => Lifecycle::cancel,
             "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => Lifecycle::power_off,
+            // The host's id, which follows.
+            number if HostId::parse(number).is_some() => {
+                bail!("LCM_STATE is {number:?}: {SHIFTED}")
+            }
             other => bail!(
                 "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
             ),

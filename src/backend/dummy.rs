@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use super::{Backend, Machine, MachineId, Order, Power, Row, State};
 use crate::host::{Host, Owner, Settings};
-use crate::http::ApiError;
+use crate::http::{ApiError, Kind};
 use crate::report::Report;
 use crate::secret::Secret;
 
@@ -115,11 +115,24 @@ impl Backend for Dummy {
     }
 
     fn power(&self, id: &MachineId, power: Power, _: Instant) -> Result<(), ApiError> {
-        let state = match power {
-            Power::On | Power::Reboot => State::On,
-            Power::Off => State::Off,
+        let Some(machine) = self.machine(id) else {
+            return Err(ApiError {
+                kind: Kind::Missing,
+                call: power.to_string(),
+                status: None,
+                reasons: vec![format!("machine {id} was deleted")],
+                retry_after: None,
+                remedy: "",
+            });
         };
-        self.lock().entry(id.clone()).or_default().state = Some(state);
+        let known = Known {
+            state: Some(match power {
+                Power::On | Power::Reboot => State::On,
+                Power::Off => State::Off,
+            }),
+            tags: machine.tags,
+        };
+        self.lock().insert(id.clone(), known);
         Ok(())
     }
 

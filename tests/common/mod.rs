@@ -6,6 +6,9 @@
     reason = "each test file is a crate of its own and takes what it needs"
 )]
 
+pub mod description;
+pub mod mime;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -131,6 +134,20 @@ impl Bench {
         command
     }
 
+    /// Runs an action through its link, without a shell in between, with this on STDIN.
+    pub fn feed(&self, action: &str, words: &[&str], stdin: &[u8]) -> Answer {
+        let mut child = self
+            .command(action, words)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        // A driver that has read enough closes the pipe.
+        let _ = pipe.write_all(stdin);
+        drop(pipe);
+        finish(child)
+    }
+
     /// A path in the bench's own folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -201,6 +218,22 @@ pub fn assert_failure(answer: &Answer) -> String {
     first
 }
 
+/// Asserts a failure as the contract has it, whose first line holds each of `parts`. Returns that line.
+pub fn assert_failure_with(answer: &Answer, parts: &[&str]) -> String {
+    let first = assert_failure(answer);
+    for part in parts {
+        assert!(first.contains(part), "no {part:?} in {first:?}");
+    }
+    first
+}
+
+/// Asserts success with no word of complaint. Returns what was printed.
+pub fn assert_success(answer: &Answer) -> &str {
+    assert!(answer.is_success(), "{answer:?}");
+    assert_eq!(answer.stderr, "", "{answer:?}");
+    &answer.stdout
+}
+
 /// Waits until `is_so`, and fails with `what` after ten seconds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
@@ -222,4 +255,44 @@ pub fn fixture(name: &str) -> String {
         .join("tests/fixtures")
         .join(name);
     fs::read_to_string(path).unwrap()
+}
+
+/// The tag by which the machines of the host with this id are found.
+pub fn identity(id: i32) -> String {
+    format!("ONE_PROVISION_HOST=7a15cf52-8e99-4887-a6a6-ebf8d8536437:{id}")
+}
+
+/// Runs `check` on all cases at once, for they mostly wait, and names those that failed.
+pub fn each<C: std::fmt::Debug + Sync>(cases: &[C], check: impl Fn(&C) + Sync) {
+    let check = &check;
+    let failed: Vec<&C> = std::thread::scope(|scope| {
+        let runs: Vec<_> = cases
+            .iter()
+            .map(|case| (case, scope.spawn(move || check(case))))
+            .collect();
+        runs.into_iter()
+            .filter_map(|(case, run)| run.join().is_err().then_some(case))
+            .collect()
+    });
+    assert!(failed.is_empty(), "these failed: {failed:#?}");
+}
+
+impl Bench {
+    /// Starts the deploy of a host, without a shell in between, so that signals reach it.
+    pub fn start_deploy(&self, host: &Host<'_>) -> Child {
+        let file = host.write_deployment_file().unwrap();
+        self.start("deploy", &[&file, "TODO"])
+    }
+
+    /// Where `deploy` keeps its journal for a host, while it has something at stake.
+    pub fn journal(&self, id: i32) -> PathBuf {
+        self.path(&format!("home/deployment-{id}.xml.order"))
+    }
+
+    /// Waits until this was asked for so many times.
+    pub fn until_asked(&self, operation: Operation, times: usize) {
+        until(&format!("{operation:?} {times} times"), || {
+            self.count(operation) >= times
+        });
+    }
 }

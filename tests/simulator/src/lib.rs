@@ -1,0 +1,43 @@
+//! A stateful Packet API and a oned on loopback, with faults on demand, and a port of their caller, oneprovision.
+//!
+//! ```
+//! use simulator::{Effect, Fault, HostTemplate, Operation, Options, Simulator};
+//!
+//! let simulator = Simulator::start(Options::default())?;
+//! let host = simulator.oned().add(&HostTemplate::new(7))?;
+//! // The next order is carried out, but its answer is lost:
+//! simulator.fault(Fault::new(Operation::Create, Effect::DropAfter { reset: true }));
+//! // … run the driver against simulator.api_url() and simulator.oned_url() …
+//! assert!(simulator.devices().is_empty(), "nothing may be left behind");
+//! # assert_eq!(host, 7);
+//! # anyhow::Ok(())
+//! ```
+
+// json! takes a step of recursion a token: a device has many fields.
+#![recursion_limit = "256"]
+#![warn(missing_docs)]
+
+mod api;
+mod catalogue;
+mod clock;
+mod desk;
+mod device;
+mod fault;
+mod http;
+mod log;
+mod millis;
+mod oned;
+pub mod oneprovision;
+mod options;
+mod random;
+mod simulator;
+mod world;
+mod xml;
+
+pub use device::{Address, Device, NewDevice, State};
+pub use fault::{Answer, Effect, Fault, Operation};
+pub use log::{Request, Service};
+pub use oned::{HostTemplate, Oned, SESSION};
+pub use oneprovision::Oneprovision;
+pub use options::{Options, RateLimit};
+pub use simulator::{ENCRYPTED_TOKEN, PROJECT, Simulator, TOKEN};

@@ -1,0 +1,210 @@
+//! A host as oned keeps it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::random::Random;
+use crate::xml::{Element, Node};
+
+const PROVISION: [&str; 2] = ["TEMPLATE", "PROVISION"];
+const TOKEN: &str = "PACKET_TOKEN";
+
+/// A host of the recorded kind, with attributes of one's own: writes the XML for [`crate::Oned::add_host`].
+#[derive(Clone, Debug)]
+pub struct HostTemplate {
+    /// `ID`
+    pub id: i32,
+    /// `NAME`
+    pub name: String,
+    /// `TEMPLATE/PM_MAD`: the name of the driver.
+    pub pm_mad: String,
+    /// `TEMPLATE/CONTEXT/SSH_PUBLIC_KEY`: a key a line.
+    pub ssh_public_key: String,
+    /// What stands in `TEMPLATE/PROVISION`.
+    pub provision: BTreeMap<String, String>,
+}
+
+impl HostTemplate {
+    /// A host that can be ordered from the simulator: as the recording's, without DEPLOY_ID. Its name is `provision-` and
+    /// 48 digits that are always the same for its id.
+    pub fn new(id: i32) -> Self {
+        let provision = [
+            ("FACILITY", "ams1"),
+            ("HOSTNAME", "centos-host"),
+            ("NAME", "EdgeCluster"),
+            ("OS", "centos_7"),
+            ("PACKET_PROJECT", crate::PROJECT),
+            ("PACKET_TOKEN", crate::TOKEN),
+            ("PLAN", "baremetal_0"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+        ];
+        HostTemplate {
+            id,
+            name: format!("provision-{}", Random::new(id as u64).hex(48)),
+            pm_mad: "packet".to_owned(),
+            ssh_public_key: "ssh-rsa AAAAB3Nza test@one".to_owned(),
+            provision: provision
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        }
+    }
+
+    /// With this PROVISION attribute.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.provision.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Without this PROVISION attribute.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.provision.remove(key);
+        self
+    }
+
+    /// The host's XML, with the clear token.
+    pub fn xml(&self) -> String {
+        self.element().compact()
+    }
+
+    fn element(&self) -> Element {
+        let plain = |name: &str, value: &str| Node::Element(Element::plain(name, value));
+        let cdata = |name: &str, value: &str| Node::Element(Element::cdata(name, value));
+        let parent = |name: &str, children: Vec<Node>| Node::Element(Element::new(name, children));
+        let zeros = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| plain(name, "0"))
+                .collect::<Vec<_>>()
+        };
+        let provision = self
+            .provision
+            .iter()
+            .map(|(key, value)| cdata(key, value))
+            .collect();
+        let mut share = zeros(&[
+            "MEM_USAGE",
+            "CPU_USAGE",
+            "TOTAL_MEM",
+            "TOTAL_CPU",
+            "MAX_MEM",
+            "MAX_CPU",
+            "RUNNING_VMS",
+        ]);
+        share.extend([
+            plain("VMS_THREAD", "1"),
+            parent(
+                "DATASTORES",
+                ["DISK_USAGE", "FREE_DISK", "MAX_DISK", "USED_DISK"]
+                    .map(|name| cdata(name, "0"))
+                    .into(),
+            ),
+            parent("PCI_DEVICES", Vec::new()),
+            parent("NUMA_NODES", Vec::new()),
+        ]);
+        Element::new(
+            "HOST",
+            vec![
+                plain("ID", &self.id.to_string()),
+                plain("NAME", &self.name),
+                // OFFLINE: so oneprovision keeps a host until it is configured.
+                plain("STATE", "8"),
+                plain("PREV_STATE", "8"),
+                cdata("IM_MAD", "dummy"),
+                cdata("VM_MAD", "dummy"),
+                plain("CLUSTER_ID", "102"),
+                plain("CLUSTER", "EdgeCluster"),
+                parent("HOST_SHARE", share),
+                parent("VMS", Vec::new()),
+                parent(
+                    "TEMPLATE",
+                    vec![
+                        cdata("ANSIBLE_PLAYBOOK", "default"),
+                        parent(
+                            "CONTEXT",
+                            vec![cdata("SSH_PUBLIC_KEY", &self.ssh_public_key)],
+                        ),
+                        cdata("IM_MAD", "dummy"),
+                        cdata("PM_MAD", &self.pm_mad),
+                        parent("PROVISION", provision),
+                        cdata("PROVISION_CONFIGURATION_BASE64", "LS0tIHt9Cg=="),
+                        cdata("PROVISION_CONFIGURATION_STATUS", "pending"),
+                        parent(
+                            "PROVISION_CONNECTION",
+                            vec![
+                                cdata("PRIVATE_KEY", "/var/lib/one/.ssh/ddc/id_rsa"),
+                                cdata("PUBLIC_KEY", "/var/lib/one/.ssh/ddc/id_rsa.pub"),
+                                cdata("REMOTE_PORT", "22"),
+                                cdata("REMOTE_USER", "root"),
+                            ],
+                        ),
+                        cdata("RESERVED_CPU", "100"),
+                        cdata("RESERVED_MEM", ""),
+                        cdata("VM_MAD", "dummy"),
+                    ],
+                ),
+                parent("MONITORING", Vec::new()),
+            ],
+        )
+    }
+}
+
+/// A host in oned's database, with its token in the clear.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub id: i32,
+    xml: Element,
+}
+
+impl Host {
+    pub(crate) fn parse(xml: &str) -> Result<Self> {
+        let xml = Element::parse(xml)?;
+        anyhow::ensure!(xml.name == "HOST", "<{}> is no HOST", xml.name);
+        let id = xml.child("ID").context("a host without ID")?.text();
+        let id = id.trim().parse().with_context(|| format!("ID is {id:?}"))?;
+        xml.child("NAME").context("a host without NAME")?;
+        Ok(Host { id, xml })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.xml
+            .child("NAME")
+            .map(Element::text)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn rename(&mut self, name: &str) {
+        if let Some(element) = self.xml.child_mut("NAME") {
+            *element = Element::plain("NAME", name);
+        }
+    }
+
+    pub(crate) fn token(&self) -> Option<String> {
+        self.provision(TOKEN)
+    }
+
+    pub(crate) fn set_token(&mut self, token: &str) {
+        self.set_provision(TOKEN, token);
+    }
+
+    pub(crate) fn provision(&self, key: &str) -> Option<String> {
+        self.xml.at(&PROVISION)?.child(key).map(Element::text)
+    }
+
+    /// Sets an attribute of PROVISION, if the host has a PROVISION.
+    pub(crate) fn set_provision(&mut self, key: &str, value: &str) {
+        if let Some(provision) = self.xml.at_mut(&PROVISION) {
+            provision.set(Element::cdata(key, value));
+        }
+    }
+
+    pub(crate) fn pm_mad(&self) -> Option<String> {
+        self.xml.at(&["TEMPLATE", "PM_MAD"]).map(Element::text)
+    }
+
+    pub(crate) fn xml(&self) -> &Element {
+        &self.xml
+    }
+}

@@ -4,22 +4,43 @@
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
-use crate::action::{Cancel, Context, Deploy, Poll, Reboot, Reset, Shutdown};
+use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
 use crate::backend;
 use crate::host::Environment;
 use crate::interrupt::Interrupt;
-use crate::limits;
+use crate::process;
 use crate::report::{Level, Report};
 
+/// What `--help` prints: within 25 lines of 80 columns.
+const HELP: &str = "\
+Usage: pm-packet <command> [<args>]
+
+OpenNebula provision driver for bare metal. oneprovision calls its actions
+through the links REMOTES/pm/DRIVER/ACTION; called as pm-packet, the provider
+is the PM_MAD of the host, else packet.
+
+Actions:
+  deploy      order a machine for a host, wait until it is up, print its id
+  poll        print addresses, state, size and traffic of a machine
+  cancel      delete a machine and wait until it is gone
+  reboot      reboot a machine and wait until it was down and is up again
+  reset       power a machine off and on again
+  shutdown    power a machine off, or delete it, as LCM_STATE says
+
+For you:
+  check       show what a host's file says and whether a deploy would work
+  list        list the machines that were ordered, and the orphans among them
+
+  -h, --help      this text; after a command, its arguments
+  -V, --version   the version
+
+Logs on stderr: PM_LOG=info|debug. The manual: man pm-packet";
+
 /// OpenNebula provision driver for bare metal.
-///
-/// Through a link remotes/pm/DRIVER/ACTION the provider is DRIVER; else it is the PM_MAD of the host, else
-/// packet.
 #[derive(FromArgs)]
 #[argh(help_triggers("-h", "--help"))]
 struct Arguments {
@@ -37,7 +58,13 @@ enum Action {
     Reboot(Reboot),
     Reset(Reset),
     Shutdown(Shutdown),
+    Check(Check),
+    List(List),
 }
+
+/// The subcommands that are not OpenNebula's actions: only a person calls them, with options, and no link
+/// stands for them.
+const FOR_PERSONS: [&str; 2] = [Check::COMMAND.name, List::COMMAND.name];
 
 impl Action {
     fn name(&self) -> &'static str {
@@ -48,11 +75,15 @@ impl Action {
             Self::Reboot(_) => Reboot::COMMAND.name,
             Self::Reset(_) => Reset::COMMAND.name,
             Self::Shutdown(_) => Shutdown::COMMAND.name,
+            Self::Check(_) => Check::COMMAND.name,
+            Self::List(_) => List::COMMAND.name,
         }
     }
 
-    fn run(self, context: &Context<'_>) -> Result<()> {
+    fn run(self, context: &Context<'_>) -> Result<Outcome> {
         match self {
+            Self::Check(check) => return check.run(context),
+            Self::List(list) => return list.run(context),
             Self::Deploy(action) => action.run(context),
             Self::Poll(action) => action.run(context),
             Self::Cancel(action) => action.run(context),
@@ -60,33 +91,51 @@ impl Action {
             Self::Reset(action) => action.run(context),
             Self::Shutdown(action) => action.run(context),
         }
+        .map(|()| Outcome::Well)
     }
 }
 
-/// Runs the process: reads its `arguments`, the first of which is its own name, and does what they say.
-pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+/// Runs the process: reads its `arguments`, the first of which is its own name, does what they say, and
+/// returns the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
+    let has_stdout = process::prepare();
     let arguments = arguments.into_iter().collect();
-    let mut report = Report::new(Level::default());
+    let mut report = Report::new(Level::default()).with_stdout(has_stdout);
     let mut name = None;
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        limits::set();
-        report = Report::new(level(environment)?);
+        report = Report::new(level(environment)?)
+            .with_stdout(has_stdout)
+            .for_person(environment)?;
         let call = read(arguments, environment)?;
         name = call.name();
         obey(call, environment, &report)
     }));
     let result = result.unwrap_or_else(|_| {
-        Err(anyhow!("pm-packet made a mistake: please report it, with how it was called"))
+        Err(anyhow!(
+            "pm-packet made a mistake: please report it, with how it was called"
+        ))
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Outcome::Well) => 0,
+        Ok(Outcome::Unwell) => crate::UNWELL,
         Err(error) => {
             report.failure(name, &error);
-            ExitCode::from(crate::FAILURE)
+            crate::FAILURE
         }
     }
+}
+
+/// The action that `arguments` ask for, without doing it; `None` where they ask for a text.
+///
+/// # Errors
+/// They name no action, or lack something.
+pub fn action_of(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<Option<&'static str>> {
+    Ok(read(arguments.into_iter().collect(), environment)?.name())
 }
 
 /// How much is logged, as `PM_LOG` says.
@@ -122,10 +171,11 @@ impl Call {
     }
 }
 
-fn obey(call: Call, environment: &Environment, report: &Report) -> Result<()> {
+fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcome> {
     match call {
         Call::Tell(text) => report
             .answer(text.trim_end())
+            .map(|()| Outcome::Well)
             .context("the answer cannot be printed: keep stdout open"),
         Call::Act {
             action,
@@ -136,7 +186,7 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<()> {
             let row = provider.as_deref().map(backend::row).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action {
-                Action::Poll(_) => Interrupt::default(),
+                Action::Poll(_) | Action::Check(_) | Action::List(_) => Interrupt::default(),
                 _ => Interrupt::arm(*report)?,
             };
             action.run(&Context {
@@ -167,7 +217,7 @@ fn read(arguments: Vec<OsString>, environment: &Environment) -> Result<Call> {
         .file_name()
         .and_then(OsStr::to_str)
         .unwrap_or_default();
-    if is_action(name) {
+    if is_action(name) && !FOR_PERSONS.contains(&name) {
         let provider = folder_of(&program, environment)?;
         let name = name.to_owned();
         return parse(&name, &words, Some(provider), program, true);
@@ -181,9 +231,9 @@ fn read(arguments: Vec<OsString>, environment: &Environment) -> Result<Call> {
             "pm-packet {}",
             env!("CARGO_PKG_VERSION")
         ))),
-        Some((option, _)) if option == "--help" || option == "-h" => Ok(tell(
-            Arguments::from_args(&["pm-packet"], &["--help"]).err(),
-        )),
+        Some((option, _)) if option == "--help" || option == "-h" => {
+            Ok(Call::Tell(HELP.to_owned()))
+        }
         Some((action, rest)) if is_action(action) => parse(action, rest, None, program, false),
         Some((action, _)) => bail!(
             "there is no action {action:?}: the known ones are {}",
@@ -202,7 +252,8 @@ fn parse(
     let mut line = vec![name];
     let asks_for_help = matches!(words, [word] if word == "--help" || word == "-h");
     // Arguments are data: they may begin with a dash, or be words that argh would take for its own.
-    if !asks_for_help {
+    let is_for_persons = FOR_PERSONS.contains(&name);
+    if !asks_for_help && !is_for_persons {
         line.push("--");
     }
     line.extend(words.iter().map(String::as_str));
@@ -214,6 +265,13 @@ fn parse(
             via_link,
         }),
         Err(exit) if exit.status.is_ok() => Ok(tell(Some(exit))),
+        Err(exit) if is_for_persons => {
+            let problem: Vec<&str> = exit.output.split_whitespace().collect();
+            let problem = problem
+                .join(" ")
+                .replace("Unrecognized argument:", "there is no option");
+            bail!("{name}: {problem}: see `pm-packet {name} --help`")
+        }
         Err(exit) => {
             // All else is taken as data, so only a lack can be wrong; the names stand below the first line.
             let missing: Vec<&str> = exit.output.lines().skip(1).map(str::trim).collect();
@@ -226,7 +284,27 @@ fn parse(
 }
 
 fn tell(exit: Option<argh::EarlyExit>) -> Call {
-    Call::Tell(exit.map(|exit| exit.output).unwrap_or_default())
+    let text = exit.map(|exit| exit.output).unwrap_or_default();
+    Call::Tell(text.lines().map(wrap).collect())
+}
+
+/// `line`, broken between words where it is longer than 80 columns, and a line feed. argh lays out what it
+/// indents, and nothing else.
+fn wrap(line: &str) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for word in line.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if column + length > 80 && column > 0 && !line.starts_with(' ') {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            column = 0;
+        }
+        text.push_str(word);
+        column += word.chars().count();
+    }
+    text.push('\n');
+    text
 }
 
 fn is_action(name: &str) -> bool {

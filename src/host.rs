@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 use crate::secret::Secret;
 use crate::xml;
 
+/// How many attributes a host may have: a real one has some dozens.
+const ATTRIBUTES: usize = 10_000;
+
 /// A host's number in its OpenNebula. Numbers repeat across installations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostId(pub u32);
@@ -58,28 +61,22 @@ impl Host {
     pub fn parse(text: &str) -> Result<(Self, Vec<String>)> {
         let mut host = Self::default();
         let mut root = None;
+        let mut attributes = 0;
         let wrong_ends = xml::leaves(text, |path, value| {
             if root.is_none() {
                 root = path.first().cloned();
             }
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            match path[..] {
-                ["HOST", "ID"] => {
-                    let id = HostId::parse(value.trim()).context("its ID is not a number")?;
-                    host.id.get_or_insert(id);
-                }
-                ["HOST", "NAME"] if host.name.is_empty() => host.name = value.trim().to_owned(),
-                ["HOST", "TEMPLATE", name] => {
-                    keep_first(&mut host.template, name, value);
-                }
-                // The monitored `TEMPLATE/HOSTNAME` is not the ordered `TEMPLATE/PROVISION/HOSTNAME`.
-                ["HOST", "TEMPLATE", section, name] => {
-                    let section = host.sections.entry(section.to_owned()).or_default();
-                    keep_first(section, name, value);
-                }
-                _ => {}
+            if path.get(1).is_some_and(|name| name == "TEMPLATE") {
+                attributes += 1;
             }
-            Ok(())
+            if attributes > ATTRIBUTES {
+                bail!("it has more than {ATTRIBUTES} attributes");
+            }
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            match path.split_first() {
+                Some((&"HOST", path)) => host.take(path, value),
+                _ => Ok(()),
+            }
         })?;
         if root.as_deref() != Some("HOST") {
             bail!(
@@ -97,6 +94,50 @@ impl Host {
             })
             .collect();
         Ok((host, warnings))
+    }
+
+    /// Reads a pool, as oned answers it: its hosts, their secrets still encrypted.
+    ///
+    /// # Errors
+    /// `text` is not the XML of a pool.
+    pub fn parse_pool(text: &str) -> Result<Vec<Self>> {
+        let mut hosts: Vec<Self> = Vec::new();
+        xml::leaves(text, |path, value| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let ["HOST_POOL", "HOST", path @ ..] = &path[..] else {
+                return Ok(());
+            };
+            // The id comes first in every host.
+            if path == ["ID"] {
+                hosts.push(Self::default());
+            }
+            match hosts.last_mut() {
+                Some(host) => host.take(path, value),
+                None => Ok(()),
+            }
+        })?;
+        Ok(hosts)
+    }
+
+    /// Takes over the leaf at `path`, which begins below `HOST`.
+    fn take(&mut self, path: &[&str], value: &str) -> Result<()> {
+        match *path {
+            ["ID"] => {
+                let id = HostId::parse(value.trim()).context("its ID is not a number")?;
+                self.id.get_or_insert(id);
+            }
+            ["NAME"] if self.name.is_empty() => self.name = value.trim().to_owned(),
+            ["TEMPLATE", name] => {
+                keep_first(&mut self.template, name, value);
+            }
+            // The monitored `TEMPLATE/HOSTNAME` is not the ordered `TEMPLATE/PROVISION/HOSTNAME`.
+            ["TEMPLATE", section, name] => {
+                let section = self.sections.entry(section.to_owned()).or_default();
+                keep_first(section, name, value);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// An attribute of the section `PROVISION`, as it was written.

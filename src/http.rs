@@ -3,6 +3,7 @@
 //!
 //! It sends each request exactly once; what is sent again is decided in [`crate::retry`] and by the engine.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::ErrorKind;
@@ -13,11 +14,14 @@ use rustls::CertificateError;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
+use crate::proxy;
 use crate::report::{Report, one_line};
 use crate::secret::Secret;
 
 /// How long a connection may take to be made, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The longest rest that an answer can ask for: beyond every deadline, and short enough to reckon with.
+const LONGEST_REST: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How many reasons of a provider are told, and how long each may be: a proxy's page is no reason.
 const REASONS: usize = 5;
 const REASON_LENGTH: usize = 300;
@@ -175,6 +179,10 @@ pub struct Http {
     config: ureq::config::Config,
     agent: Mutex<Option<Agent>>,
     allowance: Mutex<Option<Allowance>>,
+    /// How often each request failed since it last succeeded: for the log.
+    failures: Mutex<BTreeMap<String, u32>>,
+    /// The variable that names the proxy, if there is one.
+    proxy: Option<&'static str>,
     secrets: Vec<Secret>,
     report: Report,
 }
@@ -183,21 +191,25 @@ impl Http {
     /// A client for the server of `base`, which strikes `secrets` from whatever it tells.
     ///
     /// The certificates of the system are loaded only for https: it takes milliseconds. They are those that
-    /// OpenSSL would use, `SSL_CERT_FILE` and `SSL_CERT_DIR` included. `HTTPS_PROXY`, `HTTP_PROXY`,
-    /// `ALL_PROXY` and `NO_PROXY` are honoured, but for loopback.
+    /// OpenSSL would use, `SSL_CERT_FILE` and `SSL_CERT_DIR` included. Proxies are chosen by [`crate::proxy`].
     pub fn new(base: &str, secrets: Vec<Secret>, report: Report) -> Self {
         let mut builder = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT))
+            // Each is zeroed for every connection; the default is 128 KiB, and an answer has 5.
+            .input_buffer_size(16 * 1024)
+            .output_buffer_size(8 * 1024)
             .user_agent(concat!("pm-packet/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity");
-        if is_loopback(base) {
-            builder = builder.proxy(None);
-        }
+        let (proxy, proxy_address) = proxy::of(base, &report).unzip();
+        builder = builder.proxy(proxy_address);
         if base.starts_with("https:") {
             let roots = rustls_native_certs::load_native_certs();
+            if let ([], [problem, ..]) = (&roots.certs[..], &roots.errors[..]) {
+                report.warn(format_args!("no certificate is trusted: {problem}"));
+            }
             let certificates = roots
                 .certs
                 .iter()
@@ -215,6 +227,8 @@ impl Http {
             config: builder.build(),
             agent: Mutex::new(None),
             allowance: Mutex::new(None),
+            failures: Mutex::default(),
+            proxy,
             secrets,
             report,
         }
@@ -248,6 +262,7 @@ impl Http {
     pub fn send(&self, request: &Request<'_>) -> Result<Answer, Box<Failure>> {
         let begin = Instant::now();
         let result = self.exchange(request, begin);
+        let attempt = self.attempt(request.call(), result.is_ok());
         let outcome = match &result {
             Ok(answer) => answer.status.to_string(),
             Err(failure) => match failure.error.status {
@@ -256,11 +271,23 @@ impl Http {
             },
         };
         self.report.debug(format_args!(
-            "{} -> {outcome} in {} ms",
+            "{}, attempt {attempt}: {outcome}, {} ms",
             request.call(),
             begin.elapsed().as_millis()
         ));
         result
+    }
+
+    /// Which attempt this was at `call`, counted since it last succeeded.
+    fn attempt(&self, call: String, succeeded: bool) -> u32 {
+        let mut failures = lock(&self.failures);
+        let attempt = failures.get(&call).map_or(1, |failed| failed + 1);
+        if succeeded {
+            failures.remove(&call);
+        } else {
+            failures.insert(call, attempt);
+        }
+        attempt
     }
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
@@ -382,15 +409,16 @@ impl Http {
         reset: Option<&str>,
         retry_after: Option<Duration>,
     ) {
-        let until = |time: Duration| Instant::now().checked_add(time);
         let allowance = if let Some(wait) = retry_after {
-            until(wait).map(|reset| Allowance {
+            Some(Allowance {
                 remaining: 0,
-                reset,
+                reset: Instant::now() + wait,
             })
         } else {
             let remaining = remaining.and_then(|text| text.trim().parse().ok());
-            let reset = reset.and_then(rate_limit_reset).and_then(until);
+            let reset = reset
+                .and_then(rate_limit_reset)
+                .map(|time| Instant::now() + time);
             remaining
                 .zip(reset)
                 .map(|(remaining, reset)| Allowance { remaining, reset })
@@ -401,7 +429,10 @@ impl Http {
     }
 
     fn fault(&self, request: &Request<'_>, error: &ureq::Error) -> Box<Failure> {
-        let (kind, reason) = sort(error);
+        let (kind, mut reason) = sort(error);
+        if let (Kind::Unsent, Some(variable)) = (kind, self.proxy) {
+            reason.push_str(&format!(", through the proxy that {variable} names"));
+        }
         Box::new(Failure {
             error: ApiError {
                 kind,
@@ -509,13 +540,18 @@ fn certificate_problem(error: &ureq::Error) -> Option<String> {
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3). Dates are read by their difference to now.
-fn retry_after(value: &str) -> Option<Duration> {
+pub fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
-    }
-    let then = http_date(value)?;
-    Some(then.duration_since(SystemTime::now()).unwrap_or_default())
+    let time = match value.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds.max(0.0)).ok()?,
+        Err(_) => until(http_date(value)?),
+    };
+    Some(time.min(LONGEST_REST))
+}
+
+/// How long it is until `then`.
+fn until(then: SystemTime) -> Duration {
+    then.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
@@ -531,7 +567,8 @@ fn http_date(value: &str) -> Option<SystemTime> {
         clock.next()?.ok()?,
         clock.next()?.ok()?,
     );
-    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) || hour > 23 || minute > 59 {
+    let is_day = (1970..=9999).contains(&year) && (1..=31).contains(&day);
+    if !is_day || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     // Days since the epoch, with the year begun in March so that the leap day is its last one.
@@ -547,30 +584,32 @@ fn http_date(value: &str) -> Option<SystemTime> {
 }
 
 /// `X-RateLimit-Reset`: seconds from now, or, as it is a large number, since the epoch.
-fn rate_limit_reset(value: &str) -> Option<Duration> {
+pub fn rate_limit_reset(value: &str) -> Option<Duration> {
     const AN_EPOCH: u64 = 1_000_000_000;
-    let seconds: u64 = value.trim().parse().ok()?;
-    if seconds < AN_EPOCH {
-        return Some(Duration::from_secs(seconds));
-    }
-    let then = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    Some(then.duration_since(SystemTime::now()).unwrap_or_default())
+    let time = Duration::from_secs(value.trim().parse().ok()?);
+    let time = match time.as_secs() {
+        ..AN_EPOCH => time,
+        _ => until(UNIX_EPOCH.checked_add(time)?),
+    };
+    Some(time.min(LONGEST_REST))
 }
 
 /// Whether `url` is for this machine itself.
 pub fn is_loopback(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host_of(url).is_some_and(|host| {
+        let address = host.parse::<std::net::IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|it| it.is_loopback())
+    })
+}
+
+/// The name or address of the host that `url` is for.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => authority.split(':').next(),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -121,7 +121,7 @@ impl Interrupt {
         }
         state.seen = true;
         state.pending = Some(signal);
-        report.info(format_args!("{signal} received: rolling back"));
+        report.info(format_args!("{signal} received: stopping"));
         for hook in &state.hooks {
             hook();
         }

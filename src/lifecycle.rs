@@ -4,6 +4,7 @@
 //! again when it retries. So from the moment an order may exist until its id is handed over, whatever goes
 //! wrong here deletes the machine; and what a killed run left is found by its owner's tag and adopted.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,8 +18,10 @@ use crate::host::Owner;
 use crate::http::{ApiError, Kind};
 use crate::interrupt::Interrupt;
 use crate::journal::{Entry, Journal};
+use crate::pace::Pace;
+use crate::progress::Progress;
 use crate::report::Report;
-use crate::retry::{Advice, Backoff, advice, jitter};
+use crate::retry::{Advice, Backoff, advice};
 
 /// How long an order whose answer was lost is looked for before it counts as not carried out: a listing can
 /// lag by several seconds.
@@ -48,7 +51,7 @@ pub enum Trouble {
     /// The machine is in a state that it will not leave.
     Failed(String),
     /// The machine is gone, or was taken back by the provider.
-    Vanished(&'static str),
+    Vanished(Cow<'static, str>),
     /// The deadline passed.
     Deadline {
         /// What was waited for, and for how long.
@@ -199,31 +202,6 @@ impl fmt::Display for Goal {
     }
 }
 
-/// How often to ask. Often at first and ever less often, in proportion to the time that has passed, so that
-/// the answer is late by a small part of what the wait took anyway.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    start: Instant,
-}
-
-impl Pace {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    const LONGEST: Duration = Duration::from_secs(10);
-    /// The share of the time passed that the next pause takes.
-    const SHARE: u32 = 15;
-
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-        }
-    }
-
-    fn pause(&self) -> Duration {
-        let share = self.start.elapsed() / Self::SHARE;
-        jitter(share.clamp(Self::SHORTEST, Self::LONGEST))
-    }
-}
-
 impl Lifecycle {
     /// The engine over `backend`; `timeout` is the time that one wait for a state may take.
     pub fn new(
@@ -324,9 +302,21 @@ impl Lifecycle {
     /// The provider does not delete it, or it does not go away in time.
     pub fn cancel(&self, id: &MachineId) -> Result<(), Trouble> {
         let by = self.deadline();
+        self.interrupt.at_stake(Some(format!(
+            "machine {id} may be STILL BILLED: cancel it again"
+        )));
         self.delete(id, by)?;
         self.wait(id, Goal::Gone, true, by)?;
         Ok(())
+    }
+
+    /// Every machine that carries `tag`, with patience for passing faults.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn tagged(&self, tag: &str) -> Result<Vec<Machine>, Trouble> {
+        let by = self.deadline();
+        self.ask(by, || self.backend.find(tag, by))
     }
 
     /// Looks at a machine once, with patience for passing faults.
@@ -346,7 +336,9 @@ impl Lifecycle {
 
     fn obtain(&self, job: &Job<'_>, stake: &mut Stake) -> Result<Machine, Trouble> {
         let by = self.deadline();
-        let machine = match self.find(job, stake, by)? {
+        let found = self.find(job, stake, by)?;
+        let is_adopted = found.is_some();
+        let machine = match found {
             Some(found) => {
                 self.report
                     .info(format_args!("machine {} of this host is adopted", found.id));
@@ -361,9 +353,10 @@ impl Lifecycle {
         let machine = if machine.state == State::On {
             machine
         } else {
-            self.wait(&machine.id, Goal::On, false, by)?
-                .ok_or(Trouble::Vanished("is gone"))?
+            self.wait(&machine.id, Goal::On, is_adopted, by)?
+                .ok_or(Trouble::Vanished("is gone".into()))?
         };
+        self.ask(by, || self.backend.finish(job.order, &machine.id, by))?;
         if stake.lost_order {
             self.remove_doubles(&machine, job.owner, by)?;
         }
@@ -379,23 +372,23 @@ impl Lifecycle {
         by: Instant,
     ) -> Result<Option<Machine>, Trouble> {
         let noted = job.journal.read();
+        let mut found = Vec::new();
         if let Some(Entry {
             machine: Some(id), ..
         }) = &noted
         {
-            let machine = match self.ask(by, || self.backend.get(id, by)) {
-                // The provider took it back: it is not ours any more.
-                Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => None,
-                machine => machine?,
-            };
-            if let Some(machine) = machine.filter(|machine| {
-                machine.state != State::Deleting
-                    && machine.tags.iter().any(|tag| tag == job.owner.identity())
-            }) {
-                return Ok(Some(machine));
+            // Whatever fails before it is known to be gone would lose it again.
+            self.put_at_stake(job, stake, id);
+            found.extend(self.noted(id, job.owner, by)?);
+            if found.is_empty() {
+                self.withdraw(stake);
             }
         }
-        let mut found = self.all_of(job.owner, by)?;
+        for machine in self.all_of(job.owner, by)? {
+            if found.iter().all(|known: &Machine| known.id != machine.id) {
+                found.push(machine);
+            }
+        }
         if let (true, Some(Entry { machine: None, age })) = (found.is_empty(), &noted)
             && *age < SETTLE
         {
@@ -405,11 +398,31 @@ impl Lifecycle {
             found.extend(self.look_for(job.owner, by)?);
         }
         if found.len() > 1 {
+            // Which of them is to go is not ours to say.
+            self.withdraw(stake);
             return Err(Trouble::Several(
                 found.into_iter().map(|machine| machine.id).collect(),
             ));
         }
         Ok(found.pop())
+    }
+
+    /// The machine that an earlier run noted, if it is still the owner's. One that the provider took back is
+    /// not.
+    fn noted(
+        &self,
+        id: &MachineId,
+        owner: &Owner,
+        by: Instant,
+    ) -> Result<Option<Machine>, Trouble> {
+        let machine = match self.ask(by, || self.backend.get(id, by)) {
+            Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => None,
+            machine => machine?,
+        };
+        Ok(machine.filter(|machine| {
+            machine.state != State::Deleting
+                && machine.tags.iter().any(|tag| tag == owner.identity())
+        }))
     }
 
     /// What carries the owner's tag. A machine that is being deleted is no more its own.
@@ -489,6 +502,9 @@ impl Lifecycle {
     fn look_for(&self, owner: &Owner, by: Instant) -> Result<Option<Machine>, Trouble> {
         let pace = Pace::new();
         let settled = Instant::now() + SETTLE.min(self.timeout / 2);
+        let goal = format!("until an order appears | tag {}", owner.identity());
+        let mut line = self.progress(goal, settled);
+        line.tell("not in the listing");
         loop {
             // An order that was sent twice may appear twice; the second one is removed in the end.
             if let Some(machine) = self.all_of(owner, by)?.into_iter().next() {
@@ -497,7 +513,7 @@ impl Lifecycle {
             if Instant::now() >= settled {
                 return Ok(None);
             }
-            self.interrupt.sleep(pace.pause())?;
+            line.sleep(pace.pause(None))?;
         }
     }
 
@@ -528,6 +544,12 @@ impl Lifecycle {
         )));
     }
 
+    /// Nothing is at stake after all.
+    fn withdraw(&self, stake: &mut Stake) {
+        *stake = Stake::default();
+        self.interrupt.at_stake(None);
+    }
+
     /// Deletes whatever is at stake, and says what became of it.
     fn roll_back(&self, trouble: Trouble, job: &Job<'_>, stake: &Stake) -> NotDeployed {
         let nothing_left = |outcome: String| NotDeployed {
@@ -540,7 +562,9 @@ impl Lifecycle {
             return nothing_left(format!("{trouble}; {reminder}"));
         }
         self.interrupt.acknowledge();
-        self.report.info(format_args!("{trouble}: rolling back"));
+        self.report.notice(format_args!(
+            "{trouble}: rolling back, so that nothing is left behind (a second signal ends it at once)"
+        ));
         let by = Instant::now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
         let mut left = Vec::new();
         let mut ids: Vec<MachineId> = stake.machine.iter().cloned().collect();
@@ -599,6 +623,7 @@ impl Lifecycle {
         let mut backoff = Backoff::default();
         // An earlier attempt may have worked although its answer was lost.
         let mut doubtful = false;
+        let mut was_refused = false;
         loop {
             self.interrupt.check()?;
             let error = match self.backend.power(id, power, by) {
@@ -606,11 +631,11 @@ impl Lifecycle {
                 Err(error) => error,
             };
             match error.kind {
-                Kind::Missing => return Err(Trouble::Vanished("is gone")),
+                Kind::Missing => return Err(Trouble::Vanished("is gone".into())),
                 Kind::Refused | Kind::Busy => {
                     let machine = self
                         .ask(by, || self.backend.get(id, by))?
-                        .ok_or(Trouble::Vanished("is gone"))?;
+                        .ok_or(Trouble::Vanished("is gone".into()))?;
                     match (power, machine.state) {
                         (Power::On, State::On) | (Power::Off, State::Off) => {
                             return Ok(Outcome::Already);
@@ -625,6 +650,12 @@ impl Lifecycle {
                         }
                         // On its way to somewhere else: then it will take the request.
                         (_, State::Starting | State::Stopping) => {}
+                        // It may have come there between the refusal and the look.
+                        (Power::On, State::Off) | (Power::Off | Power::Reboot, State::On)
+                            if !was_refused =>
+                        {
+                            was_refused = true;
+                        }
                         _ if error.kind == Kind::Busy => {}
                         _ => return Err(error.into()),
                     }
@@ -651,7 +682,7 @@ impl Lifecycle {
                 Err(error) => error,
             };
             let pause = match error.kind {
-                Kind::Refused => {
+                Kind::Refused | Kind::Busy => {
                     // Refused for its state, or for good: the machine tells.
                     let Some(machine) = self.ask(by, || self.backend.get(id, by))? else {
                         return Ok(());
@@ -659,6 +690,7 @@ impl Lifecycle {
                     match machine.state {
                         State::Deleting => return Ok(()),
                         State::Starting | State::Stopping if !machine.locked => backoff.pause(),
+                        _ if error.kind == Kind::Busy => backoff.pause(),
                         _ => return Err(error.into()),
                     }
                 }
@@ -703,66 +735,97 @@ impl Lifecycle {
         let mut is_known = is_known;
         let mut was_deleting = false;
         let mut last = "it was never seen".to_owned();
+        let mut progress = None;
+        let mut asked_pause = Duration::ZERO;
+        let mut line = self.progress(format!("until {goal} | machine {id}"), by);
         loop {
-            self.interrupt.check()?;
-            let mut asked_pause = Duration::ZERO;
+            // Nothing changes at the moment it was asked for: every look comes after a pause.
+            let pause = pace
+                .pause(progress)
+                .max(asked_pause)
+                .max(self.backend.rest());
+            let left = by.saturating_duration_since(Instant::now());
+            line.sleep(pause.min(left))?;
+            if Instant::now() >= by {
+                return Err(Trouble::Deadline {
+                    waited: format!(
+                        "the machine is not {goal} after {} s",
+                        pace.elapsed().as_secs()
+                    ),
+                    last,
+                });
+            }
+            asked_pause = Duration::ZERO;
             match self.backend.get(id, by) {
                 Ok(Some(machine)) => {
                     is_known = true;
                     if goal.is_reached_by(machine.state) {
                         return Ok(Some(machine));
                     }
-                    self.judge(goal, &machine, was_deleting)?;
+                    self.judge(goal, &machine, was_deleting, by)?;
                     was_deleting |= machine.state == State::Deleting;
-                    last = match machine.progress {
-                        Some(progress) => format!("it is {} ({progress:.0} %)", machine.state_name),
-                        None => format!("it is {}", machine.state_name),
+                    progress = machine.progress;
+                    let seen = match machine.progress {
+                        Some(progress) => format!("{} ({progress:.0} %)", machine.state_name),
+                        None => machine.state_name,
                     };
+                    line.tell(&seen);
+                    last = format!("it is {seen}");
                 }
                 Ok(None) if goal == Goal::Gone => return Ok(None),
-                Ok(None) if is_known => return Err(Trouble::Vanished("is gone")),
-                Ok(None) if pace.start.elapsed() > SETTLE => {
-                    return Err(Trouble::Vanished("never appeared"));
+                Ok(None) if is_known => return Err(self.vanished(id, "is gone", by)),
+                Ok(None) if pace.elapsed() > SETTLE => {
+                    return Err(self.vanished(id, "never appeared", by));
                 }
-                Ok(None) => {}
+                // It may come yet, unless the provider knows better.
+                Ok(None) => {
+                    if let Ok(Some(told)) = self.backend.fate(id, by) {
+                        return Err(Trouble::Vanished(told.into()));
+                    }
+                }
                 // A machine that failed is moved to the provider's own project.
                 Err(error) if error.kind == Kind::Forbidden && goal == Goal::Gone => {
                     return Ok(None);
                 }
                 Err(error) if error.kind == Kind::Forbidden && is_known => {
-                    return Err(Trouble::Vanished("was taken back by the provider"));
+                    return Err(Trouble::Vanished(
+                        "was taken back by the provider".into(),
+                    ));
                 }
                 Err(error) if advice(error.kind) == Advice::Never => return Err(error.into()),
                 Err(error) => {
                     asked_pause = error.retry_after.unwrap_or_default();
                     last = format!("the last look failed: {error}");
+                    line.tell(&last);
                 }
-            }
-            let pause = pace.pause().max(asked_pause).max(self.backend.rest());
-            let left = by.saturating_duration_since(Instant::now());
-            self.interrupt.sleep(pause.min(left))?;
-            if Instant::now() >= by {
-                return Err(Trouble::Deadline {
-                    waited: format!(
-                        "the machine is not {goal} after {} s",
-                        pace.start.elapsed().as_secs()
-                    ),
-                    last,
-                });
             }
         }
     }
 
     /// Whether `machine` can still reach `goal`.
-    fn judge(&self, goal: Goal, machine: &Machine, was_deleting: bool) -> Result<(), Trouble> {
+    fn judge(
+        &self,
+        goal: Goal,
+        machine: &Machine,
+        was_deleting: bool,
+        by: Instant,
+    ) -> Result<(), Trouble> {
         match machine.state {
             // Right after its deletion a failed machine may still be shown as failed.
             State::Failed if goal != Goal::Gone || was_deleting => {
                 Err(Trouble::Failed(machine.state_name.clone()))
             }
-            State::Deleting if goal != Goal::Gone => Err(Trouble::Vanished("is being deleted")),
+            State::Deleting if goal != Goal::Gone => {
+                Err(self.vanished(&machine.id, "is being deleted", by))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// What became of a machine: what the provider tells of it, else just `how`.
+    fn vanished(&self, id: &MachineId, how: &'static str, by: Instant) -> Trouble {
+        let told = self.backend.fate(id, by).unwrap_or_default();
+        Trouble::Vanished(told.map_or(how.into(), Cow::from))
     }
 
     /// Asks something that may be asked again, with patience for passing faults.
@@ -792,7 +855,14 @@ impl Lifecycle {
                 last: format!("the last attempt failed: {error}"),
             });
         }
-        self.interrupt.sleep(pause)?;
+        let again = Instant::now() + pause;
+        let mut line = self.progress("until it is tried again".to_owned(), again);
+        line.tell(error);
+        line.sleep(pause)?;
         Ok(())
+    }
+
+    fn progress(&self, goal: String, by: Instant) -> Progress<'_> {
+        Progress::new(self.report, &self.interrupt, goal, by)
     }
 }

@@ -6,15 +6,16 @@
 
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::file;
 use crate::host::{Environment, Host, HostId};
-use crate::http::{ApiError, Http, Kind, Method, Request};
+use crate::http::{ApiError, Http, Kind, Method, Request, is_loopback};
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 use crate::retry::Backoff;
@@ -23,6 +24,8 @@ use crate::xml;
 
 /// How long a call to oned may take where `ONE_XMLRPC_TIMEOUT` does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest `one_auth` or `one_endpoint`: they hold a line.
+const FILE_LIMIT: u64 = 64 << 10;
 /// The largest host that is read: the largest seen had 20 KB.
 const HOST_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
@@ -81,6 +84,11 @@ impl Oned {
     pub fn open(environment: &Environment, interrupt: &Interrupt, report: Report) -> Result<Self> {
         let endpoint = endpoint(environment)?;
         let session = session(environment, &report)?;
+        if endpoint.starts_with("http://") && !is_loopback(&endpoint) {
+            report.warn(format_args!(
+                "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
+            ));
+        }
         let timeout = match environment.get("ONE_XMLRPC_TIMEOUT")? {
             None => TIMEOUT,
             Some(text) => text
@@ -110,6 +118,11 @@ impl Oned {
         })
     }
 
+    /// Its address.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// The host, its secrets decrypted.
     ///
     /// # Errors
@@ -127,20 +140,40 @@ impl Oned {
         let xml = self.call("one.host.info", &parameters, HOST_LIMIT)?;
         let (host, _) = Host::parse(&xml).with_context(|| {
             format!(
-                "oned at {} describes host {id} in a form that cannot be read",
+                "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
                 self.endpoint
             )
         })?;
         Ok(host)
     }
 
-    /// Every host of the pool, with what its XML tells. Secrets stay encrypted.
-    fn id_of(&self, name: &str) -> Result<HostId, OnedError> {
-        let xml = self.call(
+    /// Every host of the pool. Secrets stay encrypted.
+    ///
+    /// # Errors
+    /// oned cannot be asked, denies, or does not answer in XML-RPC.
+    pub fn hosts(&self) -> Result<Vec<Host>, OnedError> {
+        let hosts = Host::parse_pool(&self.pool()?);
+        Ok(hosts.with_context(|| self.strange_pool())?)
+    }
+
+    fn pool(&self) -> Result<String, OnedError> {
+        self.call(
             "one.hostpool.info",
             &[Parameter::Text(self.session.expose())],
             POOL_LIMIT,
-        )?;
+        )
+    }
+
+    fn strange_pool(&self) -> String {
+        format!(
+            "oned at {} lists its hosts in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
+            self.endpoint
+        )
+    }
+
+    /// The id of the host of this name.
+    fn id_of(&self, name: &str) -> Result<HostId, OnedError> {
+        let xml = self.pool()?;
         let mut id = None;
         let mut found = Vec::new();
         xml::leaves(&xml, |path, value| {
@@ -152,12 +185,7 @@ impl Oned {
             }
             Ok(())
         })
-        .with_context(|| {
-            format!(
-                "oned at {} lists its hosts in a form that cannot be read",
-                self.endpoint
-            )
-        })?;
+        .with_context(|| self.strange_pool())?;
         match found[..] {
             [id] => Ok(id),
             [] => Err(OnedError::NoSuchHost(format!(
@@ -307,7 +335,7 @@ fn session(environment: &Environment, report: &Report) -> Result<Secret> {
     let (path, text) = match environment.get("ONE_AUTH")? {
         Some(path) => {
             let path = PathBuf::from(path);
-            let text = fs::read_to_string(&path)
+            let text = read_text(&path)
                 .with_context(|| format!("ONE_AUTH names {}, which cannot be read: set it to a file with USER:PASSWORD", path.display()))?;
             (path, text)
         }
@@ -335,9 +363,7 @@ fn session(environment: &Environment, report: &Report) -> Result<Secret> {
 
 /// Warns where others than the owner and its group may read the file at `path`, which `holds` something.
 pub fn warn_if_exposed(path: &Path, holds: &str, report: &Report) {
-    use std::os::unix::fs::PermissionsExt;
-    let exposed = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0);
-    if exposed {
+    if is_exposed(path) {
         report.warn(format_args!(
             "{} {holds} and can be read by every user: chmod 600 it",
             path.display()
@@ -345,22 +371,35 @@ pub fn warn_if_exposed(path: &Path, holds: &str, report: &Report) {
     }
 }
 
+/// Whether others than the owner and its group may read the file at `path`.
+pub fn is_exposed(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
+}
+
 /// The first of the user's and of oneadmin's files of this name that exists, and its text.
 fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, String)>> {
     for home in homes(environment) {
         let path = home.join(name);
-        match fs::read_to_string(&path) {
+        match read_text(&path) {
             Ok(text) => return Ok(Some((path, text))),
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             // Another user's home: as if it were not there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be read", path.display()));
+                return Err(error).with_context(|| {
+                    format!("{} cannot be read: make it a file of text", path.display())
+                });
             }
         }
     }
     Ok(None)
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let (bytes, _) = file::read(path, FILE_LIMIT)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
 }
 
 fn homes(environment: &Environment) -> Vec<PathBuf> {
@@ -372,14 +411,17 @@ fn homes(environment: &Environment) -> Vec<PathBuf> {
 }
 
 /// A parameter of a call.
-enum Parameter<'a> {
+pub enum Parameter<'a> {
+    /// `<string>`
     Text(&'a str),
+    /// `<i4>`
     Number(u32),
+    /// `<boolean>`
     Flag(bool),
 }
 
 /// A call, as oned's clients write it.
-fn method_call(method: &str, parameters: &[Parameter<'_>]) -> String {
+pub fn method_call(method: &str, parameters: &[Parameter<'_>]) -> String {
     let mut call =
         format!("<?xml version=\"1.0\" ?><methodCall><methodName>{method}</methodName><params>");
     for parameter in parameters {
@@ -398,17 +440,25 @@ fn method_call(method: &str, parameters: &[Parameter<'_>]) -> String {
 
 /// What a call brought.
 #[derive(Debug, PartialEq, Eq)]
-enum MethodResponse {
+pub enum MethodResponse {
     /// `[true, text, …]`
     Good(String),
     /// `[false, message, code, …]`
-    Bad { message: String, code: Option<i64> },
+    Bad {
+        /// What oned says.
+        message: String,
+        /// Its `Request::ErrorCode`.
+        code: Option<i64>,
+    },
     /// `<fault>`
     Fault(String),
 }
 
 /// Reads an answer: the first three values of its array, or its fault.
-fn method_response(text: &str) -> Result<MethodResponse> {
+///
+/// # Errors
+/// It is no XML, or not in the form of an answer.
+pub fn method_response(text: &str) -> Result<MethodResponse> {
     const VALUES: [&str; 7] = [
         "methodResponse",
         "params",

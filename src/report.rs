@@ -6,7 +6,13 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+use nix::fcntl::{FcntlArg, OFlag};
+use nix::sys::stat::{FileStat, fstat, stat};
+
+use crate::host::Environment;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
 /// (`share/scripts/ruby` and `scripts_common.sh`).
@@ -26,11 +32,20 @@ pub enum Level {
     Debug,
 }
 
+/// Whether the last line of the terminal is one that renews itself. The process has one stderr, so this is not
+/// a matter of a single report.
+static IS_RENEWED: AtomicBool = AtomicBool::new(false);
+/// The terminal's control sequence (ECMA-48) for an empty line: to its begin, and erase it.
+const ERASE: &str = "\r\x1b[K";
+
 /// Prints, and nothing else does.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     level: Level,
     start: Instant,
+    has_stdout: bool,
+    is_watched: bool,
+    is_coloured: bool,
 }
 
 impl Report {
@@ -39,6 +54,70 @@ impl Report {
         Self {
             level,
             start: Instant::now(),
+            has_stdout: true,
+            is_watched: false,
+            is_coloured: false,
+        }
+    }
+
+    /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and with
+    /// colours unless `NO_COLOR` is set (<https://no-color.org>).
+    ///
+    /// # Errors
+    /// One of the variables is not UTF-8.
+    pub fn for_person(mut self, environment: &Environment) -> anyhow::Result<Self> {
+        let is_dumb = environment.get("TERM")? == Some("dumb");
+        let is_plain = environment.get("NO_COLOR")?.is_some();
+        self.is_watched = !is_dumb && io::stderr().is_terminal();
+        self.is_coloured = !is_dumb && !is_plain && io::stdout().is_terminal();
+        Ok(self)
+    }
+
+    /// The same, where it is known whether the caller left stdout open.
+    pub fn with_stdout(mut self, is_open: bool) -> Self {
+        self.has_stdout = is_open;
+        self
+    }
+
+    /// Whether an answer can reach anybody.
+    pub fn has_stdout(&self) -> bool {
+        self.has_stdout
+    }
+
+    /// Whether somebody looks on while a wait lasts.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// Whether an answer may have colours.
+    pub fn is_coloured(&self) -> bool {
+        self.is_coloured
+    }
+
+    /// Shows `text` as the line that renews itself; [`Self::clear`] takes it away.
+    pub fn renew(&self, text: &str) {
+        if self.is_watched {
+            IS_RENEWED.store(true, Ordering::Relaxed);
+            // Without its automatic margin (DECAWM) the terminal cuts off what does not fit, and a line
+            // never becomes two.
+            let line = format!("{ERASE}\x1b[?7l{}\x1b[?7h", one_line(text));
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    /// Takes away the line that renews itself, if there is one.
+    pub fn clear(&self) {
+        if IS_RENEWED.swap(false, Ordering::Relaxed) {
+            let _ = io::stderr().lock().write_all(ERASE.as_bytes());
+        }
+    }
+
+    /// Tells somebody who looks on what is going on; in the log it is a decision of the engine.
+    pub fn notice(&self, message: impl Display) {
+        if self.is_watched && self.level < Level::Info {
+            self.line(&message.to_string());
+        } else {
+            self.info(message);
         }
     }
 
@@ -54,8 +133,11 @@ impl Report {
     /// stored whole, and a line feed in it would cut the next command line in two.
     ///
     /// # Errors
-    /// As [`Self::answer`].
+    /// As [`Self::answer`]; also where stdout was closed before this process began.
     pub fn deploy_id(&self, id: &str) -> io::Result<()> {
+        if stdout_was_closed() {
+            return Err(io::Error::other("stdout is closed"));
+        }
         if io::stdout().is_terminal() {
             return self.answer(id);
         }
@@ -63,6 +145,10 @@ impl Report {
     }
 
     fn print(&self, text: &str) -> io::Result<()> {
+        self.clear();
+        if !self.has_stdout {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed"));
+        }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
@@ -114,28 +200,48 @@ impl Report {
     /// One write, so that the lines of actions that share a stderr do not mix. An error is dropped: there
     /// is nowhere left to tell it.
     fn raw(&self, text: &str) {
+        self.clear();
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
 
+/// Whether this process was started without a stdout. The standard library then opens `/dev/null` in its place,
+/// for reading and writing, before `main` is called: what is written there seems to have been handed over.
+fn stdout_was_closed() -> bool {
+    let stdout = io::stdout();
+    let is_for_both = nix::fcntl::fcntl(&stdout, FcntlArg::F_GETFL)
+        .is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_RDWR.bits());
+    let device = |stat: nix::Result<FileStat>| stat.map(|stat| stat.st_rdev);
+    is_for_both && device(fstat(&stdout)) == device(stat("/dev/null"))
+}
+
+/// The longest line, in characters: long enough for a path and two reasons, and short enough to be read.
+const LINE: usize = 8192;
+
 /// `text` as one line that can neither colour a terminal nor forge a frame.
 ///
-/// Control characters become blanks. So do the invisible characters that change the direction of a text.
+/// Control characters become blanks. So do the invisible characters, some of which change the direction of a
+/// text.
 pub fn one_line(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_unprintable(c));
+    let (text, cut) = match text.char_indices().nth(LINE) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    };
+    if text.is_empty() {
+        return "(no message)".to_owned();
+    }
     let line: String = text
         .chars()
         .map(|c| if is_unprintable(c) { ' ' } else { c })
         .collect();
-    let line = line.trim();
-    if line.is_empty() {
-        return "(no message)".to_owned();
-    }
-    line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -")
+    line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -") + cut
 }
 
 fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

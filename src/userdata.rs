@@ -50,7 +50,7 @@ pub fn compose(keys: &[&str], own: Option<&str>) -> UserData {
         (Some(own), Some(keys)) => (own, keys),
     };
     // Packet hands this to its own boot loader before any system runs (API description, `userdata`).
-    if own.starts_with("#!ipxe") {
+    if own.trim_start().starts_with("#!ipxe") {
         return alone(
             own,
             Some("USERDATA is an iPXE script, which takes no second part"),
@@ -70,7 +70,7 @@ pub fn compose(keys: &[&str], own: Option<&str>) -> UserData {
     }
 }
 
-/// The keys as cloud-config; JSON strings are YAML strings, and nothing in a key can leave them.
+/// The keys as cloud-config: strings of YAML that nothing in a key can leave.
 ///
 /// A list that the user's own cloud-config has is kept: cloud-init merges a later part as that part says.
 fn key_part(keys: &[&str]) -> Option<String> {
@@ -79,17 +79,35 @@ fn key_part(keys: &[&str]) -> Option<String> {
     }
     let mut part = String::from("#cloud-config\nssh_authorized_keys:\n");
     for key in keys {
-        part.push_str(&format!("- {}\n", serde_json::Value::from(*key)));
+        part.push_str(&format!("- {}\n", yaml_string(key)));
     }
     Some(part)
 }
 
+/// `text` in quotes and in ASCII: YAML takes more characters for the end of a line than JSON does, and refuses
+/// a whole document for others (YAML 1.1, 5.1 and 5.4).
+fn yaml_string(text: &str) -> String {
+    let mut string = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => string.extend(['\\', c]),
+            ' '..='~' => string.push(c),
+            c => string.push_str(&format!("\\U{:08X}", c as u32)),
+        }
+    }
+    string.push('"');
+    string
+}
+
 const MERGE: &str = "merge_how:\n- name: list\n  settings: [append]\n- name: dict\n  settings: [no_replace, recurse_list]\n";
 
+/// What `text` is by its first line: in any case of letters, and after blanks, as cloud-init reads it
+/// (cloudinit/handlers, `type_from_starts_with`).
 fn content_type(text: &str) -> Option<&'static str> {
+    let line = text.trim_start().lines().next()?.to_ascii_lowercase();
     FIRST_LINES
         .iter()
-        .find(|(beginning, _)| text.starts_with(beginning))
+        .find(|(beginning, _)| line.starts_with(beginning))
         .map(|(_, kind)| *kind)
 }
 
@@ -213,8 +231,11 @@ mod tests {
 
     #[test]
     fn a_key_cannot_leave_its_string() {
-        let part = text(&["ssh-rsa A \"\nruncmd: [reboot]"], None);
-        assert!(!part.contains("\nruncmd"), "{part}");
+        let part = text(&["ssh-rsa A \"\n\u{85}runcmd: [reboot]\\"], None);
+        assert_eq!(
+            part.lines().last(),
+            Some(r#"- "ssh-rsa A \"\U0000000A\U00000085runcmd: [reboot]\\""#)
+        );
     }
 
     #[test]

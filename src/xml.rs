@@ -10,6 +10,8 @@ use quick_xml::events::{BytesRef, Event};
 
 /// How deep elements may be nested. OpenNebula's own go no deeper than ten.
 const DEPTH: usize = 64;
+/// How many leaves may be closed by the wrong name: each is warned of.
+const WRONG_ENDS: usize = 16;
 
 /// A leaf closed by the wrong name, as `<PACKET_PROJECT>…</PROJECT>`.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,15 +82,22 @@ pub fn leaves(
             Event::End(end) => {
                 let name = end.name();
                 let Some(opened) = path.last() else {
-                    bail!("</{}> closes nothing", name.as_ref());
+                    bail!("</{}> closes nothing", shown(name.as_ref()));
                 };
                 if name.as_ref() != opened {
                     if !is_leaf {
-                        bail!("<{opened}> is closed by </{}>", name.as_ref());
+                        bail!(
+                            "<{}> is closed by </{}>",
+                            shown(opened),
+                            shown(name.as_ref())
+                        );
+                    }
+                    if wrong_ends.len() == WRONG_ENDS {
+                        bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
                     }
                     wrong_ends.push(WrongEnd {
-                        opened: opened.clone(),
-                        closed: name.as_ref().to_owned(),
+                        opened: shown(opened).to_owned(),
+                        closed: shown(name.as_ref()).to_owned(),
                     });
                 }
                 if is_leaf {
@@ -106,7 +115,7 @@ pub fn leaves(
         }
     }
     match path.last() {
-        Some(open) => bail!("<{open}> is never closed: the text is cut off"),
+        Some(open) => bail!("<{}> is never closed: the text is cut off", shown(open)),
         None if roots == 0 => bail!("it has no element"),
         None => Ok(wrong_ends),
     }
@@ -129,10 +138,21 @@ fn resolve(entity: &BytesRef<'_>) -> Result<String> {
         }
         return Ok(c.to_string());
     }
-    let name = entity.xml10_content();
-    match quick_xml::escape::resolve_xml_entity(&name) {
+    match quick_xml::escape::resolve_xml_entity(&entity.xml10_content()) {
         Some(text) => Ok(text.to_owned()),
-        None => bail!("it has an entity of its own (&{name};), which is not expanded"),
+        // Its name is not told: it may be a piece of a token that was written without escapes.
+        None => bail!("it has an entity that XML itself does not have, which is not expanded"),
+    }
+}
+
+/// The name of an element as it may be told. One that no attribute could have is a piece of a value that was
+/// written without escapes.
+fn shown(name: &str) -> &str {
+    let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.len() <= 64 && name.bytes().all(is_usual) {
+        name
+    } else {
+        "…"
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
-use super::{Context, Named};
-use crate::backend::Row;
+use super::{Context, Named, advise, timeout};
+use crate::backend::{MachineId, Row};
 use crate::file;
 use crate::host::{Host, HostId, Owner, Settings};
 use crate::journal::Journal;
@@ -46,6 +46,9 @@ impl Deploy {
     /// # Errors
     /// The first line says what to do; nothing is left behind, or it says what.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
+        if !context.report.has_stdout() {
+            bail!("stdout is closed, so the deploy id could reach nobody: call it with stdout open");
+        }
         let argument_id = Named::of(&self.host).host_id()?;
         let path = Path::new(&self.file);
         let mut host = read_host(path, context)?;
@@ -53,12 +56,15 @@ impl Deploy {
         let owner = Owner::of(&host);
         let journal = Journal::beside(path, owner.identity(), row.id);
         // Everything that can be wrong with the order is said before anybody is asked anything.
-        let prepared = match host.deploy_id() {
-            Some(_) => Ok(None),
-            None => {
-                (row.order)(&host, &settings(&host, context), &owner, &context.report).map(Some)
+        let prepare = || {
+            let settings = settings(&host, context);
+            timeout(&settings)?;
+            match deploy_id(&host, row)? {
+                Some(_) => Ok(None),
+                None => (row.order)(&host, &settings, &owner, &context.report).map(Some),
             }
         };
+        let prepared = prepare();
         let (order, lifecycle) = prepared
             .and_then(|order| {
                 decrypt(&mut host, argument_id, path, row, context)?;
@@ -70,19 +76,34 @@ impl Deploy {
                 Some(reminder) => anyhow!("{error:#}; {reminder}"),
                 None => error,
             })?;
-        match (host.deploy_id(), order) {
-            (None, Some(order)) => {
+        match (deploy_id(&host, row)?, order) {
+            (Some(id), _) => resume(&id, &host, &lifecycle, context),
+            (None, order) => {
                 let job = Job {
-                    order: &order,
+                    order: &order.context("the host lost its DEPLOY_ID while it was read")?,
                     owner: &owner,
                     journal: &journal,
                     remove: &|id| context.removal(id, &host),
                 };
                 obtain(&job, &host, row, &lifecycle, context)
             }
-            (id, _) => resume(id.unwrap_or_default(), &host, row, &lifecycle, context),
         }
     }
+}
+
+/// The machine that the host has.
+fn deploy_id(host: &Host, row: &Row) -> Result<Option<MachineId>> {
+    let Some(text) = host.deploy_id() else {
+        return Ok(None);
+    };
+    let id = (row.id)(text).with_context(|| {
+        format!(
+            "DEPLOY_ID of {} is {text:?}, which is not {}: mend it with onehost update",
+            host.called(),
+            row.id_form
+        )
+    })?;
+    Ok(Some(id))
 }
 
 /// Puts the secrets that only oned can decrypt into `host`, and its DEPLOY_ID, should oned know one.
@@ -103,6 +124,11 @@ fn decrypt(
     };
     match context.ask_oned(Some(Which::Id(id)))? {
         Some(known) => {
+            // oned 5.8 encrypts nothing, and a template may have escaped the encryption of a later one.
+            let is_clear = |name: &&str| host.provision(name).is_some_and(|text| known.provision(name) == Some(text));
+            if row.secrets.iter().any(is_clear) {
+                warn_if_exposed(path, "holds a token in clear", &context.report);
+            }
             host.take_provision(&known, row.secrets);
             if host.deploy_id().is_none() && known.deploy_id().is_some() {
                 context
@@ -148,22 +174,18 @@ fn obtain(
 
 /// Powers on the machine that the host has and prints its id.
 fn resume(
-    deploy_id: &str,
+    id: &MachineId,
     host: &Host,
-    row: &Row,
     lifecycle: &Lifecycle,
     context: &Context<'_>,
 ) -> Result<()> {
     let called = host.called();
-    let id = (row.id)(deploy_id).with_context(|| {
-        format!(
-            "DEPLOY_ID of {called} is {deploy_id:?}, which is not {}: mend it with onehost update",
-            row.id_form
+    lifecycle.resume(id).map_err(|trouble| {
+        anyhow!(
+            "cannot resume {called} on machine {id}: {}",
+            advise(&trouble)
         )
     })?;
-    lifecycle
-        .resume(&id)
-        .map_err(|trouble| anyhow!("cannot resume {called} on machine {id}: {trouble}"))?;
     context
         .report
         .deploy_id(id.as_str())
@@ -182,19 +204,12 @@ fn read_host(path: &Path, context: &Context<'_>) -> Result<Host> {
     let given = read_stdin(path, context)?;
     let (source, bytes) = match given {
         Some(bytes) => ("STDIN".to_owned(), bytes),
-        None => {
-            let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
-                anyhow!(
-                    "the deployment file {:?} cannot be read ({error}): give the path of one, or its XML on STDIN",
-                    path.display().to_string()
-                )
-            })?;
-            (format!("the deployment file {}", path.display()), bytes)
-        }
+        None => (
+            format!("the deployment file {}", path.display()),
+            file_bytes(path)?,
+        ),
     };
-    let (host, warnings) = xml::decode(&bytes).and_then(Host::parse).map_err(|error| {
-        anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`")
-    })?;
+    let (host, warnings) = parse(&source, &bytes)?;
     for warning in warnings {
         context.report.warn(format_args!("{source}: {warning}"));
     }
@@ -209,6 +224,28 @@ fn read_host(path: &Path, context: &Context<'_>) -> Result<Host> {
     Ok(host)
 }
 
+/// The host of a deployment file that is there, and what is wrong with its form.
+pub(super) fn read_file(path: &Path) -> Result<(Host, Vec<String>)> {
+    let source = format!("the deployment file {}", path.display());
+    parse(&source, &file_bytes(path)?)
+}
+
+fn file_bytes(path: &Path) -> Result<Vec<u8>> {
+    let read = file::read(path, LIMIT).map_err(|error| {
+        anyhow!(
+            "the deployment file {:?} cannot be read ({error}): give the path of one, or its XML on STDIN",
+            path.display().to_string()
+        )
+    });
+    Ok(read?.0)
+}
+
+fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
+    xml::decode(bytes).and_then(Host::parse).map_err(|error| {
+        anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`")
+    })
+}
+
 /// What STDIN holds, unless that is nothing.
 ///
 /// A STDIN that never closes does not hold up a deploy whose file is there already.
@@ -216,8 +253,13 @@ fn read_stdin(path: &Path, context: &Context<'_>) -> Result<Option<Vec<u8>>> {
     enum News {
         Begun,
         Done(std::io::Result<Vec<u8>>),
+        Interrupted,
     }
     let (tell, news) = mpsc::channel();
+    let interrupted = tell.clone();
+    context.interrupt.on_first(Box::new(move || {
+        let _ = interrupted.send(News::Interrupted);
+    }));
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {
@@ -237,8 +279,12 @@ fn read_stdin(path: &Path, context: &Context<'_>) -> Result<Option<Vec<u8>>> {
     let is_there = path.exists();
     let mut patience = if is_there { SILENCE } else { PATIENCE };
     loop {
+        context.interrupt.check().map_err(|signal| {
+            anyhow!("interrupted ({signal}) while STDIN was read: nothing was done")
+        })?;
         match news.recv_timeout(patience) {
             Ok(News::Begun) => patience = PATIENCE,
+            Ok(News::Interrupted) => {}
             Ok(News::Done(Ok(bytes))) if bytes.iter().all(u8::is_ascii_whitespace) => {
                 return Ok(None);
             }
@@ -264,8 +310,5 @@ fn read_stdin(path: &Path, context: &Context<'_>) -> Result<Option<Vec<u8>>> {
                 path.display()
             ),
         }
-        context.interrupt.check().map_err(|signal| {
-            anyhow!("interrupted ({signal}) while STDIN was read: nothing was done")
-        })?;
     }
 }

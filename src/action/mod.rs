@@ -1,15 +1,19 @@
 //! The actions, and what they share: which host is meant, its credentials, its machine.
 
 mod cancel;
+mod check;
 mod deploy;
+mod list;
 mod poll;
 mod reboot;
 mod reset;
 mod shutdown;
 
 pub use cancel::Cancel;
+pub use check::Check;
 pub use deploy::Deploy;
-pub use poll::Poll;
+pub use list::List;
+pub use poll::{Poll, values};
 pub use reboot::Reboot;
 pub use reset::Reset;
 pub use shutdown::Shutdown;
@@ -32,6 +36,15 @@ use crate::report::Report;
 const TIMEOUT: Duration = Duration::from_secs(1800);
 /// The longest time that `PM_TIMEOUT` may say: a week.
 const LONGEST_TIMEOUT: u64 = 7 * 24 * 3600;
+
+/// What a subcommand found that only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is as it should be.
+    Well,
+    /// Something is not: what it is was printed.
+    Unwell,
+}
 
 /// What an action is run with: the process, as values.
 pub struct Context<'a> {
@@ -108,7 +121,7 @@ impl Context<'_> {
         let named = Named::of(host);
         let Target { id, lifecycle, .. } = self.target(deploy_id, &named)?;
         what(&lifecycle, &id)
-            .map_err(|trouble| anyhow!("machine {id} of {}: {trouble}", named.called()))
+            .map_err(|trouble| anyhow!("machine {id} of {}: {}", named.called(), advise(&trouble)))
     }
 
     /// The machine `deploy_id` of the host that is `named`, reached with that host's credentials.
@@ -224,8 +237,37 @@ impl Context<'_> {
             words.push(host.name.clone());
             words.extend(host.id.map(|id| id.to_string()));
         }
+        let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
         words.join(" ")
     }
+}
+
+/// `text` as one word of a command line that somebody may paste into a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._:-".contains(&byte);
+    if text.bytes().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// `trouble` with a machine that was handed over, and what to do about it where it does not say so itself.
+fn advise(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Vanished(_) => format!("{trouble}: delete the host and create it anew"),
+        Trouble::Failed(_) => format!("{trouble}: see the machine at the provider"),
+        Trouble::Interrupted(_) => {
+            format!("{trouble}: what was asked for may happen all the same; ask again to be sure")
+        }
+        _ => trouble.to_string(),
+    }
+}
+
+/// Prints the answer of a subcommand that only looks.
+fn print(text: &str, context: &Context<'_>) -> Result<()> {
+    let printed = context.report.answer(text.trim_end());
+    printed.context("the answer cannot be printed: keep stdout open")
 }
 
 fn not_an_id(row: &Row, text: &str, named: &Named<'_>) -> anyhow::Error {

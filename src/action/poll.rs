@@ -32,7 +32,7 @@ impl Poll {
         let target = context.target(&self.deploy_id, &named)?;
         let called = named.called();
         let id = &target.id;
-        let machine = target
+        let mut machine = target
             .lifecycle
             .look(id)
             .map_err(|trouble| anyhow!("cannot look at machine {id} of {called}: {trouble}"))?
@@ -52,6 +52,15 @@ impl Poll {
             ));
             Traffic::default()
         });
+        machine.size = target
+            .backend
+            .size(&machine, by)
+            .unwrap_or_else(|error| {
+                context
+                    .report
+                    .warn(format_args!("the size of machine {id} is unknown: {error}"));
+                machine.size
+            });
         let mut line = values(&machine, traffic);
         if target.shows_root_password {
             match machine
@@ -77,7 +86,8 @@ impl Poll {
     }
 }
 
-fn values(machine: &Machine, traffic: Traffic) -> String {
+/// The line that is printed of a machine.
+pub fn values(machine: &Machine, traffic: Traffic) -> String {
     let mut pieces = Vec::new();
     if let Some((cpus, memory)) = machine.size {
         pieces.push(format!("CPU={}", cpus.saturating_mul(100)));

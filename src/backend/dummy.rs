@@ -19,6 +19,8 @@ use crate::secret::Secret;
 /// The dummy's row in the table of providers.
 pub const ROW: Row = Row {
     name: "dummy",
+    account: &[],
+    shows: |name| name == "IP",
     secrets: &[],
     id_form: "an IP address",
     id,
@@ -68,6 +70,7 @@ fn describe(id: &MachineId, state: State, tags: Vec<String>) -> Machine {
         tags,
         size: None,
         values: Vec::new(),
+        created: None,
         root_password: None,
     }
 }
@@ -111,7 +114,14 @@ impl Backend for Dummy {
     }
 
     fn get(&self, id: &MachineId, _: Instant) -> Result<Option<Machine>, ApiError> {
-        Ok(self.machine(id))
+        let machine = self.machine(id);
+        // A reboot is seen down once, or it would be waited for as for a provider that does not show it.
+        if let Some(known) = self.lock().get_mut(id)
+            && known.state == Some(State::Stopping)
+        {
+            known.state = Some(State::On);
+        }
+        Ok(machine)
     }
 
     fn power(&self, id: &MachineId, power: Power, _: Instant) -> Result<(), ApiError> {
@@ -127,8 +137,9 @@ impl Backend for Dummy {
         };
         let known = Known {
             state: Some(match power {
-                Power::On | Power::Reboot => State::On,
+                Power::On => State::On,
                 Power::Off => State::Off,
+                Power::Reboot => State::Stopping,
             }),
             tags: machine.tags,
         };

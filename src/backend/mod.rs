@@ -1,28 +1,34 @@
 //! The providers: what the engine asks of each, and the table of those there are.
 
 pub mod dummy;
+pub mod ec2;
 pub mod packet;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
+use crate::finding::Finding;
 use crate::host::{Host, Owner, Settings};
 use crate::http::ApiError;
 use crate::report::Report;
 use crate::secret::Secret;
 
 /// Every provider, in one table. A further one is one file and one row.
-pub const BACKENDS: &[Row] = &[packet::ROW, dummy::ROW];
+pub const BACKENDS: &[Row] = &[packet::ROW, ec2::ROW, dummy::ROW];
 
 /// What is known of a provider before anything is asked of it.
 #[derive(Clone, Copy)]
 pub struct Row {
     /// The driver's name: the folder in `remotes/pm`, and the host's `PM_MAD`.
     pub name: &'static str,
+    /// The settings that say whose machines are seen: credentials, and what else an account is reached by.
+    pub account: &'static [&'static str],
+    /// Whether an attribute of `PROVISION` is one that this provider reads, and whose value may be shown.
+    pub shows: fn(&str) -> bool,
     /// The `PROVISION` attributes that oned encrypts, and that only it can decrypt. Where there are none,
     /// oned is never asked.
     pub secrets: &'static [&'static str],
@@ -79,9 +85,32 @@ pub trait Backend: Send + Sync {
     /// Asks for the deletion of a machine. One that is gone MUST be a success.
     fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError>;
 
+    /// Does what an order asks for beside the machine, once that is up. MUST be repeatable.
+    fn finish(&self, _order: &Order, _id: &MachineId, _by: Instant) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// What became of a machine that is gone, or on its way there, and why: what may follow "the machine", as
+    /// "is terminated (…)". `None` where the provider tells no more of it.
+    fn fate(&self, _id: &MachineId, _by: Instant) -> Result<Option<String>, ApiError> {
+        Ok(None)
+    }
+
+    /// The size of a machine, where asking for it costs a request.
+    fn size(&self, machine: &Machine, _by: Instant) -> Result<Option<(u64, u64)>, ApiError> {
+        Ok(machine.size)
+    }
+
     /// The machine's traffic.
     fn traffic(&self, _id: &MachineId, _by: Instant) -> Result<Traffic, ApiError> {
         Ok(Traffic::default())
+    }
+
+    /// Asks whether the machine that `host` describes could be ordered: whether the credentials are accepted,
+    /// and what is named is known and to be had. MUST change nothing; MAY send a request for each question,
+    /// and says all that it finds, whatever is missing.
+    fn examine(&self, _host: &Host, _by: Instant) -> Vec<Finding> {
+        Vec::new()
     }
 
     /// How long the provider's rate limit asks us to rest.
@@ -160,6 +189,8 @@ pub struct Machine {
     pub size: Option<(u64, u64)>,
     /// What else `poll` prints: names and values.
     pub values: Vec<(&'static str, String)>,
+    /// When it was ordered, where the provider tells.
+    pub created: Option<SystemTime>,
     /// The password of root, as long as the provider tells it.
     pub root_password: Option<Secret>,
 }
@@ -201,4 +232,17 @@ pub struct Order {
     pub body: Secret,
     /// What is ordered: names and values, without the secret ones.
     pub summary: Vec<(&'static str, String)>,
+}
+
+/// `text` as a value of a query or a form (RFC 3986, unreserved characters).
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }

@@ -4,19 +4,26 @@
 //! `DeviceCreateInput`, `DeviceActionInput`); its operator ended the public service in June 2026, so the
 //! address of the API is a setting.
 
+mod examine;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Backend, Machine, MachineId, Order, Power, Row, State, Traffic};
+use super::{Backend, Machine, MachineId, Order, Power, Row, State, Traffic, percent_encode};
+use crate::finding::{Finding, Problems};
 use crate::host::{Host, Owner, Settings};
 use crate::http::{Answer, ApiError, Failure, Http, Kind, Method, Request, is_loopback};
+use crate::moment;
 use crate::opennebula::is_http;
 use crate::report::{Report, one_line};
 use crate::secret::Secret;
@@ -25,6 +32,8 @@ use crate::userdata;
 /// Packet's row in the table of providers.
 pub const ROW: Row = Row {
     name: "packet",
+    account: &["PACKET_TOKEN", "PACKET_PROJECT", "PACKET_API_URL"],
+    shows,
     secrets: &["PACKET_TOKEN"],
     id_form: "a UUID",
     id,
@@ -58,17 +67,11 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         bail!("PACKET_TOKEN holds characters that no token has: copy it anew from the provider");
     }
-    let base = settings.get("PACKET_API_URL")?.unwrap_or(API_URL);
-    if !is_http(base) || base.contains(['?', '#']) {
-        bail!("PACKET_API_URL is not the address of an API: set it as {API_URL}");
-    }
+    let base = api_url(settings)?;
     if base.starts_with("http://") && !is_loopback(base) {
         report.warn("PACKET_API_URL is http: the token travels in clear; use https");
     }
-    let project = match settings.get("PACKET_PROJECT")? {
-        Some(project) => Some(project_id(project)?.to_owned()),
-        None => None,
-    };
+    let project = project_id(settings)?.map(str::to_owned);
     let token = Secret::new(token);
     Ok(Arc::new(Packet {
         http: Http::new(base, vec![token.clone()], report),
@@ -76,6 +79,13 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
         token,
         project,
     }))
+}
+
+/// Whether `name` is an attribute that is read here and may be shown.
+fn shows(name: &str) -> bool {
+    let is_ordered = ATTRIBUTES.iter().any(|(attribute, ..)| *attribute == name);
+    let others = ["PACKET_PROJECT", "PACKET_API_URL", "TAGS"];
+    (is_ordered || others.contains(&name)) && !UNSHOWN.contains(&name)
 }
 
 /// A deploy id: a UUID, as nothing else is ever put into an address.
@@ -91,12 +101,21 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-fn project_id(text: &str) -> Result<&str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if text.bytes().all(plain) {
-        return Ok(text);
+fn api_url<'a>(settings: &Settings<'a>) -> Result<&'a str> {
+    let base = settings.get("PACKET_API_URL")?.unwrap_or(API_URL);
+    if !is_http(base) || base.contains(['?', '#']) {
+        bail!("PACKET_API_URL is not the address of an API: set it as {API_URL}");
     }
-    bail!("PACKET_PROJECT is no project id: set it to the UUID of the project")
+    Ok(base)
+}
+
+fn project_id<'a>(settings: &Settings<'a>) -> Result<Option<&'a str>> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let project = settings.get("PACKET_PROJECT")?;
+    if project.is_some_and(|text| !text.bytes().all(plain)) {
+        bail!("PACKET_PROJECT is no project id: set it to the UUID of the project");
+    }
+    Ok(project)
 }
 
 // ---- The order -------------------------------------------------------------------------------------------
@@ -137,10 +156,17 @@ const ATTRIBUTES: &[(&str, &str, Reading)] = &[
 const UNSHOWN: &[&str] = &["CUSTOMDATA"];
 
 fn order(host: &Host, settings: &Settings<'_>, owner: &Owner, report: &Report) -> Result<Order> {
-    require_attributes(settings)?;
+    let mut problems = Problems::default();
+    for result in [
+        require_attributes(settings),
+        api_url(settings).map(drop),
+        project_id(settings).map(drop),
+    ] {
+        let problem = result.err().map(|error| error.to_string());
+        problems.general.extend(problem);
+    }
     let mut body = Map::new();
     let mut summary = Vec::new();
-    let mut mistakes = Vec::new();
     let in_metro = host
         .provision("METRO")
         .is_some_and(|text| !text.trim().is_empty());
@@ -163,11 +189,11 @@ fn order(host: &Host, settings: &Settings<'_>, owner: &Owner, report: &Report) -
                 };
                 summary.push((*attribute, shown));
             }
-            Err(error) => mistakes.push(format!("{attribute} {error}")),
+            Err(error) => problems.mistakes.push(format!("{attribute} {error}")),
         }
     }
-    if !mistakes.is_empty() {
-        bail!("PROVISION cannot be ordered: {}", mistakes.join("; "));
+    if problems != Problems::default() {
+        return Err(problems.into());
     }
     let mut tags: Vec<String> = split(host.provision("TAGS").unwrap_or_default());
     tags.extend(owner.tags());
@@ -186,6 +212,17 @@ fn order(host: &Host, settings: &Settings<'_>, owner: &Owner, report: &Report) -
         body: Secret::new(Value::Object(body).to_string()),
         summary,
     })
+}
+
+/// What an order holds that must not be told though the API may quote it: user data, a line each. Lines that
+/// are too short to be a secret are left out.
+fn private_lines(order: &str) -> Vec<Secret> {
+    let body: Value = serde_json::from_str(order).unwrap_or_default();
+    let mut texts: Vec<&str> = body["userdata"].as_str().into_iter().collect();
+    let customdata = body["customdata"].to_string();
+    texts.push(&customdata);
+    let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
+    lines.filter(|line| line.len() >= 8).map(Secret::new).collect()
 }
 
 fn require_attributes(settings: &Settings<'_>) -> Result<()> {
@@ -233,7 +270,7 @@ fn list(written: &str) -> Result<Value> {
 
 fn one_or_list(written: &str) -> Result<Value> {
     Ok(match &split(written)[..] {
-        [] => bail!("names nothing"),
+        [] => bail!("names nothing: write a code such as am6"),
         [one] => json!(one),
         several => json!(several),
     })
@@ -242,7 +279,7 @@ fn one_or_list(written: &str) -> Result<Value> {
 fn uuids(written: &str) -> Result<Value> {
     let ids = split(written);
     match ids.iter().find(|id| !is_uuid(id)) {
-        Some(id) => bail!("names {id:?}, which is no UUID"),
+        Some(id) => bail!("names {id:?}, which is no UUID: write UUIDs with commas between them"),
         None => Ok(json!(ids)),
     }
 }
@@ -322,10 +359,128 @@ fn time(written: &str) -> Result<Value> {
 
 // ---- The answers -----------------------------------------------------------------------------------------
 
+/// Reads the machine that an answer describes.
+///
+/// # Errors
+/// It is no JSON, or describes none. The error quotes nothing of it.
+pub fn read_machine(body: &[u8]) -> Result<Machine> {
+    let device: Device = parse(body)?;
+    device.into_machine().context(NO_UUID)
+}
+
+/// Reads, of one page of a listing, the machines that carry `tag`, and whether it is the last one.
+///
+/// # Errors
+/// It is no such page, or holds more machines than a page has.
+pub fn read_page(body: &[u8], tag: &str) -> Result<(Vec<Machine>, bool)> {
+    let list: DeviceList = parse(body)?;
+    let is_last = list.devices.0.is_empty() || list.meta.and_then(|meta| meta.next).is_none();
+    // The filter is the server's; whose a machine is, is too important to trust it.
+    let ours = |device: &Device| device.tags.iter().flatten().any(|own| own == tag);
+    let ours = list.devices.0.into_iter().filter(ours);
+    let machines = ours.map(|device| device.into_machine().context(NO_UUID));
+    Ok((machines.collect::<Result<_>>()?, is_last))
+}
+
+/// Reads the traffic that an answer tells.
+///
+/// # Errors
+/// It is no JSON object.
+pub fn read_traffic(body: &[u8]) -> Result<Traffic> {
+    let bandwidth: Bandwidth = parse(body)?;
+    let series = bandwidth.bandwidth.unwrap_or_default();
+    let sum = |target: &str| {
+        let points = series
+            .iter()
+            .filter(|one| one.target.as_deref() == Some(target))
+            .flat_map(|one| one.datapoints.iter().flatten());
+        let kilobits: f64 = points.filter_map(|(value, _)| *value).sum();
+        // Kilobits to bytes, as the stock driver reckons.
+        (kilobits * 1024.0 / 8.0) as u64
+    };
+    Ok(Traffic {
+        received: sum("inbound"),
+        sent: sum("outbound"),
+    })
+}
+
+/// Reads the reasons of an error: none where it is not the API's, such as the page of a proxy.
+pub fn read_reasons(body: &[u8]) -> Vec<String> {
+    let Ok(Reasons { errors, error }) = serde_json::from_slice(body) else {
+        return Vec::new();
+    };
+    errors.into_iter().flatten().chain(error).collect()
+}
+
+/// Reads JSON. Unlike serde's, the error does not quote what was read instead: it may be a password.
+fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        let what = match error.classify() {
+            Category::Data => "it has not the form that is described",
+            Category::Eof => "it is cut off",
+            Category::Syntax | Category::Io => "it is no JSON",
+        };
+        anyhow!("{what}, at line {} column {}", error.line(), error.column())
+    })
+}
+
+const NO_UUID: &str = "it names a machine whose id is no UUID";
+
+/// The most items of a list: more than any machine has, and than a page may be asked to hold. What a list of
+/// empty items takes in memory is many times its text.
+const ITEMS: usize = 1000;
+
 /// Field by field: one that has another type than described is as if it were null, so that what we do not
 /// need cannot spoil the answer.
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(d)?).ok())
+    let text = Box::<RawValue>::deserialize(d)?;
+    Ok(serde_json::from_str(text.get()).unwrap_or_default())
+}
+
+/// The same for a list, item by item. One that is too long is as if it were null.
+fn lenient_items<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    d: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let items: Option<Items<Lenient<T>>> = lenient(d)?;
+    Ok(items.map(|items| items.0.into_iter().filter_map(|item| item.0).collect()))
+}
+
+/// One item, if it has the type that is described.
+struct Lenient<T>(Option<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        lenient(d).map(Self)
+    }
+}
+
+/// A list that is not too long.
+struct Items<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_seq(Self(Vec::new()))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Self, A::Error> {
+        while let Some(item) = items.next_element()? {
+            if self.0.len() == ITEMS {
+                return Err(A::Error::custom(format_args!(
+                    "a list has more than {ITEMS} items"
+                )));
+            }
+            self.0.push(item);
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Deserialize)]
@@ -335,12 +490,14 @@ struct Device {
     state: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     provisioning_percentage: Option<f64>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_items")]
     ip_addresses: Option<Vec<Address>>,
     #[serde(default, deserialize_with = "lenient")]
     locked: Option<bool>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_items")]
     tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    created_at: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     root_password: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
@@ -371,7 +528,7 @@ struct Plan {
 
 #[derive(Deserialize)]
 struct Specs {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_items")]
     cpus: Option<Vec<Cpus>>,
     #[serde(default, deserialize_with = "lenient")]
     memory: Option<Memory>,
@@ -405,7 +562,7 @@ struct OperatingSystem {
 
 #[derive(Deserialize)]
 struct DeviceList {
-    devices: Vec<Device>,
+    devices: Items<Device>,
     #[serde(default, deserialize_with = "lenient")]
     meta: Option<Meta>,
 }
@@ -413,12 +570,12 @@ struct DeviceList {
 #[derive(Deserialize)]
 struct Meta {
     #[serde(default, deserialize_with = "lenient")]
-    next: Option<Value>,
+    next: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Bandwidth {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_items")]
     bandwidth: Option<Vec<Series>>,
 }
 
@@ -426,13 +583,13 @@ struct Bandwidth {
 struct Series {
     #[serde(default, deserialize_with = "lenient")]
     target: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    datapoints: Option<Vec<(Option<f64>, Value)>>,
+    #[serde(default, deserialize_with = "lenient_items")]
+    datapoints: Option<Vec<(Option<f64>, IgnoredAny)>>,
 }
 
 #[derive(Deserialize)]
 struct Reasons {
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "lenient_items")]
     errors: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
     error: Option<String>,
@@ -494,6 +651,7 @@ impl Device {
             tags: self.tags.unwrap_or_default(),
             size: Some((cpus, memory)),
             values,
+            created: self.created_at.as_deref().and_then(moment::rfc3339),
             root_password: self
                 .root_password
                 .filter(|password| !password.is_empty())
@@ -560,31 +718,22 @@ impl Packet {
         };
         self.http
             .send(&request)
-            .map_err(|failure| self.explain(*failure))
+            .map_err(|failure| self.explain(*failure, body.filter(|_| is_order)))
     }
 
-    fn read<T: DeserializeOwned>(
+    /// Sends a request and reads its answer with `reading`.
+    fn read<T>(
         &self,
         method: Method,
         path: &str,
         body: Option<&str>,
         by: Instant,
+        reading: impl FnOnce(&[u8]) -> Result<T>,
     ) -> Result<T, ApiError> {
         let answer = self.send(method, path, body, by)?;
-        serde_json::from_slice(&answer.body).map_err(|error| {
+        reading(&answer.body).map_err(|error| {
             self.http
                 .unreadable(method, path, &answer, &error.to_string())
-        })
-    }
-
-    fn machine(&self, method: Method, path: &str, device: Device) -> Result<Machine, ApiError> {
-        device.into_machine().ok_or_else(|| ApiError {
-            kind: Kind::Lost,
-            call: format!("{} {path}", method.name()),
-            status: None,
-            reasons: vec!["the answer names a machine whose id is no UUID".to_owned()],
-            retry_after: None,
-            remedy: "",
         })
     }
 
@@ -603,17 +752,15 @@ impl Packet {
     }
 
     /// Adds the API's reasons, which are JSON unless a proxy in between answered, and what to do.
-    fn explain(&self, failure: Failure) -> ApiError {
+    fn explain(&self, failure: Failure, order: Option<&str>) -> ApiError {
         let Failure { mut error, body } = failure;
-        if let Ok(told) = serde_json::from_slice::<Reasons>(&body) {
-            let reasons: Vec<String> = told
-                .errors
-                .into_iter()
-                .flatten()
-                .chain(told.error)
-                .collect();
-            error.reasons = self.http.reasons(&reasons, &error.reasons.join("; "));
-        }
+        let private = order.map(private_lines).unwrap_or_default();
+        let strike = |reason: String| {
+            let lines = private.iter();
+            lines.fold(reason, |reason, line| line.strike_from(&reason))
+        };
+        let reasons: Vec<String> = read_reasons(&body).into_iter().map(strike).collect();
+        error.reasons = self.http.reasons(&reasons, &error.reasons.join("; "));
         let says = |word: &str| {
             let mut reasons = error.reasons.iter();
             reasons.any(|reason| reason.to_ascii_lowercase().contains(word))
@@ -633,7 +780,8 @@ impl Packet {
             Kind::Unauthorized => "check PACKET_TOKEN",
             Kind::Forbidden => "check that PACKET_TOKEN may use PACKET_PROJECT",
             Kind::Missing => "check PACKET_PROJECT and PACKET_API_URL",
-            Kind::Refused => "",
+            Kind::Refused if order.is_some() => "change the section provision of the host's template",
+            Kind::Refused => "see the state of the machine at the provider",
             Kind::Locked => "unlock it at the provider first",
             Kind::Redirected => "set PACKET_API_URL to the address of the API itself",
             Kind::Untrusted => {
@@ -653,19 +801,9 @@ impl Backend for Packet {
                 "{devices}?tag={}&per_page={PAGE}&page={page}",
                 percent_encode(tag)
             );
-            let list: DeviceList = self.read(Method::Get, &path, None, by)?;
-            let is_last = list.devices.is_empty()
-                || list
-                    .meta
-                    .and_then(|meta| meta.next)
-                    .is_none_or(|next| next.is_null());
-            for device in list.devices {
-                // The filter is the server's; whose a machine is, is too important to trust it.
-                let is_ours = device.tags.iter().flatten().any(|own| own == tag);
-                if is_ours {
-                    found.push(self.machine(Method::Get, &path, device)?);
-                }
-            }
+            let (machines, is_last) =
+                self.read(Method::Get, &path, None, by, |body| read_page(body, tag))?;
+            found.extend(machines);
             if is_last {
                 break;
             }
@@ -675,20 +813,24 @@ impl Backend for Packet {
 
     fn create(&self, order: &Order, by: Instant) -> Result<Machine, ApiError> {
         let path = self.projects_devices()?;
-        let device = self.read(Method::Post, &path, Some(order.body.expose()), by)?;
-        self.machine(Method::Post, &path, device)
+        self.read(
+            Method::Post,
+            &path,
+            Some(order.body.expose()),
+            by,
+            read_machine,
+        )
     }
 
     fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError> {
         let path = format!("/devices/{id}");
-        let device: Device = match self.read(Method::Get, &path, None, by) {
+        let machine = match self.read(Method::Get, &path, None, by, read_machine) {
             Err(error) if error.kind == Kind::Missing => return Ok(None),
-            device => device?,
+            machine => machine?,
         };
-        if device.state.as_deref() == Some("deleted") {
+        if machine.state_name == "deleted" {
             return Ok(None);
         }
-        let machine = self.machine(Method::Get, &path, device)?;
         if machine.id != *id {
             return Err(ApiError {
                 kind: Kind::Lost,
@@ -737,21 +879,11 @@ impl Backend for Packet {
             now.saturating_sub(TRAFFIC).as_secs(),
             now.as_secs()
         );
-        let bandwidth: Bandwidth = self.read(Method::Get, &path, None, by)?;
-        let series = bandwidth.bandwidth.unwrap_or_default();
-        let sum = |target: &str| {
-            let points = series
-                .iter()
-                .filter(|one| one.target.as_deref() == Some(target))
-                .flat_map(|one| one.datapoints.iter().flatten());
-            let kilobits: f64 = points.filter_map(|(value, _)| *value).sum();
-            // Kilobits to bytes, as the stock driver reckons.
-            (kilobits * 1024.0 / 8.0) as u64
-        };
-        Ok(Traffic {
-            received: sum("inbound"),
-            sent: sum("outbound"),
-        })
+        self.read(Method::Get, &path, None, by, read_traffic)
+    }
+
+    fn examine(&self, host: &Host, by: Instant) -> Vec<Finding> {
+        self.questions(host, by)
     }
 
     fn rest(&self) -> Duration {
@@ -761,19 +893,6 @@ impl Backend for Packet {
     fn abort(&self) {
         self.http.abort();
     }
-}
-
-/// `text` as a value of a query (RFC 3986, unreserved characters).
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -857,6 +976,19 @@ mod tests {
         let machine = device.into_machine().context("no machine")?;
         assert_eq!(machine.state, State::On);
         assert_eq!(machine.size, Some((0, 8_388_608)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_null_in_a_list_does_not_spoil_the_list() -> Result<()> {
+        let device: Device = serde_json::from_value(json!({
+            "id": "b9eb1666-1b72-45ee-b529-806b079ce5af",
+            "tags": ["OpenNebula", null, 7],
+            "ip_addresses": [null, { "address": "147.75.0.11", "public": true }, "x"],
+        }))?;
+        let machine = device.into_machine().context("no machine")?;
+        assert_eq!(machine.tags, ["OpenNebula"]);
+        assert_eq!(machine.addresses.len(), 1);
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 pub mod description;
 pub mod mime;
+pub mod phase;
 
 use std::fs;
 use std::io::Write;

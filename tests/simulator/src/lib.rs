@@ -22,6 +22,7 @@ mod catalogue;
 mod clock;
 mod desk;
 mod device;
+pub mod ec2;
 mod fault;
 mod http;
 mod log;

@@ -362,6 +362,15 @@ impl<'a> Call<'a> {
             ["locations", "metros"] => {
                 json!({"metros": METROS.iter().map(Renderer::metro).collect::<Vec<_>>()})
             }
+            ["capacity"] => self.capacity(
+                FACILITIES
+                    .iter()
+                    .map(|place| (place.code, vec![place.code])),
+            ),
+            ["capacity", "metros"] => self.capacity(METROS.iter().map(|metro| {
+                let here = FACILITIES.iter().filter(|place| place.metro == metro.code);
+                (metro.code, here.map(|place| place.code).collect())
+            })),
             ["user"] => render.user(),
             ["ssh-keys"] => json!({"ssh_keys": []}),
             ["projects"] => {
@@ -382,6 +391,25 @@ impl<'a> Call<'a> {
             _ => return not_found(),
         };
         Response::json(200, &body)
+    }
+
+    /// How much of each plan there is in places, each of which is these facilities.
+    fn capacity(&self, places: impl Iterator<Item = (&'static str, Vec<&'static str>)>) -> Value {
+        let sold_out = &self.world.options.sold_out;
+        let levels: serde_json::Map<String, Value> = places
+            .map(|(code, facilities)| {
+                let is_empty = facilities
+                    .iter()
+                    .all(|facility| sold_out.iter().any(|sold| sold == facility));
+                let level = if is_empty { "unavailable" } else { "normal" };
+                let plans = PLANS
+                    .iter()
+                    .map(|plan| (plan.slug.to_owned(), json!({ "level": level })));
+                let plans: serde_json::Map<String, Value> = plans.collect();
+                (code.to_owned(), Value::Object(plans))
+            })
+            .collect();
+        json!({ "capacity": levels })
     }
 
     fn project_catalogue(mut self, project: &str, what: Option<&str>) -> Response {

@@ -81,7 +81,9 @@ impl<'a> Route<'a> {
                 "GET",
                 ["plans" | "operating-systems" | "facilities" | "user" | "ssh-keys" | "projects"],
             )
-            | ("GET", ["locations", "metros"]) => Route::Catalogue(words),
+            | ("GET", ["locations", "metros"] | ["capacity"] | ["capacity", "metros"]) => {
+                Route::Catalogue(words)
+            }
             _ => Route::Unknown,
         }
     }

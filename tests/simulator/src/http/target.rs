@@ -37,6 +37,13 @@ impl Target {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Each key and its value, in their order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The query with one key set anew, encoded, for links to other pages.
     pub(crate) fn query_with(&self, key: &str, value: &str) -> String {
         self.query

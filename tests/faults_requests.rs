@@ -1,0 +1,692 @@
+//! Requests that go wrong: what is sent again, what is not, and that nothing outlasts the deadline.
+
+mod common;
+
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::{Bench, UNKNOWN_ID, assert_failure, each, finish};
+use simulator::oneprovision::Answer as Answered;
+use simulator::{
+    Answer, Effect, Fault, HostTemplate, Operation, Options, RateLimit, Service, Simulator, State,
+};
+
+const HOST: i32 = 7;
+
+/// One where machines take so many milliseconds to be up, and to go down and up.
+fn taking(milliseconds: u64) -> Options {
+    let time = Duration::from_millis(milliseconds);
+    Options {
+        provisioning: time..=time,
+        powering: time,
+        ..Options::default()
+    }
+}
+
+/// When requests for this came, since the simulator's start.
+fn times(simulator: &Simulator, operation: Operation) -> Vec<Duration> {
+    simulator
+        .requests()
+        .iter()
+        .filter(|request| request.operation == operation)
+        .map(|request| request.at)
+        .collect()
+}
+
+/// A machine that is up, on a bench whose deadline is this many seconds from now on.
+fn deployed_with_deadline(seconds: &str) -> (Bench, String) {
+    let bench = Bench::with(taking(100));
+    let (_, id) = bench.deployed(HOST);
+    (bench.set("PM_TIMEOUT", seconds), id)
+}
+
+// ---- Waits -----------------------------------------------------------------------------------------------
+
+#[test]
+fn the_deadline_of_a_wait_counts_errors_too() {
+    let effects = [
+        Effect::Html5xx(503),
+        Effect::status(500),
+        Effect::status(429),
+        Effect::Garbage,
+        Effect::Truncate,
+        Effect::Hang,
+        Effect::DropBefore { reset: true },
+        Effect::Trickle(Duration::from_millis(100)),
+        Effect::Stuck(State::Provisioning),
+    ];
+    each(&effects, |effect| {
+        let bench = Bench::with(taking(10_000)).set("PM_TIMEOUT", "1");
+        bench
+            .simulator
+            .fault(Fault::new(Operation::Get, effect.clone()).forever());
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let first = assert_failure(&answer);
+        assert!(first.contains("PM_TIMEOUT"), "{first}");
+        assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
+        bench.assert_books(&[]);
+    });
+}
+
+#[test]
+fn a_wait_outlasts_passing_errors_however_many() {
+    let bench = Bench::with(taking(10));
+    bench
+        .simulator
+        .fault(Fault::new(Operation::Get, Effect::Html5xx(503)).times(9));
+    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    assert!(answer.is_success(), "{answer:?}");
+    bench.assert_books(&[&answer.stdout]);
+}
+
+#[test]
+fn a_wait_ends_at_once_on_an_answer_that_will_not_change() {
+    let effects = [
+        Effect::status(401),
+        Effect::status(422),
+        Effect::Redirect {
+            url: "/elsewhere".to_owned(),
+            code: 302,
+        },
+    ];
+    each(&effects, |effect| {
+        let bench = Bench::with(taking(60_000));
+        bench
+            .simulator
+            .fault(Fault::new(Operation::Get, effect.clone()));
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let first = assert_failure(&answer);
+        assert!(first.contains("was deleted again"), "{first}");
+        assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+        bench.assert_books(&[]);
+    });
+}
+
+/// These seconds since the epoch as a date, as HTTP writes it.
+fn http_date(unix: u64) -> String {
+    let output = Command::new("date")
+        .env("LC_ALL", "C")
+        .args(["-u", "-d", &format!("@{unix}")])
+        .arg("+%a, %d %b %Y %H:%M:%S GMT")
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn retry_after_is_kept_in_seconds_and_as_a_date() {
+    let mut cases = Vec::new();
+    for is_date in [false, true] {
+        for status in [429, 503] {
+            for on in [Operation::List, Operation::Get, Operation::Delete] {
+                cases.push((is_date, status, on));
+            }
+        }
+    }
+    each(&cases, |(is_date, status, on)| {
+        let bench = Bench::with(taking(300));
+        let host = bench.host(&HostTemplate::new(HOST));
+        let clock = || {
+            let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            epoch - bench.simulator.now()
+        };
+        let then = (clock() + bench.simulator.now()).as_secs() + 3;
+        let after = if *is_date {
+            http_date(then)
+        } else {
+            "2".to_owned()
+        };
+        let strike = || {
+            let answer = Answer::new(*status).header("Retry-After", &after);
+            bench
+                .simulator
+                .fault(Fault::new(*on, Effect::Status(answer)));
+        };
+        if *on == Operation::Delete {
+            let failed = Fault::new(Operation::Create, Effect::FailProvisioning);
+            bench.simulator.fault(failed);
+        }
+        strike();
+        let deployed = host.deploy().unwrap();
+        assert_eq!(deployed.is_success(), *on != Operation::Delete);
+        let times = times(&bench.simulator, *on);
+        let earliest = if *is_date {
+            Duration::from_secs(then) - clock()
+        } else {
+            times[0] + Duration::from_secs(2)
+        };
+        let early = earliest.saturating_sub(times[1]);
+        assert!(early < Duration::from_millis(20), "{early:?} too early");
+    });
+}
+
+#[test]
+fn retry_after_does_not_outlast_the_deadline() {
+    each(
+        &[Operation::List, Operation::Create, Operation::Get],
+        |on| {
+            let bench = Bench::with(taking(500)).set("PM_TIMEOUT", "1");
+            let answer = Answer::new(429).header("Retry-After", "3600");
+            bench
+                .simulator
+                .fault(Fault::new(*on, Effect::Status(answer)));
+            let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+            assert_failure(&answer);
+            assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
+            bench.assert_books(&[]);
+        },
+    );
+}
+
+#[test]
+fn what_is_left_of_a_rate_limit_is_spread_over_the_time_until_it_is_renewed() {
+    let provisioning = Duration::from_millis(3000);
+    let limit = RateLimit {
+        requests: 12,
+        window: Duration::from_secs(5),
+        date: false,
+    };
+    let looks = |rate_limit: Option<RateLimit>| {
+        let bench = Bench::with(Options {
+            provisioning: provisioning..=provisioning,
+            rate_limit,
+            ..Options::default()
+        });
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        let requests = bench.simulator.requests();
+        let refused = requests.iter().filter(|r| r.status == Some(429)).count();
+        (bench.count(Operation::Get), refused)
+    };
+    let ((with_limit, refused), (without, _)) = std::thread::scope(|scope| {
+        let limited = scope.spawn(|| looks(Some(limit)));
+        let free = looks(None);
+        (limited.join().unwrap(), free)
+    });
+    assert_eq!(refused, 0, "never asked too often");
+    assert!(with_limit < without, "{with_limit} and {without}");
+}
+
+#[test]
+fn hosts_that_share_a_rate_limit_are_all_deployed() {
+    each(&[false, true], |date| {
+        let bench = Bench::with(Options {
+            rate_limit: Some(RateLimit {
+                requests: 6,
+                window: Duration::from_secs(1),
+                date: *date,
+            }),
+            ..Options::default()
+        });
+        let ids: Vec<i32> = (1..=4).collect();
+        each(&ids, |id| {
+            let answer = bench.host(&HostTemplate::new(*id)).deploy().unwrap();
+            assert!(answer.is_success(), "{answer:?}");
+        });
+        assert_eq!(bench.simulator.devices().len(), ids.len());
+    });
+}
+
+#[test]
+fn looks_are_frequent_at_first_then_rarer_and_never_in_step() {
+    let bench = Bench::with(taking(3500));
+    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    assert!(answer.is_success(), "{answer:?}");
+    let times = times(&bench.simulator, Operation::Get);
+    let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.len() > 6, "{gaps:?}");
+    let least = |gaps: &[Duration]| gaps.iter().min().copied().unwrap();
+    let (first, last) = (least(&gaps[..5]), least(&gaps[gaps.len() - 4..]));
+    assert!(last > first, "{gaps:?}");
+    // A fixed interval would repeat to the millisecond.
+    let spread = gaps[..8].iter().max().copied().unwrap() - least(&gaps[..8]);
+    assert!(spread > Duration::from_millis(5), "{gaps:?}");
+}
+
+// ---- What is sent again ----------------------------------------------------------------------------------
+
+#[test]
+fn passing_faults_of_requests_that_may_be_repeated_are_outlasted() {
+    use Operation::{Delete, Get, HostInfo, List, PowerOff, PowerOn, Reboot};
+    let effects = [
+        Effect::DropBefore { reset: false },
+        Effect::DropBefore { reset: true },
+        Effect::DropAfter { reset: true },
+        Effect::Truncate,
+        Effect::status(408),
+        Effect::status(429),
+        Effect::status(500),
+        Effect::Html5xx(502),
+        Effect::status(503),
+        Effect::status_after(504),
+    ];
+    each(&effects, |effect| {
+        // Slow enough that a reboot is seen, so that nothing waits for the grace period.
+        let bench = Bench::with(taking(300));
+        let strike = |operations: &[Operation]| {
+            for on in operations {
+                bench.simulator.fault(Fault::new(*on, effect.clone()));
+            }
+        };
+        let host = bench.host(&HostTemplate::new(HOST));
+        strike(&[HostInfo, List, Get]);
+        let mut answers = vec![host.deploy().unwrap()];
+        let id = answers[0].stdout.clone();
+        strike(&[PowerOff]);
+        answers.push(host.poweroff().unwrap());
+        strike(&[PowerOn]);
+        answers.push(host.resume().unwrap());
+        strike(&[Reboot]);
+        answers.push(host.reboot().unwrap());
+        bench.assert_books(&[&id]);
+        strike(&[Delete]);
+        answers.push(host.cancel().unwrap());
+        for answer in answers {
+            assert!(answer.is_success(), "{answer:?}");
+        }
+        assert_eq!(bench.count(Operation::Create), 1);
+        bench.assert_books(&[]);
+    });
+}
+
+#[test]
+fn answers_that_make_no_sense_are_asked_for_again() {
+    let effects = [
+        Effect::Garbage,
+        Effect::Endless,
+        Effect::Status(Answer::new(200).body("<html>a portal</html>")),
+        Effect::Status(Answer::new(200).body("[]")),
+        Effect::Status(Answer::new(204)),
+    ];
+    each(&effects, |effect| {
+        let bench = Bench::with(taking(300));
+        for on in [Operation::List, Operation::Get] {
+            bench
+                .simulator
+                .fault(Fault::new(on, effect.clone()).times(2));
+        }
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(bench.count(Operation::List), 3);
+        bench.assert_books(&[&answer.stdout]);
+    });
+}
+
+#[test]
+fn connections_that_are_dropped_are_made_again() {
+    let cases = [
+        (Operation::Connection, true),
+        (Operation::Connection, false),
+        (Operation::OnedConnection, true),
+        (Operation::OnedConnection, false),
+    ];
+    each(&cases, |(on, reset)| {
+        let bench = Bench::new();
+        let drop = Effect::DropBefore { reset: *reset };
+        bench.simulator.fault(Fault::new(*on, drop).times(2));
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        bench.assert_books(&[&answer.stdout]);
+    });
+}
+
+#[test]
+fn what_is_hopeless_is_not_asked_again() {
+    let on_powered_off = |on: Operation| on == Operation::PowerOff;
+    let elsewhere = Effect::Redirect {
+        url: "/elsewhere".to_owned(),
+        code: 301,
+    };
+    let mut cases = Vec::new();
+    for effect in [
+        Effect::status(401),
+        Effect::status(403),
+        Effect::status(404),
+        elsewhere,
+    ] {
+        for on in [Operation::List, Operation::PowerOff] {
+            cases.push((on, effect.clone()));
+        }
+    }
+    cases.push((Operation::List, Effect::status(400)));
+    cases.push((Operation::List, Effect::status(422)));
+    each(&cases, |(on, effect)| {
+        let bench = Bench::new();
+        let (_, id) = bench.deployed(HOST + 1);
+        bench.simulator.clear_requests();
+        bench
+            .simulator
+            .fault(Fault::new(*on, effect.clone()).forever());
+        let answer = if on_powered_off(*on) {
+            bench.run("shutdown", &[&id, "name", "SHUTDOWN_POWEROFF", "8", "name"])
+        } else {
+            bench.host(&HostTemplate::new(HOST)).deploy().unwrap()
+        };
+        assert_failure(&answer);
+        assert_eq!(bench.count(*on), 1);
+        bench.assert_books(&[&id]);
+    });
+}
+
+#[test]
+fn an_action_that_is_refused_for_good_is_not_sent_for_ever() {
+    let bench = Bench::new();
+    let (host, id) = bench.deployed(HOST);
+    bench.simulator.fault(
+        Fault::new(
+            Operation::Reboot,
+            Effect::refuse(422, "Device is not rebootable"),
+        )
+        .forever(),
+    );
+    let answer = host.reboot().unwrap();
+    let first = assert_failure(&answer);
+    assert!(first.contains("Device is not rebootable"), "{first}");
+    assert!(bench.count(Operation::Reboot) <= 2);
+    assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+    bench.assert_books(&[&id]);
+}
+
+#[test]
+fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
+    use Operation::{Connection, Delete, Get, List, PowerOff, Reboot};
+    let words = |action| match action {
+        "shutdown" => vec!["name", "SHUTDOWN_POWEROFF", "7", "name"],
+        _ => vec!["name", "7", "name"],
+    };
+    let mut cases = Vec::new();
+    for effect in [Effect::Hang, Effect::Trickle(Duration::from_millis(200))] {
+        for (on, action) in [
+            (List, "deploy"),
+            (Get, "deploy"),
+            (Get, "shutdown"),
+            (Get, "cancel"),
+            (Get, "poll"),
+        ] {
+            // A status of 404 is an answer, even where its body trickles.
+            if action != "cancel" || matches!(effect, Effect::Hang) {
+                cases.push((on, effect.clone(), action));
+            }
+        }
+    }
+    for (on, action) in [
+        (PowerOff, "shutdown"),
+        (Reboot, "reboot"),
+        (Delete, "cancel"),
+        (Connection, "deploy"),
+        (Connection, "cancel"),
+    ] {
+        cases.push((on, Effect::Hang, action));
+    }
+    each(&cases, |(on, effect, action)| {
+        let (bench, id) = deployed_with_deadline("1");
+        bench
+            .simulator
+            .fault(Fault::new(*on, effect.clone()).forever());
+        let answer = if *action == "deploy" {
+            bench.host(&HostTemplate::new(HOST + 1)).deploy().unwrap()
+        } else {
+            let mut line = vec![id.as_str()];
+            line.extend(words(*action));
+            bench.run(action, &line)
+        };
+        assert_failure(&answer);
+        assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
+    });
+}
+
+#[test]
+fn a_oned_that_hangs_is_bounded_by_its_own_time_out() {
+    each(&[Operation::HostInfo, Operation::OnedConnection], |on| {
+        let bench = Bench::new().set("ONE_XMLRPC_TIMEOUT", "1");
+        bench
+            .simulator
+            .fault(Fault::new(*on, Effect::Hang).forever());
+        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let first = assert_failure(&answer);
+        assert!(first.contains("ONE_XMLRPC_TIMEOUT"), "{first}");
+        assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+        let requests = bench.simulator.requests();
+        assert!(requests.iter().all(|r| r.service == Service::Oned));
+    });
+}
+
+#[test]
+fn an_api_that_cannot_be_reached_is_an_error_before_anything_is_ordered() {
+    let bench = Bench::new()
+        .set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1")
+        .set("PM_TIMEOUT", "1");
+    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let first = assert_failure(&answer);
+    assert!(first.contains("PACKET_API_URL"), "{first}");
+    assert!(first.contains("nothing was ordered"), "{first}");
+    assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+}
+
+// ---- Idempotence -----------------------------------------------------------------------------------------
+
+#[test]
+fn a_cancellation_of_a_machine_that_is_gone_is_a_success() {
+    let bench = Bench::new();
+    let (host, id) = bench.deployed(HOST);
+    for _ in 0..3 {
+        let answer = host.cancel().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(answer.stdout, "");
+    }
+    let answer = bench.run("cancel", &[UNKNOWN_ID, "name", "7", "name"]);
+    assert!(answer.is_success(), "{answer:?}");
+    assert_eq!(bench.simulator.device(&id).unwrap().state, State::Deleted);
+    bench.assert_books(&[]);
+}
+
+#[test]
+fn a_cancellation_of_a_machine_that_somebody_deletes_already_waits_for_its_end() {
+    let bench = Bench::with(Options {
+        deprovisioning: Duration::from_millis(1500),
+        ..Options::default()
+    });
+    let (host, id) = bench.deployed(HOST);
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| host.cancel().unwrap());
+        bench.until_asked(Operation::Delete, 1);
+        (host.cancel().unwrap(), first.join().unwrap())
+    });
+    for answer in [first, second] {
+        assert!(answer.is_success(), "{answer:?}");
+    }
+    assert_eq!(bench.simulator.device(&id).unwrap().state, State::Deleted);
+    bench.assert_books(&[]);
+}
+
+#[test]
+fn what_is_so_already_is_a_success() {
+    let bench = Bench::with(taking(150));
+    let (host, id) = bench.deployed(HOST);
+    let state = |expected: State| {
+        assert_eq!(bench.simulator.device(&id).unwrap().state, expected);
+    };
+    let succeeds = |answer: Answered| {
+        assert!(answer.is_success(), "{answer:?}");
+    };
+    succeeds(host.resume().unwrap());
+    state(State::Active);
+    for _ in 0..2 {
+        succeeds(host.poweroff().unwrap());
+        state(State::Inactive);
+    }
+    succeeds(host.reset().unwrap());
+    state(State::Active);
+    bench.simulator.set_state(&id, State::Inactive);
+    let answer = host.resume().unwrap();
+    assert_eq!(answer.stdout, id, "{answer:?}");
+    state(State::Active);
+    bench.assert_books(&[&id]);
+}
+
+#[test]
+fn an_action_or_a_deletion_answered_by_a_5xx_after_its_effect_is_repeated_with_success() {
+    use Operation::{Delete, PowerOff, PowerOn, Reboot};
+    let mut cases = Vec::new();
+    // Over at once, in the middle of the repetitions, and after them.
+    for milliseconds in [15, 400, 1200] {
+        for times in [1, 2] {
+            for on in [PowerOff, PowerOn, Reboot, Delete] {
+                // A reboot that is over before anybody looks waits for its grace period.
+                if on != Reboot || milliseconds > 15 {
+                    cases.push((milliseconds, times, on));
+                }
+            }
+        }
+    }
+    each(&cases, |(milliseconds, times, on)| {
+        let bench = Bench::with(Options {
+            deprovisioning: Duration::from_millis(*milliseconds),
+            provisioning: Duration::from_millis(20)..=Duration::from_millis(20),
+            ..taking(*milliseconds)
+        });
+        let (host, id) = bench.deployed(HOST);
+        if *on == PowerOn {
+            bench.simulator.set_state(&id, State::Inactive);
+        }
+        let effect = Effect::status_after(503);
+        bench.simulator.fault(Fault::new(*on, effect).times(*times));
+        let (answer, state) = match on {
+            PowerOff => (host.poweroff(), State::Inactive),
+            Delete => (host.cancel(), State::Deleted),
+            PowerOn => (host.resume(), State::Active),
+            _ => (host.reboot(), State::Active),
+        };
+        let answer = answer.unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(bench.simulator.device(&id).unwrap().state, state);
+        let left: &[&str] = if *on == Delete { &[] } else { &[&id] };
+        bench.assert_books(left);
+    });
+}
+
+#[test]
+fn an_action_that_met_the_state_before_it_changed_is_sent_again() {
+    let cases = [
+        (Operation::PowerOn, "Device must be powered off"),
+        (Operation::PowerOff, "Device must be powered on"),
+        (Operation::Reboot, "Device must be powered on"),
+    ];
+    each(&cases, |(on, reason)| {
+        let bench = Bench::with(taking(300));
+        let (host, id) = bench.deployed(HOST);
+        if *on == Operation::PowerOn {
+            bench.simulator.set_state(&id, State::Inactive);
+        }
+        bench
+            .simulator
+            .fault(Fault::new(*on, Effect::refuse(422, reason)));
+        let answer = match on {
+            Operation::PowerOn => host.resume(),
+            Operation::PowerOff => host.poweroff(),
+            _ => host.reboot(),
+        };
+        let answer = answer.unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(bench.count(*on), 2);
+    });
+}
+
+#[test]
+fn a_reboot_of_a_machine_that_is_off_is_said_at_once() {
+    let bench = Bench::new();
+    let (host, id) = bench.deployed(HOST);
+    bench.simulator.set_state(&id, State::Inactive);
+    let answer = host.reboot().unwrap();
+    let first = assert_failure(&answer);
+    assert!(first.contains("must be powered on"), "{first}");
+    assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+    assert_eq!(bench.simulator.device(&id).unwrap().state, State::Inactive);
+}
+
+// ---- Cancel ----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_cancellation_waits_out_while_it_is_provisioning() {
+    let bench = Bench::with(Options {
+        refuse_delete_while_provisioning: true,
+        ..taking(1000)
+    });
+    let host = bench.host(&HostTemplate::new(HOST));
+    // A machine whose deploy was killed, and that is then cancelled by hand.
+    let mut deploy = bench.start_deploy(&host);
+    bench.until_asked(Operation::Get, 1);
+    deploy.kill().unwrap();
+    deploy.wait().unwrap();
+    let id = bench.simulator.devices()[0].id.clone();
+    let answer = finish(bench.start("cancel", &[&id, "name", "7", "name"]));
+    assert!(answer.is_success(), "{answer:?}");
+    assert!(bench.count(Operation::Delete) > 1);
+    bench.assert_books(&[]);
+}
+
+#[test]
+fn a_cancellation_waits_for_a_refusal_to_pass_no_longer_than_its_deadline() {
+    const REASON: &str = "Cannot delete a device while it is provisioning";
+    each(&[State::Active, State::Provisioning], |state| {
+        let (bench, id) = deployed_with_deadline("2");
+        bench.simulator.set_state(&id, state.clone());
+        bench
+            .simulator
+            .fault(Fault::new(Operation::Delete, Effect::refuse(422, REASON)).forever());
+        let answer = bench.run("cancel", &[&id, "name", "7", "name"]);
+        let first = assert_failure(&answer);
+        assert!(first.contains("no time left"), "{first}");
+        assert!(bench.count(Operation::Delete) > 1, "{first}");
+        assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
+        bench.assert_books(&[&id]);
+    });
+}
+
+#[test]
+fn a_cancellation_says_locked_at_once() {
+    let bench = Bench::new();
+    let (host, id) = bench.deployed(HOST);
+    bench
+        .simulator
+        .fault(Fault::new(Operation::Delete, Effect::Locked).device(&id));
+    let answer = host.cancel().unwrap();
+    let first = assert_failure(&answer);
+    assert!(first.contains("locked") && first.contains(&id), "{first}");
+    assert_eq!(bench.count(Operation::Delete), 1);
+    assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+    bench.assert_books(&[&id]);
+}
+
+#[test]
+fn a_cancellation_takes_a_machine_in_any_state() {
+    let states = [
+        State::Queued,
+        State::Inactive,
+        State::Failed,
+        State::PoweringOff,
+        State::Reinstalling,
+        State::Other("unheard_of".to_owned()),
+    ];
+    each(&states, |state| {
+        let bench = Bench::new();
+        let (host, id) = bench.deployed(HOST);
+        bench.simulator.set_state(&id, state.clone());
+        let answer = host.cancel().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        bench.assert_books(&[]);
+    });
+}
+
+#[test]
+fn a_cancellation_that_does_not_come_to_its_end_is_a_failure() {
+    let (bench, id) = deployed_with_deadline("1");
+    // Accepted, and nothing comes of it.
+    bench.simulator.fault(Fault::new(
+        Operation::Delete,
+        Effect::Status(Answer::new(204)),
+    ));
+    let first = assert_failure(&bench.run("cancel", &[&id, "name", "7", "name"]));
+    assert!(first.contains("not gone"), "{first}");
+    bench.assert_books(&[&id]);
+}

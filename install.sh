@@ -18,11 +18,12 @@ the binary as REMOTES/pm/pm-packet, links to it in REMOTES/pm/DRIVER. What stood
 there before is kept as REMOTES/pm/DRIVER.stock.
 
   -d DIR     for a self-contained OpenNebula (its ONE_LOCATION): REMOTES is
-             DIR/var/remotes, and the command pm-packet is linked into DIR/bin;
-             without -d, they are /var/lib/one/remotes and /usr/bin
+             DIR/var/remotes, the command pm-packet is linked into DIR/bin, and
+             its manual goes to DIR/share/man; without -d, they are
+             /var/lib/one/remotes, /usr/bin and /usr/share/man
   -u USER    give the files to USER (default for root: oneadmin, if it exists)
   -g GROUP   give the files to GROUP (default: the group of USER)
-  -D DRIVER  install or remove this driver, packet or dummy (default: packet);
+  -D DRIVER  install or remove this driver: packet (the default), ec2 or dummy;
              may be repeated
   -b BINARY  install this binary instead of building one with cargo
   -r         remove pm-packet and put back what stood there before
@@ -187,6 +188,8 @@ is_our_command() {
     esac
 }
 
+is_our_manual() { [ -f "$manual" ] && grep -q '^\.TH PM' "$manual"; }
+
 # Any link to the binary, in whatever folder, is a reason to keep it.
 binary_in_use() {
     for entry in "$pm"/*/*; do
@@ -249,8 +252,12 @@ check_install() {
     if exists "$command" && ! is_our_command "$command"; then
         die "$command is not ours" "Move it away and run this again."
     fi
+    if exists "$manual" && ! is_our_manual; then
+        die "$manual is not ours" "Move it away and run this again."
+    fi
     check_writable "$pm"
     check_writable "$bin"
+    check_writable "$man"
 }
 
 make_folder() {
@@ -322,6 +329,20 @@ install_command() {
     own "$command"
 }
 
+install_manual() {
+    if cmp -s "$source/man/pm-packet.1" "$manual" 2>/dev/null; then
+        own "$manual"
+        return 0
+    fi
+    temporary=$(mktemp "$man/.pm-packet.XXXXXX")
+    cp "$source/man/pm-packet.1" "$temporary"
+    chmod 0644 "$temporary"
+    own "$temporary"
+    mv -fT "$temporary" "$manual"
+    temporary=
+    report "installed $manual"
+}
+
 install_all() {
     check_install
     choose_owner
@@ -336,11 +357,13 @@ install_all() {
     touching=yes
     make_folder "$pm"
     make_folder "$bin"
+    make_folder "$man"
     install_binary
     for driver in $drivers; do
         install_driver "$driver"
     done
     install_command
+    install_manual
     [ "$changed" = yes ] || say "nothing to do: $pm holds this pm-packet already"
 }
 
@@ -378,6 +401,9 @@ remove_all() {
     if is_our_command "$command"; then
         check_writable "$bin"
     fi
+    if is_our_manual; then
+        check_writable "$man"
+    fi
     touching=yes
     for driver in $drivers; do
         remove_driver "$driver"
@@ -386,6 +412,12 @@ remove_all() {
         if is_our_command "$command"; then
             rm -f "$command"
             report "removed $command"
+        fi
+        if is_our_manual; then
+            rm -f "$manual"
+            # Folders that were made for it alone.
+            rmdir "$man" "${man%/*}" "${man%/*/*}" 2>/dev/null || :
+            report "removed $manual"
         fi
         if exists "$program"; then
             rm -f "$program"
@@ -454,13 +486,16 @@ if [ -n "$dir" ]; then
     dir=$(realpath -m -- "$dir")
     remotes=${dir%/}/var/remotes
     bin=${dir%/}/bin
+    man=${dir%/}/share/man/man1
 else
     remotes=/var/lib/one/remotes
     bin=/usr/bin
+    man=/usr/share/man/man1
 fi
 pm=$remotes/pm
 program=$pm/pm-packet
 command=$bin/pm-packet
+manual=$man/pm-packet.1
 
 if [ -n "$remove" ]; then
     remove_all

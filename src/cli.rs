@@ -20,8 +20,8 @@ const HELP: &str = "\
 Usage: pm-packet <command> [<args>]
 
 OpenNebula provision driver for bare metal. oneprovision calls its actions
-through the links REMOTES/pm/DRIVER/ACTION; called as pm-packet, the provider
-is the PM_MAD of the host, else packet.
+through the links REMOTES/pm/DRIVER/ACTION. DRIVER is the provider: packet, ec2
+or dummy; called as pm-packet, it is the PM_MAD of the host, else packet.
 
 Actions:
   deploy      order a machine for a host, wait until it is up, print its id
@@ -99,7 +99,7 @@ impl Action {
 /// returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
     let has_stdout = process::prepare();
-    let arguments = arguments.into_iter().collect();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut report = Report::new(Level::default()).with_stdout(has_stdout);
     let mut name = None;
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
@@ -108,9 +108,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         report = Report::new(level(environment)?)
             .with_stdout(has_stdout)
             .for_person(environment)?;
+        report.info(called(&arguments));
         let call = read(arguments, environment)?;
         name = call.name();
-        obey(call, environment, &report)
+        let outcome = obey(call, environment, &report)?;
+        report.info("done");
+        Ok(outcome)
     }));
     let result = result.unwrap_or_else(|_| {
         Err(anyhow!(
@@ -125,6 +128,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
             crate::FAILURE
         }
     }
+}
+
+/// How this was called: several drivers write into oneprovision's log side by side.
+fn called(arguments: &[OsString]) -> String {
+    let words: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .collect();
+    format!(
+        "pm-packet {}: {}",
+        env!("CARGO_PKG_VERSION"),
+        words.join(" ")
+    )
 }
 
 /// The action that `arguments` ask for, without doing it; `None` where they ask for a text.

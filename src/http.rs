@@ -492,33 +492,7 @@ fn sort(error: &ureq::Error) -> (Kind, String) {
 
 /// What is wrong with the other side's certificate, if that is what went wrong.
 fn certificate_problem(error: &ureq::Error) -> Option<String> {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    let mut found = None;
-    while let Some(link) = cause {
-        if let ureq::Error::Rustls(tls) = error {
-            found = Some(tls);
-        }
-        if let Some(tls) = link.downcast_ref::<rustls::Error>() {
-            found = Some(tls);
-        }
-        // An `io::Error` gives its inner error only here, not as its source.
-        if let Some(tls) = link
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            found = Some(tls);
-        }
-        if let Some(ureq::Error::Io(io)) = link.downcast_ref::<ureq::Error>() {
-            cause = Some(io);
-            if link.is::<std::io::Error>() {
-                break;
-            }
-            continue;
-        }
-        cause = link.source();
-    }
-    let rustls::Error::InvalidCertificate(problem) = found? else {
+    let rustls::Error::InvalidCertificate(problem) = tls_error(error)? else {
         return None;
     };
     Some(match problem {
@@ -535,8 +509,25 @@ fn certificate_problem(error: &ureq::Error) -> Option<String> {
             "the certificate is for another host".into()
         }
         CertificateError::Revoked => "the certificate was revoked".into(),
+        // rustls has no kind of its own for it; OpenSSL makes such certificates unless told not to.
+        CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
+            "the certificate is self-signed, and an authority's own instead of a server's".into()
+        }
         other => format!("the certificate is not valid: {other:?}"),
     })
+}
+
+/// What TLS found wrong; neither ureq nor an `io::Error` gives it as its source.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<ureq::Error>() {
+        Some(ureq::Error::Rustls(tls)) => return Some(tls),
+        Some(ureq::Error::Io(io)) => return tls_error(io),
+        _ => {}
+    }
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => tls_error(io.get_ref()?),
+        None => error.downcast_ref().or_else(|| tls_error(error.source()?)),
+    }
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3). Dates are read by their difference to now.

@@ -35,6 +35,9 @@ const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from
 /// some providers never show it down.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// How often the pause of a wait is doubled at most because the provider sent us away.
+const STRAIN: u32 = 3;
+
 /// The engine.
 pub struct Lifecycle {
     backend: Arc<dyn Backend>,
@@ -328,6 +331,11 @@ impl Lifecycle {
         self.ask(by, || self.backend.get(id, by))
     }
 
+    /// How long a lost order is looked for while there may be another one.
+    fn settle(&self) -> Duration {
+        SETTLE.min(self.timeout / 2)
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
@@ -374,9 +382,11 @@ impl Lifecycle {
         let noted = job.journal.read();
         let mut found = Vec::new();
         if let Some(Entry {
-            machine: Some(id), ..
+            machine: Some(id),
+            age,
         }) = &noted
         {
+            self.backend.expect(id, *age);
             // Whatever fails before it is known to be gone would lose it again.
             self.put_at_stake(job, stake, id);
             found.extend(self.noted(id, job.owner, by)?);
@@ -395,7 +405,7 @@ impl Lifecycle {
             self.report
                 .info("an earlier run was killed while it ordered: looking for it");
             stake.lost_order = true;
-            found.extend(self.look_for(job.owner, by)?);
+            found.extend(self.look_for(job.owner, self.settle(), by)?);
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
@@ -463,7 +473,7 @@ impl Lifecycle {
                     self.report.info(format_args!(
                         "the answer to the order is lost ({error}): looking for it"
                     ));
-                    if let Some(machine) = self.look_for(owner, by)? {
+                    if let Some(machine) = self.look_for(owner, self.settle(), by)? {
                         self.report
                             .info(format_args!("machine {} is what was ordered", machine.id));
                         self.put_at_stake(job, stake, &machine.id);
@@ -499,9 +509,14 @@ impl Lifecycle {
 
     /// Looks for an order whose answer was lost until it appears, or has had the time to. A deadline or an
     /// error leaves it unknown.
-    fn look_for(&self, owner: &Owner, by: Instant) -> Result<Option<Machine>, Trouble> {
-        let pace = Pace::new();
-        let settled = Instant::now() + SETTLE.min(self.timeout / 2);
+    fn look_for(
+        &self,
+        owner: &Owner,
+        settle: Duration,
+        by: Instant,
+    ) -> Result<Option<Machine>, Trouble> {
+        let pace = Pace::begin();
+        let settled = Instant::now() + settle;
         let goal = format!("until an order appears | tag {}", owner.identity());
         let mut line = self.progress(goal, settled);
         line.tell("not in the listing");
@@ -563,7 +578,7 @@ impl Lifecycle {
         }
         self.interrupt.acknowledge();
         self.report.notice(format_args!(
-            "{trouble}: rolling back, so that nothing is left behind (a second signal ends it at once)"
+            "{trouble}: rolling back; a second signal ends it at once"
         ));
         let by = Instant::now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
         let mut left = Vec::new();
@@ -610,7 +625,7 @@ impl Lifecycle {
         by: Instant,
     ) -> Result<Vec<MachineId>, Trouble> {
         if !is_one_known {
-            self.look_for(owner, by)?;
+            self.look_for(owner, SETTLE, by)?;
         }
         let found = self.all_of(owner, by)?;
         Ok(found.into_iter().map(|machine| machine.id).collect())
@@ -731,17 +746,18 @@ impl Lifecycle {
         is_known: bool,
         by: Instant,
     ) -> Result<Option<Machine>, Trouble> {
-        let pace = Pace::new();
+        let pace = Pace::begin();
         let mut is_known = is_known;
         let mut was_deleting = false;
         let mut last = "it was never seen".to_owned();
         let mut progress = None;
         let mut asked_pause = Duration::ZERO;
+        // How often we were sent away lately: where many wait at once, each must ask less often.
+        let mut strain: u32 = 0;
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
         loop {
             // Nothing changes at the moment it was asked for: every look comes after a pause.
-            let pause = pace
-                .pause(progress)
+            let pause = (pace.pause(progress) * (1 << strain.min(STRAIN)))
                 .max(asked_pause)
                 .max(self.backend.rest());
             let left = by.saturating_duration_since(Instant::now());
@@ -756,7 +772,12 @@ impl Lifecycle {
                 });
             }
             asked_pause = Duration::ZERO;
-            match self.backend.get(id, by) {
+            let seen = self.backend.get(id, by);
+            strain = match &seen {
+                Err(error) if error.kind == Kind::Throttled => strain + 1,
+                _ => strain.saturating_sub(1),
+            };
+            match seen {
                 Ok(Some(machine)) => {
                     is_known = true;
                     if goal.is_reached_by(machine.state) {
@@ -788,9 +809,7 @@ impl Lifecycle {
                     return Ok(None);
                 }
                 Err(error) if error.kind == Kind::Forbidden && is_known => {
-                    return Err(Trouble::Vanished(
-                        "was taken back by the provider".into(),
-                    ));
+                    return Err(Trouble::Vanished("was taken back by the provider".into()));
                 }
                 Err(error) if advice(error.kind) == Advice::Never => return Err(error.into()),
                 Err(error) => {
@@ -855,9 +874,8 @@ impl Lifecycle {
                 last: format!("the last attempt failed: {error}"),
             });
         }
-        let again = Instant::now() + pause;
-        let mut line = self.progress("until it is tried again".to_owned(), again);
-        line.tell(error);
+        let mut line = self.progress("asking again".to_owned(), by);
+        line.tell(error.reasons.join("; "));
         line.sleep(pause)?;
         Ok(())
     }

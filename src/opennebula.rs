@@ -399,7 +399,8 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
 
 fn read_text(path: &Path) -> io::Result<String> {
     let (bytes, _) = file::read(path, FILE_LIMIT)?;
-    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
 }
 
 fn homes(environment: &Environment) -> Vec<PathBuf> {

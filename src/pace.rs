@@ -27,7 +27,7 @@ pub struct Pace {
 
 impl Pace {
     /// A wait that begins now.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self {
             start: Instant::now(),
         }

@@ -25,13 +25,14 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// A wait that begins now and may last until `by`; `goal` says what it ends with.
+    /// A wait that may last until `by`; `goal` says what it ends with. Its time is counted from the begin of
+    /// the action, as whoever called it does.
     pub fn new(report: Report, interrupt: &'a Interrupt, goal: String, by: Instant) -> Self {
         Self {
             report,
             interrupt,
             goal,
-            start: Instant::now(),
+            start: report.start(),
             by,
             seen: String::new(),
         }
@@ -90,9 +91,9 @@ fn line(elapsed: Duration, limit: Duration, seen: &str, goal: &str) -> String {
     format!("{} of {} | {seen}{goal}", clock(elapsed), clock(limit))
 }
 
-/// A time as `1:23` or `1:02:03`.
+/// A time as `1:23` or `1:02:03`, to the nearest second.
 fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
+    let seconds = (time + Duration::from_millis(500)).as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
         0 => format!("{minutes}:{seconds:02}"),

@@ -16,7 +16,9 @@ pub fn of(url: &str, report: &Report) -> Option<(&'static str, Proxy)> {
     let variable = |name: &str| std::env::var(name).ok();
     let (name, address) = choose(url, variable)?;
     match Proxy::new(&address) {
-        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => Some((name, proxy)),
+        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => {
+            Some((name, proxy))
+        }
         // Its text is not told: it may hold a password.
         _ => {
             report.warn(format_args!(

@@ -9,9 +9,6 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use nix::fcntl::{FcntlArg, OFlag};
-use nix::sys::stat::{FileStat, fstat, stat};
-
 use crate::host::Environment;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
@@ -84,6 +81,11 @@ impl Report {
         self.has_stdout
     }
 
+    /// When the action began.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
     /// Whether somebody looks on while a wait lasts.
     pub fn is_watched(&self) -> bool {
         self.is_watched
@@ -133,11 +135,8 @@ impl Report {
     /// stored whole, and a line feed in it would cut the next command line in two.
     ///
     /// # Errors
-    /// As [`Self::answer`]; also where stdout was closed before this process began.
+    /// As [`Self::answer`].
     pub fn deploy_id(&self, id: &str) -> io::Result<()> {
-        if stdout_was_closed() {
-            return Err(io::Error::other("stdout is closed"));
-        }
         if io::stdout().is_terminal() {
             return self.answer(id);
         }
@@ -147,7 +146,10 @@ impl Report {
     fn print(&self, text: &str) -> io::Result<()> {
         self.clear();
         if !self.has_stdout {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "stdout is closed"));
+            return Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "stdout is closed",
+            ));
         }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
@@ -203,16 +205,6 @@ impl Report {
         self.clear();
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
-}
-
-/// Whether this process was started without a stdout. The standard library then opens `/dev/null` in its place,
-/// for reading and writing, before `main` is called: what is written there seems to have been handed over.
-fn stdout_was_closed() -> bool {
-    let stdout = io::stdout();
-    let is_for_both = nix::fcntl::fcntl(&stdout, FcntlArg::F_GETFL)
-        .is_ok_and(|flags| flags & OFlag::O_ACCMODE.bits() == OFlag::O_RDWR.bits());
-    let device = |stat: nix::Result<FileStat>| stat.map(|stat| stat.st_rdev);
-    is_for_both && device(fstat(&stdout)) == device(stat("/dev/null"))
 }
 
 /// The longest line, in characters: long enough for a path and two reasons, and short enough to be read.

@@ -62,7 +62,8 @@ impl Backoff {
             Advice::Later => {}
         }
         Some(match error.retry_after {
-            Some(asked) => asked + jitter(FIRST),
+            // A crowd that was sent away together must not come back together.
+            Some(asked) => asked + self.pause().mul_f64(random()),
             None => self.pause(),
         })
     }
@@ -78,10 +79,14 @@ impl Backoff {
 /// `time`, made up to a quarter shorter or longer, so that processes that started together do not march in
 /// step.
 pub fn jitter(time: Duration) -> Duration {
+    time.mul_f64(0.75 + 0.5 * random())
+}
+
+/// A number between 0 and 1.
+fn random() -> f64 {
     // A `RandomState` takes its keys from the system once a thread and then counts them up: cheap, and
     // random enough for a pause.
-    let noise = RandomState::new().hash_one(0) as u32;
-    time.mul_f64(0.75 + 0.5 * f64::from(noise) / f64::from(u32::MAX))
+    f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -38,9 +38,9 @@ pub struct Table {
 impl Table {
     /// Adds a row. What cannot be printed is taken out of its cells.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = (T, Look)>) {
-        let cells = cells.into_iter().map(|(text, look)| {
-            (printable(&text.into()), look)
-        });
+        let cells = cells
+            .into_iter()
+            .map(|(text, look)| (printable(&text.into()), look));
         self.rows.push(cells.collect());
     }
 

@@ -193,7 +193,7 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
         let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
         bench.simulator.set_state(&id, State::Provisioning);
         let vanish = Effect::Vanish {
-            after: bench.simulator.now() + Duration::from_millis(700),
+            after: bench.simulator.now() + Duration::from_millis(1500),
             status: *status,
         };
         bench
@@ -205,6 +205,21 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
         assert!(first.contains(&id), "{first}");
         assert!(answer.elapsed < Duration::from_secs(8), "{answer:?}");
     });
+}
+
+#[test]
+fn an_adopted_machine_that_only_the_listing_still_has_is_not_waited_for() {
+    let bench = Bench::new();
+    let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
+    bench.simulator.set_state(&id, State::Provisioning);
+    for on in [Operation::Get, Operation::Delete] {
+        let fault = Fault::new(on, Effect::status(404));
+        bench.simulator.fault(fault.forever());
+    }
+    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let first = assert_failure(&answer);
+    assert!(first.contains("is gone"), "{first}");
+    assert!(answer.elapsed < Duration::from_secs(8), "{answer:?}");
 }
 
 #[test]

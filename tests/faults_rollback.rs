@@ -79,8 +79,9 @@ fn a_machine_that_is_not_up_by_the_deadline_is_deleted() {
             .fault(Fault::new(Operation::Create, Effect::Stuck(state.clone())));
         let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
         let first = assert_rolled_back(&bench, &answer);
-        assert!(first.contains(state.as_str()), "{first}");
-        assert!(first.contains("PM_TIMEOUT"), "{first}");
+        // The deadline may come in the middle of a look.
+        let told = first.contains(state.as_str()) || first.contains("the last look failed");
+        assert!(told && first.contains("PM_TIMEOUT"), "{first}");
     });
 }
 
@@ -91,7 +92,7 @@ fn a_machine_that_the_provider_took_back_is_not_waited_for_and_is_not_said_to_be
         bench.simulator.fault(Fault::new(
             Operation::Create,
             Effect::Vanish {
-                after: Duration::from_millis(700),
+                after: Duration::from_secs(2),
                 status: *status,
             },
         ));
@@ -292,7 +293,8 @@ fn a_stdout_that_was_closed_before_the_start_is_no_hand_over() {
     let mut child = bench.oneprovision.command(&line);
     let answer = finish(child.spawn().unwrap());
     let first = assert_rolled_back(&bench, &answer);
-    assert!(first.contains("could not be printed"), "{first}");
+    assert!(first.contains("stdout"), "{first}");
+    assert_eq!(bench.count(Operation::Create), 0);
     // Whoever throws the id away does so knowingly.
     let line = line.replace(">&-", ">/dev/null");
     let status = bench.oneprovision.command(&line).status().unwrap();

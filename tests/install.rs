@@ -125,6 +125,8 @@ impl Scratch {
             expected.insert("var/remotes/pm/pm-packet".into(), format!("755 {binary}"));
             let target = self.text("one/var/remotes/pm/pm-packet");
             expected.insert("bin/pm-packet".into(), format!("-> {target}"));
+            let manual = fs::read_to_string(Path::new(REPOSITORY).join("man/pm-packet.1")).unwrap();
+            expected.insert("share/man/man1/pm-packet.1".into(), format!("644 {manual}"));
         }
         for driver in drivers {
             for action in ACTIONS {
@@ -257,7 +259,7 @@ fn stock(scratch: &Scratch, driver: &str) {
 
 #[test]
 fn the_repository_holds_the_links_as_they_are_installed() {
-    let links: BTreeMap<String, String> = ["dummy", "packet"]
+    let links: BTreeMap<String, String> = ["dummy", "ec2", "packet"]
         .iter()
         .flat_map(|driver| ACTIONS.map(|action| format!("{driver}/{action}")))
         .map(|name| (name, "-> ../pm-packet".to_owned()))
@@ -493,17 +495,25 @@ fn wrong_arguments_touch_nothing() {
         (&["-u", ""], "-u needs a value", "-h"),
         (&["-b", ""], "-b needs a value", "-h"),
         (&["one"], "'one' is not expected", "-h"),
-        (&["-D", "nosuch"], "no driver 'nosuch'", "dummy packet"),
-        (&["-D", ""], "no driver ''", "dummy packet"),
-        (&["-D", "."], "no driver '.'", "dummy packet"),
-        (&["-D", ".."], "no driver '..'", "dummy packet"),
-        (&["-D", "../pm/packet"], "no driver '../pm", "dummy packet"),
+        (&["-D", "nosuch"], "no driver 'nosuch'", "dummy ec2 packet"),
+        (&["-D", ""], "no driver ''", "dummy ec2 packet"),
+        (&["-D", "."], "no driver '.'", "dummy ec2 packet"),
+        (&["-D", ".."], "no driver '..'", "dummy ec2 packet"),
+        (
+            &["-D", "../pm/packet"],
+            "no driver '../pm",
+            "dummy ec2 packet",
+        ),
         (
             &["-D", "dummy packet"],
             "no driver 'dummy p",
-            "dummy packet",
+            "dummy ec2 packet",
         ),
-        (&["-D", "-packet"], "no driver '-packet'", "dummy packet"),
+        (
+            &["-D", "-packet"],
+            "no driver '-packet'",
+            "dummy ec2 packet",
+        ),
         (&["-b", "nosuch"], "no file nosuch", "-b"),
         (&["-b", "tmp"], "no file tmp", "-b"),
         (&["-r"], "-r takes only -d and -D", "-h"),
@@ -567,7 +577,7 @@ fn without_permission_nothing_is_touched() {
     let copied = Command::new("sh")
         .args([
             "-c",
-            "cp -RH install.sh Cargo.toml remotes \"$0\" && chmod -R a+rX \"$0\"",
+            "cp -RH install.sh Cargo.toml man remotes \"$0\" && chmod -R a+rX \"$0\"",
         ])
         .arg(&copy)
         .current_dir(REPOSITORY)

@@ -37,7 +37,9 @@ fn a_deploy_whose_stdout_is_closed_orders_nothing() {
     let bench = Bench::new();
     let host = bench.host(&HostTemplate::new(1002));
     let file = host.write_deployment_file().unwrap();
-    let line = bench.oneprovision.command_line("packet", "deploy", &[&file, "TODO", ">&-"]);
+    let line = bench
+        .oneprovision
+        .command_line("packet", "deploy", &[&file, "TODO", ">&-"]);
     let answer = common::finish(bench.oneprovision.command(&line).spawn().unwrap());
     let first = common::assert_failure(&answer);
     assert!(first.contains("stdout is closed"), "{first}");

@@ -9,6 +9,7 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::process::Child;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use common::{Bench, finish, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
+use simulator::ec2::{Ec2, Ec2Options, Instance};
 use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 
@@ -29,10 +31,7 @@ const HOSTS: usize = 40;
 
 #[test]
 fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let runs = number("PM_PACKET_RUNS").unwrap_or(120);
-    let seed = number("PM_PACKET_SEED").unwrap_or_else(|| fastrand::usize(..));
-    println!("PM_PACKET_RUNS={runs} PM_PACKET_SEED={seed}");
+    let (runs, seed) = runs_and_seed(120);
     let bench = Bench::with(Options {
         provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
         powering: Duration::from_millis(150),
@@ -42,6 +41,113 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
         ..Options::default()
     })
     .set("PM_TIMEOUT", TIMEOUT);
+    let table = Table { bench, ec2: None };
+    play(&table, runs, seed);
+    let left: Vec<_> = table.bench.simulator.devices();
+    assert!(
+        left.iter()
+            .all(|device| device.taken.is_some() || device.state == State::Deprovisioning),
+        "left behind: {left:?}"
+    );
+}
+
+#[test]
+fn the_books_balance_on_ec2_too() {
+    let (runs, seed) = runs_and_seed(40);
+    let ec2 = Ec2::start(Ec2Options {
+        pending: Duration::from_millis(200),
+        leaving: Duration::from_millis(150),
+        lag: LAG,
+        log: 1000,
+        seed: seed as u64,
+        ..Ec2Options::default()
+    })
+    .unwrap();
+    let bench = Bench::new()
+        .set("EC2_API_URL", &ec2.url())
+        .set("PM_TIMEOUT", TIMEOUT);
+    let table = Table {
+        bench,
+        ec2: Some(ec2),
+    };
+    play(&table, runs, seed);
+    let left = table.ec2.as_ref().map(Ec2::instances).unwrap_or_default();
+    assert!(
+        left.iter().all(|instance| !instance.is_billed()),
+        "left behind: {left:?}"
+    );
+}
+
+/// How many hosts are played with, and from what their games are drawn.
+fn runs_and_seed(usual: usize) -> (usize, usize) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let runs = number("PM_PACKET_RUNS").unwrap_or(usual);
+    let seed = number("PM_PACKET_SEED").unwrap_or_else(|| fastrand::usize(..));
+    println!("PM_PACKET_RUNS={runs} PM_PACKET_SEED={seed}");
+    (runs, seed)
+}
+
+/// What is played at: a front-end, and the small EC2 if it is not Packet.
+struct Table {
+    bench: Bench,
+    ec2: Option<Ec2>,
+}
+
+impl Table {
+    fn template(&self, id: i32) -> HostTemplate {
+        match self.ec2 {
+            Some(_) => HostTemplate::ec2(id),
+            None => HostTemplate::new(id),
+        }
+    }
+
+    fn start(&self, action: &str, words: &[&str]) -> Child {
+        let driver = if self.ec2.is_some() { "ec2" } else { "packet" };
+        let mut command = self.bench.command_of(driver, action, words);
+        command.spawn().unwrap()
+    }
+
+    fn fault(&self, fault: Fault) {
+        match &self.ec2 {
+            Some(ec2) => ec2.fault(fault),
+            None => self.bench.simulator.fault(fault),
+        }
+    }
+
+    /// The machines with this tag that the provider bills.
+    fn billed(&self, tag: &str) -> Vec<String> {
+        if let Some(ec2) = &self.ec2 {
+            let (key, value) = tag.split_once('=').unwrap_or_default();
+            let instances = ec2.instances().into_iter();
+            return instances
+                .filter(|one| one.tags.get(key).is_some_and(|own| own == value))
+                .filter(Instance::is_billed)
+                .map(|one| one.id)
+                .collect();
+        }
+        let devices = self.bench.simulator.devices();
+        devices
+            .into_iter()
+            .filter(|device| device.tags.iter().any(|own| own == tag))
+            .filter(|device| device.taken.is_none() && device.state != State::Deprovisioning)
+            .map(|device| device.id)
+            .collect()
+    }
+
+    /// Whether the provider took a machine back.
+    fn has_taken(&self, id: &str) -> bool {
+        match &self.ec2 {
+            Some(ec2) => ec2.instance(id).is_some_and(|one| !one.is_billed()),
+            None => {
+                let device = self.bench.simulator.device(id);
+                device.is_some_and(|device| device.taken.is_some())
+            }
+        }
+    }
+}
+
+/// Plays with so many hosts.
+fn play(table: &Table, runs: usize, seed: usize) {
     let next = AtomicUsize::new(0);
     let tally = Mutex::new(Tally::default());
     thread::scope(|scope| {
@@ -53,7 +159,7 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
                         break;
                     }
                     let rng = Rng::with_seed((seed as u64).wrapping_add(run as u64));
-                    let mut game = Game::new(&bench, run, rng);
+                    let mut game = Game::new(table, run, rng);
                     game.play();
                     tally.lock().unwrap().add(&game.tally);
                 }
@@ -62,12 +168,6 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
     });
     let tally = tally.into_inner().unwrap();
     println!("{tally:?}");
-    let left: Vec<_> = bench.simulator.devices();
-    assert!(
-        left.iter()
-            .all(|device| device.taken.is_some() || device.state == State::Deprovisioning),
-        "left behind: {left:?}"
-    );
     assert!(tally.deployed >= runs, "{tally:?}");
 }
 
@@ -94,7 +194,7 @@ impl Tally {
 
 /// One host, from its first deploy until its machine is gone.
 struct Game<'a> {
-    bench: &'a Bench,
+    table: &'a Table,
     run: usize,
     rng: Rng,
     file: String,
@@ -105,9 +205,10 @@ struct Game<'a> {
 }
 
 impl<'a> Game<'a> {
-    fn new(bench: &'a Bench, run: usize, rng: Rng) -> Self {
+    fn new(table: &'a Table, run: usize, rng: Rng) -> Self {
         let id = 1000 + run as i32;
-        let template = HostTemplate::new(id);
+        let bench = &table.bench;
+        let template = table.template(id);
         let tag = format!(
             "ONE_PROVISION_HOST={}:{id}",
             template.provision["PROVISION_ID"]
@@ -117,7 +218,7 @@ impl<'a> Game<'a> {
         oned.add(&template).unwrap();
         let file = bench.file(&format!("{run}.xml"), &oned.deployment_file(id).unwrap());
         Self {
-            bench,
+            table,
             run,
             rng,
             file,
@@ -153,13 +254,7 @@ impl<'a> Game<'a> {
 
     /// The machines that the provider bills for this host.
     fn billed(&self) -> Vec<String> {
-        let devices = self.bench.simulator.devices();
-        devices
-            .into_iter()
-            .filter(|device| device.tags.contains(&self.tag))
-            .filter(|device| device.taken.is_none() && device.state != State::Deprovisioning)
-            .map(|device| device.id)
-            .collect()
+        self.table.billed(&self.tag)
     }
 
     fn deploy(&mut self, with_signals: bool) -> Option<String> {
@@ -167,8 +262,7 @@ impl<'a> Game<'a> {
         let billed = self.billed();
         if answer.status.success() {
             // A machine that the provider takes back after it was handed over is nobody's fault.
-            let held = self.bench.simulator.device(&answer.stdout);
-            if billed != [answer.stdout.clone()] && held.is_none_or(|d| d.taken.is_none()) {
+            if billed != [answer.stdout.clone()] && !self.table.has_taken(&answer.stdout) {
                 self.fail(&format!(
                     "handed over {:?}, billed {billed:?}",
                     answer.stdout
@@ -209,7 +303,7 @@ impl<'a> Game<'a> {
     /// Runs an action, perhaps with a signal at a random moment. `None`: it was killed.
     fn call(&mut self, action: &str, words: &[&str], with_signals: bool) -> Option<Answer> {
         self.tally.calls += 1;
-        let child = self.bench.start(action, words);
+        let child = self.table.start(action, words);
         let mut killed = false;
         if with_signals && self.rng.u8(..) < 110 {
             let chosen = self.rng.choice([
@@ -251,7 +345,7 @@ impl<'a> Game<'a> {
             self.tally.faults += 1;
             let fault = self.any_fault();
             let _ = writeln!(self.story, "{fault:?}");
-            self.bench.simulator.fault(fault);
+            self.table.fault(fault);
         }
     }
 

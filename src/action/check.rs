@@ -382,9 +382,8 @@ impl Inquiry {
         owner: &Owner,
         context: &Context<'_>,
     ) {
-        let Ok(lifecycle) = context.lifecycle(backend, settings) else {
-            return; // A setting is wrong, which was said.
-        };
+        // Where a setting is wrong, which was said, only the machine cannot be looked at.
+        let lifecycle = context.lifecycle(backend, settings).ok();
         if let Some(text) = host.deploy_id() {
             let lines = vec![(
                 "deploy".to_owned(),
@@ -397,6 +396,9 @@ impl Inquiry {
                     format!("DEPLOY_ID is {text:?}, which is not {}", row.id_form),
                     "mend it with onehost update",
                 ));
+                return;
+            };
+            let Some(lifecycle) = lifecycle else {
                 return;
             };
             self.findings.push(match lifecycle.look(&id) {
@@ -424,9 +426,9 @@ impl Inquiry {
             one.verdict == Verdict::Bad && ["token", "project", "provider"].contains(&one.about)
         });
         self.findings.extend(found);
-        if is_closed || !owner.is_lasting() {
+        let Some(lifecycle) = lifecycle.filter(|_| !is_closed && owner.is_lasting()) else {
             return;
-        }
+        };
         match lifecycle.tagged(owner.identity()) {
             Ok(mut machines) => {
                 machines.retain(|machine| machine.state != State::Deleting);

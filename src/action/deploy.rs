@@ -47,7 +47,9 @@ impl Deploy {
     /// The first line says what to do; nothing is left behind, or it says what.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
         if !context.report.has_stdout() {
-            bail!("stdout is closed, so the deploy id could reach nobody: call it with stdout open");
+            bail!(
+                "stdout is closed, so the deploy id could reach nobody: call it with stdout open"
+            );
         }
         let argument_id = Named::of(&self.host).host_id()?;
         let path = Path::new(&self.file);
@@ -125,7 +127,10 @@ fn decrypt(
     match context.ask_oned(Some(Which::Id(id)))? {
         Some(known) => {
             // oned 5.8 encrypts nothing, and a template may have escaped the encryption of a later one.
-            let is_clear = |name: &&str| host.provision(name).is_some_and(|text| known.provision(name) == Some(text));
+            let is_clear = |name: &&str| {
+                host.provision(name)
+                    .is_some_and(|text| known.provision(name) == Some(text))
+            };
             if row.secrets.iter().any(is_clear) {
                 warn_if_exposed(path, "holds a token in clear", &context.report);
             }
@@ -173,12 +178,7 @@ fn obtain(
 }
 
 /// Powers on the machine that the host has and prints its id.
-fn resume(
-    id: &MachineId,
-    host: &Host,
-    lifecycle: &Lifecycle,
-    context: &Context<'_>,
-) -> Result<()> {
+fn resume(id: &MachineId, host: &Host, lifecycle: &Lifecycle, context: &Context<'_>) -> Result<()> {
     let called = host.called();
     lifecycle.resume(id).map_err(|trouble| {
         anyhow!(

@@ -4,11 +4,17 @@
 //! It names the host by `GUEST_IP_ADDRESSES`: split at commas, the first piece less its first character, the
 //! quote. 5.8 and 5.10 do not take off a closing quote, so there is always a comma before it.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
 use super::{Context, Named};
 use crate::backend::{Machine, State, Traffic};
+
+/// How long what is not worth a failure may take.
+const TRAFFIC: Duration = Duration::from_secs(20);
 
 /// Print the values of a machine: its addresses, its state, its size and its traffic.
 #[derive(FromArgs)]
@@ -32,9 +38,13 @@ impl Poll {
         let target = context.target(&self.deploy_id, &named)?;
         let called = named.called();
         let id = &target.id;
-        let mut machine = target
-            .lifecycle
-            .look(id)
+        // Together they take one round trip to the provider less than one after the other.
+        let by = Instant::now() + TRAFFIC;
+        let (machine, traffic) = thread::scope(|scope| {
+            let traffic = scope.spawn(|| target.backend.traffic(id, by));
+            (target.lifecycle.look(id), traffic.join())
+        });
+        let mut machine = machine
             .map_err(|trouble| anyhow!("cannot look at machine {id} of {called}: {trouble}"))?
             .with_context(|| {
                 format!("machine {id} of {called} is gone: delete the host and create it anew")
@@ -45,22 +55,23 @@ impl Poll {
                 machine.state_name
             );
         }
-        let by = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        let traffic = target.backend.traffic(id, by).unwrap_or_else(|error| {
-            context.report.warn(format_args!(
-                "the traffic of machine {id} is unknown: {error}"
-            ));
-            Traffic::default()
+        let traffic = match traffic {
+            Ok(Ok(traffic)) => traffic,
+            Ok(Err(error)) => {
+                context.report.warn(format_args!(
+                    "the traffic of machine {id} is unknown: {error}"
+                ));
+                Traffic::default()
+            }
+            Err(_) => Traffic::default(),
+        };
+        let by = Instant::now() + TRAFFIC;
+        machine.size = target.backend.size(&machine, by).unwrap_or_else(|error| {
+            context
+                .report
+                .warn(format_args!("the size of machine {id} is unknown: {error}"));
+            machine.size
         });
-        machine.size = target
-            .backend
-            .size(&machine, by)
-            .unwrap_or_else(|error| {
-                context
-                    .report
-                    .warn(format_args!("the size of machine {id} is unknown: {error}"));
-                machine.size
-            });
         let mut line = values(&machine, traffic);
         if target.shows_root_password {
             match machine

@@ -6,7 +6,7 @@
 mod answer;
 mod signature;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -50,6 +50,8 @@ const LIMIT: u64 = 4 << 20;
 /// The time of which `poll` sums up the traffic, and the length of one point: CloudWatch has no shorter ones
 /// unless one pays for them.
 const TRAFFIC: (u64, &str) = (3600, "300");
+/// How long a new instance may be unknown by its id ("eventual consistency"). Mostly it is a second.
+const APPEARANCE: Duration = Duration::from_secs(60);
 /// The most user data that EC2 takes, before it is encoded.
 const USER_DATA: usize = 16 * 1024;
 
@@ -73,9 +75,12 @@ struct Endpoint {
     path: String,
 }
 
-/// What was seen of machines that are no more.
+/// What was seen of machines, and what is known of those that were not.
 #[derive(Default)]
 struct Memory {
+    /// Those that were ordered and not seen yet, and until when they may appear.
+    expected: BTreeMap<MachineId, Instant>,
+    /// Those that are no more.
     dead: BTreeSet<MachineId>,
     /// Those that an order was answered with, in their order. See [`Ec2::token`].
     spent: Vec<MachineId>,
@@ -193,8 +198,9 @@ struct Form(String);
 impl Form {
     fn add(&mut self, name: &str, value: &str) {
         let mark = if self.0.is_empty() { "" } else { "&" };
-        self.0
-            .push_str(&format!("{mark}{name}={}", percent_encode(value)));
+        // Forms have their own sign for a blank.
+        let value = percent_encode(value).replace("%20", "+");
+        self.0.push_str(&format!("{mark}{name}={value}"));
     }
 }
 
@@ -558,8 +564,8 @@ fn machine(instance: &Element) -> Option<Machine> {
         Some(cpu.number(&["coreCount"])?.saturating_mul(threads))
     });
     let tags = instance.items(&["tagSet"]).filter_map(|tag| {
-        let value = tag.at(&["value"]).and_then(|value| value.text(&[]));
-        Some(joined(tag.text(&["key"])?, value.unwrap_or_default()))
+        let value = tag.text(&["value"]).unwrap_or_default();
+        Some(joined(tag.text(&["key"])?, value))
     });
     let groups: Vec<&str> = instance
         .items(&["groupSet"])
@@ -775,7 +781,7 @@ impl Ec2 {
         read: impl FnOnce(Machine, &Element) -> T,
     ) -> Result<Option<T>, ApiError> {
         let answer = match self.act("DescribeInstances", id, by) {
-            Err(error) if error.kind == Kind::Missing => return Ok(None),
+            Err(error) if error.kind == Kind::Missing => return self.missing(id, error, None),
             answer => answer?,
         };
         let found = instances(&answer).into_iter().next();
@@ -832,10 +838,24 @@ impl Ec2 {
         error
     }
 
-    /// Remembers a machine that is no more.
+    /// What it means that EC2 does not know an instance: `gone`, unless it may just not know it yet.
+    fn missing<T>(&self, id: &MachineId, mut error: ApiError, gone: T) -> Result<T, ApiError> {
+        match self.memory().expected.get(id) {
+            Some(until) if Instant::now() < *until => {
+                error.kind = Kind::Busy;
+                error.remedy = "it was just ordered, and may appear yet";
+                Err(error)
+            }
+            _ => Ok(gone),
+        }
+    }
+
+    /// Remembers what was seen of a machine.
     fn note(&self, machine: &Machine) {
+        let mut memory = self.memory();
+        memory.expected.remove(&machine.id);
         if machine.state == State::Deleting {
-            self.memory().dead.insert(machine.id.clone());
+            memory.dead.insert(machine.id.clone());
         }
     }
 
@@ -911,7 +931,7 @@ impl Backend for Ec2 {
         let mut form = Form(form.to_owned());
         form.add("ClientToken", &self.token(order));
         let answer = self.ask(&self.compute, "RunInstances", form, by)?;
-        let Some((machine, _)) = instances(&answer).into_iter().next() else {
+        let Some((mut machine, _)) = instances(&answer).into_iter().next() else {
             return Err(self.wrong(
                 "RunInstances",
                 Kind::Lost,
@@ -944,7 +964,18 @@ impl Backend for Ec2 {
             error.retry_after = Some(Duration::ZERO);
             return Err(error);
         }
+        let until = Instant::now() + APPEARANCE;
+        memory.expected.insert(machine.id.clone(), until);
+        // A known token's machine may be up already, but the rest of EC2 must know of it as well.
+        machine.state = State::Starting;
         Ok(machine)
+    }
+
+    fn expect(&self, id: &MachineId, age: Duration) {
+        if let Some(left) = APPEARANCE.checked_sub(age) {
+            let until = Instant::now() + left;
+            self.memory().expected.insert(id.clone(), until);
+        }
     }
 
     fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError> {
@@ -963,7 +994,7 @@ impl Backend for Ec2 {
 
     fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError> {
         match self.act("TerminateInstances", id, by) {
-            Err(error) if error.kind == Kind::Missing => Ok(()),
+            Err(error) if error.kind == Kind::Missing => self.missing(id, error, ()),
             result => result.map(|_| ()),
         }
     }
@@ -1133,4 +1164,145 @@ fn iso(unix: u64) -> String {
         part(11, 13),
         part(13, 15)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What moto 5.2 answered, in the layout of the API Reference.
+    const DESCRIBED: &str = include_str!("../../tests/fixtures/ec2/describe-instances.xml");
+
+    fn host(provision: &str) -> Result<Host> {
+        let context = "<CONTEXT><SSH_PUBLIC_KEY>ssh-rsa A</SSH_PUBLIC_KEY></CONTEXT>";
+        let text = format!(
+            "<HOST><ID>7</ID><TEMPLATE>{context}<PROVISION><PROVISION_ID>p</PROVISION_ID>{provision}</PROVISION></TEMPLATE></HOST>"
+        );
+        Ok(Host::parse(&text)?.0)
+    }
+
+    fn sent(provision: &str) -> Result<String> {
+        let mut warning = None;
+        let data = user_data(&host(provision)?, &mut warning)?;
+        Ok(String::from_utf8(data.unwrap_or_default())?)
+    }
+
+    #[test]
+    fn only_instance_ids_are_deploy_ids() {
+        for text in ["i-0123abcd", "i-0123456789abcdef0"] {
+            assert_eq!(id(text).map(|id| id.to_string()).as_deref(), Some(text));
+        }
+        for text in [
+            "i-",
+            "i-0123abc",
+            "i-0123456789abcdef01",
+            "I-0123abcd",
+            "i-0123ABCD",
+            "i-0123abcg",
+        ] {
+            assert!(id(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_described_instance_is_read() -> Result<()> {
+        let answer = Element::parse(DESCRIBED.as_bytes())?;
+        let found = instances(&answer);
+        let states: Vec<State> = found.iter().map(|(machine, _)| machine.state).collect();
+        assert_eq!(states, [State::On, State::Deleting]);
+        let (machine, _) = &found[0];
+        assert_eq!(machine.state_name, "running");
+        assert_eq!(machine.tags.len(), 4);
+        assert!(machine.tags.contains(&"OpenNebula".to_owned()));
+        assert!(machine.addresses.len() == 2 && machine.created.is_some());
+        let mut names: Vec<&str> = machine.values.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), machine.values.len());
+        assert!(names.contains(&"AWS_PUBLIC_DNS_NAME") && names.contains(&"AWS_SECURITY_GROUPS"));
+        Ok(())
+    }
+
+    #[test]
+    fn states_that_nobody_described_are_not_errors() {
+        assert_eq!(state("rebooting"), State::Starting);
+    }
+
+    #[test]
+    fn errors_are_read_in_both_forms() {
+        let code = |body: &str| error_of(body.as_bytes()).map(|(code, _)| code);
+        assert_eq!(
+            code("<Response><Errors><Error><Code>A</Code></Error></Errors></Response>").as_deref(),
+            Some("A")
+        );
+        assert_eq!(
+            code("<ErrorResponse><Error><Type>Sender</Type><Code>B</Code></Error></ErrorResponse>")
+                .as_deref(),
+            Some("B")
+        );
+        assert_eq!(code("<html><body>Bad Gateway</body></html>"), None);
+        assert_eq!(code("{\"message\": \"no\"}"), None);
+    }
+
+    #[test]
+    fn user_data_is_sent_as_the_stock_driver_sends_it() -> Result<()> {
+        let plain = "<USERDATA>#!/bin/sh\ntrue</USERDATA>";
+        assert_eq!(sent(plain)?, "#!/bin/sh\ntrue");
+        let base64 = "<USERDATA>IyEvYmlu\nL3NoCnRydWU=\n</USERDATA>";
+        assert_eq!(sent(base64)?, "#!/bin/sh\ntrue");
+        assert_eq!(sent("")?, "SSH_PUBLIC_KEY=\"ssh-rsa A\"");
+        Ok(())
+    }
+
+    #[test]
+    fn by_cloud_init_the_key_comes_with_the_user_data() -> Result<()> {
+        let yes = "<CLOUD_INIT>Yes</CLOUD_INIT>";
+        assert!(sent(yes)?.starts_with("#cloud-config\nssh_authorized_keys:\n- \"ssh-rsa A\""));
+        let both = sent(&format!("{yes}<USERDATA>IyEvYmluL3NoCnRydWU=</USERDATA>"))?;
+        assert!(
+            both.contains("\n#!/bin/sh\ntrue\n") && both.contains("ssh-rsa A"),
+            "{both}"
+        );
+        // Compressed, it takes no second part.
+        let mut warning = None;
+        let zipped = host(&format!("{yes}<USERDATA>H4sIAAAAAAAA/w==</USERDATA>"))?;
+        let data = user_data(&zipped, &mut warning)?.unwrap_or_default();
+        assert!(data.starts_with(&[0x1f, 0x8b]) && warning.is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn what_aws_has_not_to_give_is_a_refusal_whatever_its_status() {
+        let kind = |code, by_status| meaning(code, "", false, by_status).0;
+        assert_eq!(
+            kind("InsufficientInstanceCapacity", Kind::Lost),
+            Kind::Refused
+        );
+        assert_eq!(kind("RequestLimitExceeded", Kind::Lost), Kind::Throttled);
+        assert_eq!(kind("InternalError", Kind::Lost), Kind::Lost);
+        assert_eq!(kind("InvalidParameterValue", Kind::Refused), Kind::Refused);
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_region_or_ones_own() {
+        let of = |region, own| {
+            let Endpoint {
+                url, host, path, ..
+            } = Endpoint::new("ec2", "", region, own);
+            (url, host, path)
+        };
+        let (url, host, path) = of("eu-west-1", None);
+        assert_eq!(url, "https://ec2.eu-west-1.amazonaws.com/");
+        assert_eq!(
+            (host.as_str(), path.as_str()),
+            ("ec2.eu-west-1.amazonaws.com", "/")
+        );
+        let (_, host, _) = of("cn-north-1", None);
+        assert_eq!(host, "ec2.cn-north-1.amazonaws.com.cn");
+        let (_, host, path) = of("any", Some("http://127.0.0.1:5000/services/compute"));
+        assert_eq!(
+            (host.as_str(), path.as_str()),
+            ("127.0.0.1:5000", "/services/compute")
+        );
+    }
 }

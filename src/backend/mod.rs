@@ -79,6 +79,11 @@ pub trait Backend: Send + Sync {
     /// Looks at a machine. `None`: it is gone.
     fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError>;
 
+    /// Tells of a machine that another run ordered `age` ago. A provider whose new machines may not be known
+    /// by their id at first MUST NOT, for a while, take what it then says for a proof that it is gone; nor
+    /// with a machine that it ordered itself.
+    fn expect(&self, _id: &MachineId, _age: Duration) {}
+
     /// Asks for a change of power. SHOULD return when it is accepted, and MUST NOT wait for it.
     fn power(&self, id: &MachineId, power: Power, by: Instant) -> Result<(), ApiError>;
 

@@ -6,6 +6,7 @@
 
 mod examine;
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -48,6 +49,8 @@ const REQUEST: Duration = Duration::from_secs(20);
 const ORDER: Duration = Duration::from_secs(60);
 /// Machines a page of a listing; the API allows up to 1000.
 const PAGE: usize = 100;
+/// Pages after which a listing must have ended: no project has 100,000 machines with one tag.
+const PAGES: usize = 1000;
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
 /// The time of which `poll` sums up the traffic.
@@ -73,8 +76,10 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     }
     let project = project_id(settings)?.map(str::to_owned);
     let token = Secret::new(token);
+    let mut secrets = settings.host.map(private_texts).unwrap_or_default();
+    secrets.push(token.clone());
     Ok(Arc::new(Packet {
-        http: Http::new(base, vec![token.clone()], report),
+        http: Http::new(base, secrets, report),
         base: base.trim_end_matches('/').to_owned(),
         token,
         project,
@@ -214,15 +219,26 @@ fn order(host: &Host, settings: &Settings<'_>, owner: &Owner, report: &Report) -
     })
 }
 
-/// What an order holds that must not be told though the API may quote it: user data, a line each. Lines that
-/// are too short to be a secret are left out.
-fn private_lines(order: &str) -> Vec<Secret> {
-    let body: Value = serde_json::from_str(order).unwrap_or_default();
-    let mut texts: Vec<&str> = body["userdata"].as_str().into_iter().collect();
-    let customdata = body["customdata"].to_string();
-    texts.push(&customdata);
-    let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
-    lines.filter(|line| line.len() >= 8).map(Secret::new).collect()
+/// What an order holds that must not be told though the API may quote it: the lines of user data and the texts of
+/// custom data. Those that are too short to be a secret are left out, and the longest come first, so that none
+/// is torn by a shorter one.
+fn private_texts(host: &Host) -> Vec<Secret> {
+    let written = |name: &str| host.provision(name).unwrap_or_default().to_owned();
+    let own = written("USERDATA");
+    let composed = userdata::compose(&host.ssh_keys(), Some(&own)).text;
+    let custom = written("CUSTOMDATA");
+    let mut texts: Vec<String> = (own.lines())
+        .chain(composed.iter().flat_map(|text| text.expose().lines()))
+        .chain(custom.split('"'))
+        .map(|text| text.trim().to_owned())
+        .filter(|text| text.len() >= 8)
+        .collect();
+    // The API quotes a body of JSON as it came, too.
+    let quoted = |text: &String| json!(text).to_string().trim_matches('"').to_owned();
+    texts.extend(texts.iter().map(quoted).collect::<Vec<_>>());
+    texts.sort_by_key(|text| Reverse(text.len()));
+    texts.dedup();
+    texts.into_iter().map(Secret::new).collect()
 }
 
 fn require_attributes(settings: &Settings<'_>) -> Result<()> {
@@ -718,7 +734,7 @@ impl Packet {
         };
         self.http
             .send(&request)
-            .map_err(|failure| self.explain(*failure, body.filter(|_| is_order)))
+            .map_err(|failure| self.explain(*failure, is_order))
     }
 
     /// Sends a request and reads its answer with `reading`.
@@ -752,14 +768,9 @@ impl Packet {
     }
 
     /// Adds the API's reasons, which are JSON unless a proxy in between answered, and what to do.
-    fn explain(&self, failure: Failure, order: Option<&str>) -> ApiError {
+    fn explain(&self, failure: Failure, is_order: bool) -> ApiError {
         let Failure { mut error, body } = failure;
-        let private = order.map(private_lines).unwrap_or_default();
-        let strike = |reason: String| {
-            let lines = private.iter();
-            lines.fold(reason, |reason, line| line.strike_from(&reason))
-        };
-        let reasons: Vec<String> = read_reasons(&body).into_iter().map(strike).collect();
+        let reasons = read_reasons(&body);
         error.reasons = self.http.reasons(&reasons, &error.reasons.join("; "));
         let says = |word: &str| {
             let mut reasons = error.reasons.iter();
@@ -780,7 +791,7 @@ impl Packet {
             Kind::Unauthorized => "check PACKET_TOKEN",
             Kind::Forbidden => "check that PACKET_TOKEN may use PACKET_PROJECT",
             Kind::Missing => "check PACKET_PROJECT and PACKET_API_URL",
-            Kind::Refused if order.is_some() => "change the section provision of the host's template",
+            Kind::Refused if is_order => "change the section provision of the host's template",
             Kind::Refused => "see the state of the machine at the provider",
             Kind::Locked => "unlock it at the provider first",
             Kind::Redirected => "set PACKET_API_URL to the address of the API itself",
@@ -796,7 +807,7 @@ impl Backend for Packet {
     fn find(&self, tag: &str, by: Instant) -> Result<Vec<Machine>, ApiError> {
         let devices = self.projects_devices()?;
         let mut found = Vec::new();
-        for page in 1.. {
+        for page in 1..=PAGES {
             let path = format!(
                 "{devices}?tag={}&per_page={PAGE}&page={page}",
                 percent_encode(tag)
@@ -805,10 +816,17 @@ impl Backend for Packet {
                 self.read(Method::Get, &path, None, by, |body| read_page(body, tag))?;
             found.extend(machines);
             if is_last {
-                break;
+                return Ok(found);
             }
         }
-        Ok(found)
+        Err(ApiError {
+            kind: Kind::Lost,
+            call: format!("GET {devices}"),
+            status: None,
+            reasons: vec![format!("the listing has no end after {PAGES} pages")],
+            retry_after: None,
+            remedy: "check PACKET_API_URL",
+        })
     }
 
     fn create(&self, order: &Order, by: Instant) -> Result<Machine, ApiError> {

@@ -19,12 +19,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use simulator::oneprovision::{Answer, Host};
-use simulator::{HostTemplate, Oneprovision, Operation, Options, SESSION, Simulator};
+use simulator::{
+    ENCRYPTED_TOKEN, HostTemplate, Oneprovision, Operation, Options, SESSION, Simulator, TOKEN,
+};
 
 /// The real binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_pm-packet");
 /// The six actions.
 pub const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
+/// How the password of every machine begins.
+pub const ROOT_PASSWORD: &str = "h4x0r";
 /// A deploy id that no machine has.
 pub const UNKNOWN_ID: &str = "00000000-1111-2222-3333-444444444444";
 
@@ -55,7 +59,7 @@ impl Bench {
             .open(home.join(".one/one_auth"))
             .unwrap();
         writeln!(one_auth, "{SESSION}").unwrap();
-        for driver in ["packet", "dummy"] {
+        for driver in ["packet", "ec2", "dummy"] {
             let links = folder.join("remotes/pm").join(driver);
             fs::create_dir_all(&links).unwrap();
             for action in ACTIONS {
@@ -111,7 +115,13 @@ impl Bench {
 
     /// An action as a command: its link called with these words, nothing on STDIN, pipes for the rest.
     pub fn command(&self, action: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(self.folder.join("remotes/pm/packet").join(action));
+        self.command_of("packet", action, words)
+    }
+
+    /// The same through the link in the folder of another driver.
+    pub fn command_of(&self, driver: &str, action: &str, words: &[&str]) -> Command {
+        let link = self.folder.join("remotes/pm").join(driver).join(action);
+        let mut command = Command::new(link);
         command
             .args(words)
             .env_clear()
@@ -204,9 +214,21 @@ pub fn finish(child: Child) -> Answer {
     }
 }
 
+/// Asserts that neither stream of a run holds a token, the session, or, unless it was asked for, a password.
+pub fn assert_discreet(answer: &Answer) {
+    let both = answer.stdout.clone() + &answer.stderr;
+    for secret in [TOKEN, ENCRYPTED_TOKEN, SESSION] {
+        assert!(!both.contains(secret), "{secret} in {answer:?}");
+    }
+    let asked_for = answer.stdout.contains(" ROOT_PASSWORD=");
+    let others = if asked_for { &answer.stderr } else { &both };
+    assert!(!others.contains(ROOT_PASSWORD), "a password in {answer:?}");
+}
+
 /// Asserts a failure as the contract has it: exit code 255, nothing on stdout, one frame. Returns its first
 /// line.
 pub fn assert_failure(answer: &Answer) -> String {
+    assert_discreet(answer);
     assert_eq!(answer.status.code(), Some(255), "{answer:?}");
     assert_eq!(answer.stdout, "", "{answer:?}");
     assert_eq!(
@@ -230,6 +252,7 @@ pub fn assert_failure_with(answer: &Answer, parts: &[&str]) -> String {
 
 /// Asserts success with no word of complaint. Returns what was printed.
 pub fn assert_success(answer: &Answer) -> &str {
+    assert_discreet(answer);
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(answer.stderr, "", "{answer:?}");
     &answer.stdout

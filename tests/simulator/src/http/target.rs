@@ -24,6 +24,14 @@ impl Target {
         }
     }
 
+    /// A query of these, without a path.
+    pub(crate) fn of_pairs(query: impl Iterator<Item = (String, String)>) -> Self {
+        Target {
+            path: String::new(),
+            query: query.collect(),
+        }
+    }
+
     /// The last value of this key.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.all(key).last()

@@ -8,7 +8,8 @@ use crate::random::Random;
 use crate::xml::{Element, Node};
 
 const PROVISION: [&str; 2] = ["TEMPLATE", "PROVISION"];
-const TOKEN: &str = "PACKET_TOKEN";
+/// What oned.conf encrypts, as it is delivered (`HOST_ENCRYPTED_ATTR`).
+const SECRETS: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
 
 /// A host of the recorded kind, with attributes of one's own: writes the XML for [`crate::Oned::add_host`].
 #[derive(Clone, Debug)]
@@ -47,6 +48,27 @@ impl HostTemplate {
             provision: provision
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
+        }
+    }
+
+    /// A host that can be ordered from [`crate::ec2::Ec2`].
+    pub fn ec2(id: i32) -> Self {
+        let provision = [
+            ("AMI", "ami-1e749f67"),
+            ("CLOUD_INIT", "yes"),
+            ("EC2_ACCESS", crate::ec2::ACCESS),
+            ("EC2_SECRET", crate::ec2::SECRET),
+            ("HOSTNAME", "centos-host"),
+            ("INSTANCETYPE", "c5.metal"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+            ("REGION_NAME", "us-east-1"),
+        ];
+        HostTemplate {
+            pm_mad: "ec2".to_owned(),
+            provision: provision
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            ..Self::new(id)
         }
     }
 
@@ -181,12 +203,13 @@ impl Host {
         }
     }
 
-    pub(crate) fn token(&self) -> Option<String> {
-        self.provision(TOKEN)
-    }
-
-    pub(crate) fn set_token(&mut self, token: &str) {
-        self.set_provision(TOKEN, token);
+    /// Changes each secret of the host.
+    pub(crate) fn change_secrets(&mut self, change: impl Fn(&str) -> String) {
+        for key in SECRETS {
+            if let Some(secret) = self.provision(key) {
+                self.set_provision(key, &change(&secret));
+            }
+        }
     }
 
     pub(crate) fn provision(&self, key: &str) -> Option<String> {

@@ -64,9 +64,7 @@ impl Oned {
     pub fn add_host(&self, xml: &str) -> Result<i32> {
         let mut host = Host::parse(xml)?;
         let mut state = lock(&self.state);
-        if let Some(token) = host.token() {
-            host.set_token(&state.vault.open(&token));
-        }
+        host.change_secrets(|secret| state.vault.open(secret));
         let id = host.id;
         match state.hosts.iter_mut().find(|known| known.id == id) {
             Some(known) => *known = host,
@@ -240,16 +238,13 @@ impl State {
         self.hosts.iter_mut().find(|host| host.id == id)
     }
 
-    /// The host as it is shown: the token is encrypted unless `decrypt`, or unless this oned knows no encryption.
+    /// The host as it is shown: its secrets are encrypted unless `decrypt`, or unless this oned knows no encryption.
     fn shown(&self, host: &Host, decrypt: bool) -> Element {
-        match host.token() {
-            Some(token) if self.encryption && !decrypt => {
-                let mut host = host.clone();
-                host.set_token(&self.vault.seal(&token));
-                host.xml().clone()
-            }
-            _ => host.xml().clone(),
+        let mut host = host.clone();
+        if self.encryption && !decrypt {
+            host.change_secrets(|secret| self.vault.seal(secret));
         }
+        host.xml().clone()
     }
 
     fn pool(&self) -> String {

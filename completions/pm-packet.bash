@@ -1,0 +1,26 @@
+# bash completion for pm-packet; installed as /usr/share/bash-completion/completions/pm-packet
+
+_pm_packet() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words=
+    COMPREPLY=()
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        words='deploy poll cancel reboot reset shutdown check list --help --version'
+    else
+        case ${COMP_WORDS[1]} in
+            check) words='--host --json --help' ;;
+            list) words='--host --all --driver --json --help' ;;
+            *) words='--help' ;;
+        esac
+        case $before in
+            --host) words=$(onehost list --no-header --list ID 2>/dev/null) ;;
+            --driver) words='packet ec2 dummy' ;;
+        esac
+    fi
+    if [[ ${COMP_WORDS[1]} =~ ^(check|deploy)$ && $COMP_CWORD -gt 1 && $before != --host && $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    fi
+}
+
+complete -o filenames -F _pm_packet pm-packet

@@ -334,6 +334,7 @@ install_manual() {
         own "$manual"
         return 0
     fi
+    make_folder "$man"
     temporary=$(mktemp "$man/.pm-packet.XXXXXX")
     cp "$source/man/pm-packet.1" "$temporary"
     chmod 0644 "$temporary"
@@ -357,7 +358,6 @@ install_all() {
     touching=yes
     make_folder "$pm"
     make_folder "$bin"
-    make_folder "$man"
     install_binary
     for driver in $drivers; do
         install_driver "$driver"

@@ -633,6 +633,20 @@ fn a_poll_needs_neither_cloudwatch_nor_the_table_of_types() {
 }
 
 #[test]
+fn a_404_of_something_in_between_is_no_proof_that_a_machine_is_gone() {
+    let cloud = Cloud::new();
+    let (host, id) = cloud.deployed();
+    for operation in [Operation::Delete, Operation::Get] {
+        let fault = Fault::new(operation, Effect::Html5xx(404));
+        cloud.ec2.fault(fault.forever());
+    }
+    for answer in [host.cancel().unwrap(), host.poll().unwrap().0] {
+        assert_failure_with(&answer, &[&id, "status 404", "check EC2_API_URL"]);
+    }
+    assert_eq!(cloud.billed(), [id]);
+}
+
+#[test]
 fn a_protected_machine_is_not_cancelled_and_that_is_said_at_once() {
     let cloud = Cloud::new();
     cloud.fault(Operation::Create, Effect::Locked);
@@ -714,4 +728,40 @@ fn what_is_no_answer_of_ec2_is_no_answer() {
             false => assert_eq!(billed, [""; 0], "{answer:?}"),
         }
     });
+}
+
+#[test]
+fn check_asks_ec2_by_a_dry_run_and_orders_nothing() {
+    let cloud = Cloud::new();
+    let host = cloud.host();
+    let file = host.write_deployment_file().unwrap();
+    let run = || finish(cloud.bench.explicit(&["check", &file]).spawn().unwrap());
+    let answer = run();
+    assert_eq!(answer.status.code(), Some(0), "{answer:?}");
+    assert!(answer.stdout.contains("EC2 would take it"), "{answer:?}");
+    assert!(!answer.stdout.contains(SECRET), "{answer:?}");
+    let refused = Ec2::error(
+        400,
+        "InvalidAMIID.NotFound",
+        "The image id '[ami-1e749f67]' does not exist",
+    );
+    cloud.fault(Operation::Create, refused);
+    let answer = run();
+    assert_ne!(answer.status.code(), Some(0), "{answer:?}");
+    assert!(answer.stdout.contains("does not exist"), "{answer:?}");
+    assert!(cloud.ec2.instances().is_empty());
+}
+
+#[test]
+fn list_shows_the_machines_of_ec2_with_their_hosts() {
+    let cloud = Cloud::new();
+    let (_, id) = cloud.deployed();
+    let command = cloud.bench.explicit(&["list", "--host", "7"]).spawn();
+    let answer = finish(command.unwrap());
+    let line = answer.stdout.lines().find(|line| line.contains(&id));
+    assert!(
+        line.is_some_and(|line| line.contains("running")),
+        "{answer:?}"
+    );
+    assert_eq!(answer.status.code(), Some(0), "{answer:?}");
 }

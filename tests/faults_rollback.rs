@@ -310,7 +310,7 @@ fn slow() -> Bench {
         listing_lag: Duration::from_millis(700),
         ..Options::default()
     })
-    .set("PM_TIMEOUT", "6");
+    .set("PM_TIMEOUT", "60");
     bench
         .simulator
         .fault(Fault::new(Operation::Create, Effect::Stuck(State::Provisioning)).forever());
@@ -331,8 +331,8 @@ fn a_signal_at_any_moment_of_a_deploy_rolls_it_back() {
         let begun = Instant::now();
         let first = assert_rolled_back(&bench, &finish(deploy));
         assert!(first.contains(number.as_str()), "{first}");
-        // What hangs is ended, not waited for.
-        assert!(begun.elapsed() < Duration::from_secs(5), "{first}");
+        // What hangs is ended, not waited for; an order without an answer is looked for during 12 s.
+        assert!(begun.elapsed() < Duration::from_secs(18), "{first}");
         let ordered = usize::from(*phase as u8 >= Phase::OrderCarriedOut as u8);
         assert_eq!(bench.count(Operation::Delete), ordered, "{first}");
     });

@@ -211,7 +211,7 @@ fn an_answer_of_any_size_and_shape_is_refused_in_little_memory() {
 fn a_oned_without_end_is_refused_in_little_memory() {
     let pool = format!(
         "<methodResponse><params><param><value><array><data><value><boolean>1</boolean></value><value><string>{}",
-        "&lt;HOST_POOL>".repeat(3_000_000)
+        "&lt;HOST_POOL>".repeat(500_000)
     );
     let cases = [
         (Operation::HostInfo, Effect::Endless, &["name", "7"][..]),

@@ -2,12 +2,18 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::Bench;
-use simulator::HostTemplate;
+use simulator::{HostTemplate, Options};
 
 #[test]
 fn a_host_is_deployed_polled_rebooted_reset_powered_off_resumed_and_cancelled() {
-    let bench = Bench::new();
+    // Long enough to be seen down: else the reboot is believed only after the grace period.
+    let bench = Bench::with(Options {
+        powering: Duration::from_millis(300),
+        ..Options::default()
+    });
     let host = bench.host(&HostTemplate::new(1002));
     let answer = host.deploy().unwrap();
     assert!(answer.is_success(), "{answer:?}");
@@ -44,5 +50,29 @@ fn a_deploy_whose_stdout_is_closed_orders_nothing() {
     let first = common::assert_failure(&answer);
     assert!(first.contains("stdout is closed"), "{first}");
     assert!(bench.simulator.requests().is_empty());
+    bench.assert_books(&[]);
+}
+
+#[test]
+fn a_machine_that_outlived_its_host_is_cancelled_by_its_id_and_a_token_of_the_environment() {
+    let bench = Bench::new();
+    let (_, id) = bench.deployed(1002);
+    bench.simulator.oned().remove(1002);
+    let answer = bench.run("cancel", &[&id, "host", "1002", "host"]);
+    let first = common::assert_failure(&answer);
+    assert!(
+        first.contains("set PACKET_TOKEN and give the DEPLOY_ID alone"),
+        "{first}"
+    );
+    bench.assert_books(&[&id]);
+    let token = bench.simulator.token();
+    let answer = common::finish(
+        bench
+            .command("cancel", &[&id])
+            .env("PACKET_TOKEN", token)
+            .spawn()
+            .unwrap(),
+    );
+    assert!(answer.is_success(), "{answer:?}");
     bench.assert_books(&[]);
 }

@@ -1,6 +1,6 @@
 //! Hosts on moto, an emulator of EC2 that others made: with a user and a policy, and every signature verified.
 //!
-//! `PM_MOTO_SERVER` names its program, as `pip install 'moto[ec2,server]'` has it; `.ci/run moto` sees to it.
+//! `PM_MOTO_SERVER` names its program, as `pip install 'moto[ec2,server]'` has it; `.ci/run` sees to it.
 
 mod common;
 
@@ -154,7 +154,7 @@ fn element(xml: &str, name: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs moto: .ci/run moto"]
+#[ignore = "needs moto: .ci/run installs it"]
 fn a_host_lives_its_whole_life() {
     let moto = Moto::start(EVERYTHING);
     let bench = moto.bench();
@@ -197,7 +197,7 @@ fn a_host_lives_its_whole_life() {
 }
 
 #[test]
-#[ignore = "needs moto: .ci/run moto"]
+#[ignore = "needs moto: .ci/run installs it"]
 fn a_wrong_secret_and_a_wrong_key_are_told_and_order_nothing() {
     let moto = Moto::start(EVERYTHING);
     let bench = moto.bench();
@@ -217,7 +217,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_and_order_nothing() {
 }
 
 #[test]
-#[ignore = "needs moto: .ci/run moto"]
+#[ignore = "needs moto: .ci/run installs it"]
 fn what_the_policy_does_not_allow_is_told() {
     let moto = Moto::start(r#"["ec2:Describe*"]"#);
     let host_bench = moto.bench();
@@ -231,7 +231,7 @@ fn what_the_policy_does_not_allow_is_told() {
 }
 
 #[test]
-#[ignore = "needs moto: .ci/run moto"]
+#[ignore = "needs moto: .ci/run installs it"]
 fn an_unknown_id_is_gone_and_an_unknown_image_is_refused() {
     let moto = Moto::start(EVERYTHING);
     let bench = moto.bench();
@@ -259,7 +259,7 @@ fn an_unknown_id_is_gone_and_an_unknown_image_is_refused() {
 }
 
 #[test]
-#[ignore = "needs moto: .ci/run moto"]
+#[ignore = "needs moto: .ci/run installs it"]
 fn several_hosts_are_deployed_side_by_side_adopted_and_cancelled() {
     let moto = Moto::start(EVERYTHING);
     let bench = moto.bench();

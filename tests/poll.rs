@@ -477,7 +477,6 @@ fn a_machine_that_is_gone_is_said_to_be_gone() {
     ];
     assert_failure_with(&poll(&bench, UNKNOWN_ID), &parts);
     assert_eq!(bench.count(Operation::Get), 1);
-    assert_eq!(bench.count(Operation::Bandwidth), 0);
 }
 
 #[test]
@@ -486,14 +485,9 @@ fn a_poll_asks_for_the_machine_and_its_traffic_once() {
     let id = deployed(&bench, &HostTemplate::new(7));
     bench.simulator.clear_requests();
     assert_success(&poll(&bench, &id));
-    let asked: Vec<Operation> = bench
-        .simulator
-        .requests()
-        .iter()
-        .map(|one| one.operation)
-        .collect();
-    assert_eq!(
-        asked,
-        [Operation::HostInfo, Operation::Get, Operation::Bandwidth]
-    );
+    // The last two are asked together, in whatever order they arrive.
+    for one in [Operation::HostInfo, Operation::Get, Operation::Bandwidth] {
+        assert_eq!(bench.count(one), 1, "{one:?}");
+    }
+    assert_eq!(bench.simulator.requests().len(), 3);
 }

@@ -201,17 +201,17 @@ impl Context<'_> {
         };
         match asked {
             Ok(host) => Ok(Some(host)),
-            // A host that is gone from oned may have left a machine, which must still be reachable.
-            Err(why) if self.environment_has_secrets()? => {
+            Err(OnedError::CannotAsk(why)) if self.environment_has_secrets()? => {
                 self.report.warn(format_args!(
                     "{why:#}; using the credentials of the environment instead"
                 ));
                 Ok(None)
             }
             Err(OnedError::CannotAsk(why)) => Err(why),
+            // Its machine may still be there, and must be reachable.
             Err(OnedError::NoSuchHost(why)) => {
                 let secrets = self.row_of(None)?.secrets.join(" and ");
-                bail!("{why}; to act without oned, put {secrets} into the environment")
+                bail!("{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone")
             }
         }
     }

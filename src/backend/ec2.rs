@@ -544,6 +544,16 @@ fn state(name: &str) -> State {
     }
 }
 
+/// Reads the machines that an answer describes.
+///
+/// # Errors
+/// It is no XML, or too large. The error quotes nothing of it.
+pub fn read_machines(body: &[u8]) -> Result<Vec<Machine>> {
+    let answer = Element::parse(body)?;
+    let machines = instances(&answer).into_iter().map(|(machine, _)| machine);
+    Ok(machines.collect())
+}
+
 /// The instances of an answer, with the elements that describe them. One without an id is left out.
 fn instances(answer: &Element) -> Vec<(Machine, &Element)> {
     let own = answer.items(&["instancesSet"]);
@@ -567,10 +577,14 @@ fn machine(instance: &Element) -> Option<Machine> {
         let value = tag.text(&["value"]).unwrap_or_default();
         Some(joined(tag.text(&["key"])?, value))
     });
-    let groups: Vec<&str> = instance
+    let interfaces = instance.items(&["networkInterfaceSet"]);
+    let mut groups: Vec<&str> = instance
         .items(&["groupSet"])
+        .chain(interfaces.flat_map(|interface| interface.items(&["groupSet"])))
         .filter_map(|group| group.text(&["groupId"]))
         .collect();
+    groups.sort_unstable();
+    groups.dedup();
     let mut values = Vec::new();
     for (name, path) in VALUES {
         values.extend(instance.text(path).map(|text| (*name, text.to_owned())));
@@ -816,6 +830,12 @@ impl Ec2 {
     fn explain(&self, failure: Failure, is_order: bool) -> ApiError {
         let Failure { mut error, body } = failure;
         let mut remedy = "";
+        // EC2 says by a code that there is no such instance. A mere 404 is of whatever stands in its place, and
+        // no proof that a machine is gone.
+        if error.kind == Kind::Missing {
+            error.kind = Kind::Refused;
+            remedy = "check EC2_API_URL";
+        }
         if let Some((code, message)) = error_of(&body) {
             (error.kind, remedy) = meaning(&code, &message, self.session.is_some(), error.kind);
             error.reasons = self.http.reasons(&[format!("{code}: {message}")], "");

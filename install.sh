@@ -233,6 +233,10 @@ choose_owner() {
 }
 
 check_install() {
+    if [ -z "$dir" ] && [ "$(dpkg-query -W -f '${db:Status-Status}' pm-packet 2>/dev/null)" = installed ]; then
+        die "the package pm-packet is installed, and dpkg keeps its files" \
+            "Remove it first, with apt remove pm-packet; or go on with the package."
+    fi
     if [ -n "$binary" ]; then
         { [ -f "$binary" ] && [ -r "$binary" ]; } || die "-b: there is no file $binary that can be read"
     fi

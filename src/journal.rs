@@ -21,6 +21,25 @@ pub struct Entry {
     pub age: Duration,
 }
 
+/// What a run that cannot even read `deployment_file` must tell of what an earlier one left.
+pub fn reminder_beside(deployment_file: &Path) -> Option<String> {
+    path_beside(deployment_file)
+        .exists()
+        .then(|| reminder("what it ordered"))
+}
+
+fn reminder(what: &str) -> String {
+    format!(
+        "an earlier deploy was killed, and {what} may be STILL BILLED: deploy again, or look at the provider"
+    )
+}
+
+fn path_beside(deployment_file: &Path) -> PathBuf {
+    let mut path = deployment_file.as_os_str().to_owned();
+    path.push(".order");
+    path.into()
+}
+
 /// The note of one deployment file.
 pub struct Journal {
     path: PathBuf,
@@ -35,10 +54,8 @@ impl Journal {
         identity: &str,
         id: fn(&str) -> Option<MachineId>,
     ) -> Self {
-        let mut path = deployment_file.as_os_str().to_owned();
-        path.push(".order");
         Self {
-            path: path.into(),
+            path: path_beside(deployment_file),
             identity: identity.to_owned(),
             id,
         }
@@ -67,9 +84,7 @@ impl Journal {
             Some(id) => format!("machine {id}"),
             None => format!("what it ordered (tag {})", self.identity),
         };
-        Some(format!(
-            "an earlier deploy was killed, and {what} may be STILL BILLED: deploy again, or look at the provider"
-        ))
+        Some(reminder(&what))
     }
 
     /// Notes that a machine is being ordered, or which one it is.

@@ -240,7 +240,7 @@ fn a_oned_without_end_is_refused_in_little_memory() {
         };
         let answer = run_within(&bench, memory, "poll", &words);
         assert_failure_with(&answer, &["ONE_XMLRPC"]);
-        assert!(answer.elapsed < Duration::from_secs(6), "{answer:?}");
+        assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
     });
 }
 
@@ -259,7 +259,7 @@ fn a_trickling_answer_ends_with_the_time_that_there_is() {
             .fault(Fault::new(*operation, slow).forever());
         let answer = bench.host(&HostTemplate::new(7)).deploy().unwrap();
         assert_failure(&answer);
-        assert!(answer.elapsed < Duration::from_secs(4), "{answer:?}");
+        assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
         bench.assert_books(&[]);
     });
 }
@@ -295,7 +295,7 @@ fn headers_without_end_end_with_the_time_that_there_is() {
         let file = host.write_deployment_file().unwrap();
         let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
         assert_failure(&answer);
-        assert!(answer.elapsed < Duration::from_secs(4), "{answer:?}");
+        assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
     });
 }
 
@@ -324,7 +324,7 @@ fn a_rest_that_an_answer_asks_for_ends_with_the_time_that_there_is() {
             let answer = bench.host(&HostTemplate::new(7)).deploy().unwrap();
             let line = assert_failure(&answer);
             assert!(!line.contains("made a mistake"), "{answer:?}");
-            assert!(answer.elapsed < Duration::from_secs(4), "{answer:?}");
+            assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
         }
     });
 }
@@ -377,7 +377,7 @@ fn a_signal_ends_the_wait_for_stdin() {
             &finish(child),
             &["interrupted (SIGTERM) while STDIN was read"],
         );
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < Duration::from_secs(20));
         assert!(!file.exists());
     }
 }

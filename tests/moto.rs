@@ -167,6 +167,11 @@ fn a_host_lives_its_whole_life() {
         .with("AVAILABILITYZONE", "us-east-1b")
         .with("ELASTICIP", &moto.address);
     let host = bench.host(&template);
+    let file = host.write_deployment_file().unwrap();
+    let check = bench.explicit(&["check", &file]).output().unwrap();
+    let found = String::from_utf8_lossy(&check.stdout);
+    assert!(found.contains("EC2 would take it"), "{check:?}");
+    assert_eq!(moto.books(), [""; 0], "a check orders nothing");
     let answer = host.deploy().unwrap();
     let id = assert_success(&answer).to_owned();
     assert_eq!(moto.books(), [id.as_str()]);

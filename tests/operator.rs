@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -88,9 +89,12 @@ fn while_a_wait_lasts_a_line_on_the_terminal_renews_itself_and_disappears() {
         );
         assert!(line.contains(&id) && !line.contains('\n'), "{line:?}");
     }
-    assert!(seen.contains("0:00 of 0:20"), "{seen:?}");
+    let clocks: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line.split(" of ").next())
+        .collect();
+    assert!(clocks.len() > 1, "it does not count: {seen:?}");
     assert!(seen.contains("| provisioning ("), "{seen:?}");
-    assert!(seen.contains("0:01 of 0:20"), "{seen:?}");
     assert_eq!(left(&seen), "");
 }
 

@@ -17,7 +17,7 @@ use super::{Context, Named, advise, timeout};
 use crate::backend::{MachineId, Row};
 use crate::file;
 use crate::host::{Host, HostId, Owner, Settings};
-use crate::journal::Journal;
+use crate::journal::{Journal, reminder_beside};
 use crate::lifecycle::{Job, Lifecycle};
 use crate::opennebula::{Which, warn_if_exposed};
 use crate::xml;
@@ -53,7 +53,8 @@ impl Deploy {
         }
         let argument_id = Named::of(&self.host).host_id()?;
         let path = Path::new(&self.file);
-        let mut host = read_host(path, context)?;
+        let mut host = read_host(path, context)
+            .map_err(|error| with_reminder(error, reminder_beside(path)))?;
         let row = context.row_of(Some(&host))?;
         let owner = Owner::of(&host);
         let journal = Journal::beside(path, owner.identity(), row.id);
@@ -74,10 +75,7 @@ impl Deploy {
                 let backend = (row.open)(&settings, context.report)?;
                 Ok((order, context.lifecycle(&backend, &settings)?))
             })
-            .map_err(|error| match journal.reminder() {
-                Some(reminder) => anyhow!("{error:#}; {reminder}"),
-                None => error,
-            })?;
+            .map_err(|error| with_reminder(error, journal.reminder()))?;
         match (deploy_id(&host, row)?, order) {
             (Some(id), _) => resume(&id, &host, &lifecycle, context),
             (None, order) => {
@@ -90,6 +88,14 @@ impl Deploy {
                 obtain(&job, &host, row, &lifecycle, context)
             }
         }
+    }
+}
+
+/// `error`, and what must be told beside it.
+fn with_reminder(error: anyhow::Error, reminder: Option<String>) -> anyhow::Error {
+    match reminder {
+        Some(reminder) => anyhow!("{error:#}; {reminder}"),
+        None => error,
     }
 }
 

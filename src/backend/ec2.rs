@@ -315,7 +315,7 @@ fn compose(host: &Host, owner: &Owner, mistakes: &mut Vec<String>) -> (Order, Op
         }
         summary.push(("ELASTICIP", one_line(elastic_ip)));
     }
-    let client_token = one_line(attribute("CLIENTTOKEN"));
+    let client_token = attribute("CLIENTTOKEN").replace('\n', " ");
     let order = Order {
         body: Secret::new(format!(
             "{}\n{client_token}\n{elastic_ip}\n{}",

@@ -105,7 +105,9 @@ impl Bench {
 
     /// Runs an action through its link in `remotes/pm/packet`.
     pub fn run(&self, action: &str, words: &[&str]) -> Answer {
-        self.oneprovision.run("packet", action, words).unwrap()
+        let answer = self.oneprovision.run("packet", action, words).unwrap();
+        assert_discreet(&answer);
+        answer
     }
 
     /// Starts an action through its link, without a shell in between, so that signals reach it.
@@ -205,13 +207,15 @@ impl Drop for Bench {
 pub fn finish(child: Child) -> Answer {
     let started = Instant::now();
     let output = child.wait_with_output().unwrap();
-    Answer {
+    let answer = Answer {
         command: String::new(),
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         elapsed: started.elapsed(),
-    }
+    };
+    assert_discreet(&answer);
+    answer
 }
 
 /// Asserts that neither stream of a run holds a token, the session, or, unless it was asked for, a password.

@@ -584,7 +584,7 @@ fn no_value_of_the_provider_breaks_the_line_of_poll() {
 
 #[test]
 fn the_command_that_removes_a_machine_can_be_pasted_into_a_shell() {
-    let bench = Bench::new().set("PM_TIMEOUT", "1");
+    let bench = Bench::new();
     let mut template = HostTemplate::new(7);
     template.name = "x'; touch /tmp/pasted; $(id) `id` #".to_owned();
     let host = bench.host(&template);

@@ -30,14 +30,7 @@ fn run(command: &mut Command) -> Answer {
 
 /// A bench with host 7 in oned.
 fn bench() -> Bench {
-    let bench = Bench::new();
-    bench.host(&HostTemplate::new(7));
-    bench
-}
-
-fn requests(bench: &Bench, service: Service) -> usize {
-    let requests = bench.simulator.requests();
-    requests.iter().filter(|one| one.service == service).count()
+    Bench::new().with_host_7()
 }
 
 fn assert_nobody_was_asked(bench: &Bench) {
@@ -132,7 +125,7 @@ fn an_unknown_provider_lists_the_known_ones() {
         &answer,
         &["poll: there is no provider \"acme\"", "packet, ", "dummy"],
     );
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -247,7 +240,7 @@ fn a_deploy_id_of_the_dummy_is_an_address() {
         &answer,
         &["poll: DEPLOY_ID is \"192.0.2.7\", which is not a UUID"],
     );
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -564,7 +557,7 @@ fn a_timeout_that_is_none_is_said() {
         assert_failure_with(&bench.run("cancel", &[UNKNOWN_ID, NAME, "7", NAME]), &parts);
         let file = bench.file("deployment.xml", &unregistered(&[("PM_TIMEOUT", odd)]));
         assert_failure_with(&bench.run("deploy", &[&file, "TODO"]), &parts);
-        assert_eq!(requests(&bench, Service::Api), 0);
+        assert_eq!(bench.count_of(Service::Api), 0);
     }
 }
 
@@ -617,7 +610,7 @@ fn settings_of_the_host_that_cannot_be_reach_no_provider() {
         assert_eq!(assert_failure(&answer), format!("shutdown: {first}"));
         let answer = host.deploy().unwrap();
         assert_eq!(assert_failure(&answer), format!("deploy: {first}"));
-        assert_eq!(requests(&bench, Service::Api), 0);
+        assert_eq!(bench.count_of(Service::Api), 0);
         assert_eq!(bench.count(Operation::HostPool), 0);
     }
 }
@@ -634,7 +627,7 @@ fn a_host_without_token_says_where_it_belongs() {
             "put it into the section provision",
         ],
     );
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -657,7 +650,7 @@ fn an_environment_that_is_not_utf_8_is_named() {
             )],
         );
     }
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -681,9 +674,7 @@ fn a_token_over_plain_http_to_elsewhere_is_warned_of() {
 /// is answered so.
 fn assert_all_say(effect: &Effect, parts: &[&str]) {
     let bench = bench();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Api, effect.clone()).forever());
+    bench.fault_always(Operation::Api, effect.clone());
     for action in ABOUT_A_MACHINE {
         let answer = bench.run(action, &[UNKNOWN_ID, NAME, "7", NAME]);
         let first = assert_failure_with(&answer, parts);
@@ -694,8 +685,7 @@ fn assert_all_say(effect: &Effect, parts: &[&str]) {
         );
         assert_tells_no_secret(&answer);
     }
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
-    let answer = host.deploy().unwrap();
+    let answer = bench.registered(7).deploy().unwrap();
     let first = assert_failure_with(&answer, parts);
     assert!(
         first.starts_with("deploy: packet gives no machine for host 7 (provision-"),
@@ -709,8 +699,7 @@ fn assert_all_say(effect: &Effect, parts: &[&str]) {
 fn a_wrong_token_is_said_by_every_action_and_not_tried_again() {
     let bench = bench();
     bench.simulator.revoke_token(TOKEN);
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
-    let answer = host.deploy().unwrap();
+    let answer = bench.registered(7).deploy().unwrap();
     assert_failure_with(
         &answer,
         &[
@@ -718,7 +707,7 @@ fn a_wrong_token_is_said_by_every_action_and_not_tried_again() {
             "check PACKET_TOKEN; nothing was ordered",
         ],
     );
-    assert_eq!(requests(&bench, Service::Api), 1);
+    assert_eq!(bench.count_of(Service::Api), 1);
     assert_all_say(
         &Effect::status(401),
         &["(status 401 to ", "check PACKET_TOKEN"],
@@ -736,7 +725,7 @@ fn a_project_of_others_is_said() {
         "check that PACKET_TOKEN may use PACKET_PROJECT",
     ];
     assert_failure_with(&answer, &parts);
-    assert_eq!(requests(&bench, Service::Api), 1);
+    assert_eq!(bench.count_of(Service::Api), 1);
 }
 
 #[test]
@@ -751,7 +740,7 @@ fn a_project_that_does_not_exist_is_said() {
             "check PACKET_PROJECT and PACKET_API_URL",
         ],
     );
-    assert_eq!(requests(&bench, Service::Api), 1);
+    assert_eq!(bench.count_of(Service::Api), 1);
 }
 
 #[test]
@@ -856,12 +845,12 @@ fn a_refusal_without_reason_is_said_to_have_none() {
         ),
     ] {
         let bench = bench();
-        bench.simulator.fault(Fault::new(
+        bench.fault(
             Operation::Create,
             Effect::Status(Reply::new(422).body(body)),
-        ));
-        let host = bench.oneprovision.host(bench.simulator.oned(), 7);
-        assert_failure_with(&host.deploy().unwrap(), &parts);
+        );
+        let answer = bench.registered(7).deploy().unwrap();
+        assert_failure_with(&answer, &parts);
         bench.assert_books(&[]);
     }
 }
@@ -870,10 +859,8 @@ fn a_refusal_without_reason_is_said_to_have_none() {
 fn a_provider_that_quotes_our_token_does_not_make_us_tell_it() {
     let bench = bench();
     let effect = Effect::refuse(422, &format!("the token {TOKEN} is too poor"));
-    bench.simulator.fault(Fault::new(Operation::Create, effect));
-    let answer = bench
-        .oneprovision
-        .host(bench.simulator.oned(), 7)
+    bench.fault(Operation::Create, effect);
+    let answer = bench.registered(7)
         .deploy()
         .unwrap();
     assert_failure_with(&answer, &["the token [secret] is too poor"]);
@@ -933,9 +920,7 @@ fn a_machine_that_is_gone_can_only_be_created_anew() {
         assert_failure_with(&answer, &parts);
     }
     bench.simulator.oned().set_deploy_id(7, UNKNOWN_ID).unwrap();
-    let answer = bench
-        .oneprovision
-        .host(bench.simulator.oned(), 7)
+    let answer = bench.registered(7)
         .resume()
         .unwrap();
     let parts = [
@@ -956,9 +941,7 @@ fn several_machines_of_one_host_are_named_and_none_is_touched() {
         ))
     };
     let (one, two) = (twin().id, twin().id);
-    let answer = bench
-        .oneprovision
-        .host(bench.simulator.oned(), 7)
+    let answer = bench.registered(7)
         .deploy()
         .unwrap();
     let parts = [
@@ -1011,9 +994,7 @@ fn a_provider_that_does_not_run_is_said_with_its_remedy() {
             ],
         );
     });
-    let answer = bench
-        .oneprovision
-        .host(bench.simulator.oned(), 7)
+    let answer = bench.registered(7)
         .deploy()
         .unwrap();
     assert_failure_with(
@@ -1053,7 +1034,7 @@ fn a_certificate_that_cannot_be_trusted_is_said_and_nothing_is_sent() {
             "nothing was ordered",
         ],
     );
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
     let bench = {
         let api = bench.simulator.api_url();
         bench.set("ONE_XMLRPC", &api)
@@ -1068,7 +1049,7 @@ fn a_certificate_that_cannot_be_trusted_is_said_and_nothing_is_sent() {
             "mend the certificate, or name its authority with SSL_CERT_FILE",
         ],
     );
-    assert_eq!(requests(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -1095,9 +1076,7 @@ fn an_answer_that_makes_no_sense_is_said() {
         let bench = Bench::new();
         let (_, id) = bench.deployed(7);
         let bench = bench.set("PM_TIMEOUT", "1");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Get, effect.clone()).forever());
+        bench.fault_always(Operation::Get, effect.clone());
         let answer = bench.run("poll", &[&id, NAME, "7", NAME]);
         assert_failure_with(
             &answer,

@@ -82,9 +82,7 @@ fn a_deploy_that_was_killed_while_it_rolled_back_is_taken_up_by_the_next_one() {
     each(&[Effect::Hang, Effect::HangAfter], |effect| {
         let bench = lagging(1500);
         let host = bench.host(&HostTemplate::new(HOST));
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Delete, effect.clone()));
+        bench.fault(Operation::Delete, effect.clone());
         let deploy = deploy_until(&bench, &host, Phase::Wait);
         signal(&deploy, Signal::SIGTERM);
         bench.until_asked(Operation::Delete, 1);
@@ -180,10 +178,10 @@ fn a_noted_machine_is_deleted_where_the_next_deploy_fails_before_it_adopts_it() 
     let bench = lagging(60_000);
     let host = bench.host(&HostTemplate::new(HOST));
     kill(deploy_until(&bench, &host, Phase::Wait));
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::List,
         Effect::refuse(422, "tag is too long"),
-    ));
+    );
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains("tag is too long"), "{first}");
     assert!(first.contains("was deleted again"), "{first}");
@@ -198,9 +196,7 @@ fn a_noted_machine_that_cannot_be_reached_is_named() {
     kill(deploy_until(&bench, &host, Phase::Wait));
     let left = bench.simulator.devices()[0].id.clone();
     for status in [401, 403] {
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Api, Effect::status(status)).forever());
+        bench.fault_always(Operation::Api, Effect::status(status));
         let first = assert_failure(&host.deploy().unwrap());
         assert!(first.contains("BILLED"), "{first}");
         assert!(first.contains(&left), "{first}");
@@ -240,10 +236,10 @@ fn a_journal_makes_no_strangers_machine_ours() {
 fn an_order_that_is_carried_out_after_the_kill_is_adopted() {
     let bench = lagging(0);
     let host = bench.host(&HostTemplate::new(HOST));
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::DelayBeforeEffect(Duration::from_secs(1)),
-    ));
+    );
     let deploy = bench.start_deploy(&host);
     bench.until_asked(Operation::Create, 1);
     kill(deploy);

@@ -129,7 +129,7 @@ fn the_one_machine_of_the_host_is_adopted_whatever_it_does() {
                 assert_eq!(deploy.join().unwrap().unwrap().stdout, id);
             });
         } else {
-            let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+            let answer = bench.deploy(HOST);
             assert!(answer.is_success(), "{answer:?}");
             assert_eq!(answer.stdout, id);
         }
@@ -146,7 +146,7 @@ fn several_machines_on_several_pages_are_an_error_that_names_them() {
     let mut ids: Vec<String> = (0..130)
         .map(|_| machine(&bench.simulator, &["OpenNebula", &identity(HOST)]))
         .collect();
-    let first = assert_failure(&bench.host(&HostTemplate::new(HOST)).deploy().unwrap());
+    let first = assert_failure(&bench.deploy(HOST));
     for id in &ids {
         assert!(first.contains(id), "{id} is not in {first}");
     }
@@ -163,7 +163,7 @@ fn a_machine_that_is_being_deleted_is_not_adopted() {
     let bench = Bench::new();
     let old = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
     bench.simulator.set_state(&old, State::Deprovisioning);
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_ne!(answer.stdout, old);
     bench.assert_books(&[&old, &answer.stdout]);
@@ -199,7 +199,7 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
         bench
             .simulator
             .fault(Fault::new(Operation::Get, vanish).device(&id));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(!first.contains("STILL BILLED"), "{first}");
         assert!(first.contains(&id), "{first}");
@@ -216,7 +216,7 @@ fn an_adopted_machine_that_only_the_listing_still_has_is_not_waited_for() {
         let fault = Fault::new(on, Effect::status(404));
         bench.simulator.fault(fault.forever());
     }
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     let first = assert_failure(&answer);
     assert!(first.contains("is gone"), "{first}");
     assert!(answer.elapsed < Duration::from_secs(8), "{answer:?}");
@@ -246,14 +246,12 @@ fn a_strangers_machine_is_never_adopted_changed_or_deleted() {
     }
     let host = bench.host(&HostTemplate::new(HOST));
     // A roll-back, one after a lost order, a life, and a cancellation.
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
+    bench.fault(Operation::Create, Effect::FailProvisioning);
     assert_failure(&host.deploy().unwrap());
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::DropAfter { reset: true },
-    ));
+    );
     let answer = host.deploy().unwrap();
     assert!(answer.is_success(), "{answer:?}");
     let cancelled = host.cancel().unwrap();
@@ -277,14 +275,11 @@ fn a_listing_that_ignores_the_filter_makes_nobody_elses_machine_ours() {
     let body = format!(
         r#"{{"devices": [{{"id": "{stranger}", "state": "active", "tags": ["OpenNebula", "ONE_HOST_ID=7"]}}], "meta": {{"next": null}}}}"#
     );
-    bench.simulator.fault(
-        Fault::new(
+    bench.fault_always(
             Operation::List,
             Effect::Status(Answer::new(200).body(&body)),
-        )
-        .forever(),
-    );
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        );
+    let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_ne!(answer.stdout, stranger);
     bench.assert_books(&[&stranger, &answer.stdout]);
@@ -331,10 +326,8 @@ fn an_order_without_an_answer_is_adopted_or_ordered_again_even_where_the_listing
     each(&cases, |(lag, effect, is_carried_out)| {
         // Half of the time-out is how long an order is looked for.
         let bench = Bench::with(lagging(*lag)).set("PM_TIMEOUT", "8");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Create, effect.clone()));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        bench.fault(Operation::Create, effect.clone());
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         bench.assert_books(&[&answer.stdout]);
         assert_eq!(
@@ -354,9 +347,9 @@ fn two_lost_orders_in_a_row_make_one_machine() {
     each(&firsts, |first| {
         let bench = Bench::with(lagging(300)).set("PM_TIMEOUT", "5");
         for effect in [first.clone(), Effect::status_after(503)] {
-            bench.simulator.fault(Fault::new(Operation::Create, effect));
+            bench.fault(Operation::Create, effect);
         }
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         bench.assert_books(&[&answer.stdout]);
     });
@@ -370,15 +363,15 @@ fn an_order_that_appears_after_the_second_one_is_deleted_again() {
     })
     .set("PM_TIMEOUT", "10");
     // It appears later than it is looked for, but before the second one is up.
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::ListingLag(Duration::from_millis(6500)),
-    ));
-    bench.simulator.fault(Fault::new(
+    );
+    bench.fault(
         Operation::Create,
         Effect::DropAfter { reset: true },
-    ));
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    );
+    let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(bench.count(Operation::Create), 2);
     bench.assert_books(&[&answer.stdout]);
@@ -390,10 +383,8 @@ fn an_order_that_hangs_ends_with_the_deadline_and_leaves_nothing() {
         &[(Effect::Hang, 0), (Effect::HangAfter, 100)],
         |(effect, lag)| {
             let bench = Bench::with(lagging(*lag)).set("PM_TIMEOUT", "1");
-            bench
-                .simulator
-                .fault(Fault::new(Operation::Create, effect.clone()));
-            let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+            bench.fault(Operation::Create, effect.clone());
+            let answer = bench.deploy(HOST);
             let first = assert_failure(&answer);
             assert!(!first.contains("STILL BILLED"), "{first}");
             assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
@@ -409,10 +400,8 @@ fn orders_that_are_all_lost_end_and_leave_nothing() {
         &[Effect::Html5xx(502), Effect::DropBefore { reset: true }],
         |effect| {
             let bench = Bench::new().set("PM_TIMEOUT", "1");
-            bench
-                .simulator
-                .fault(Fault::new(Operation::Create, effect.clone()).forever());
-            let first = assert_failure(&bench.host(&HostTemplate::new(HOST)).deploy().unwrap());
+            bench.fault_always(Operation::Create, effect.clone());
+            let first = assert_failure(&bench.deploy(HOST));
             assert!(!first.contains("STILL BILLED"), "{first}");
             bench.assert_books(&[]);
         },
@@ -422,10 +411,10 @@ fn orders_that_are_all_lost_end_and_leave_nothing() {
 #[test]
 fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
     let bench = Bench::new().set("PM_TIMEOUT", "4");
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::DropAfter { reset: true },
-    ));
+    );
     bench.simulator.fault(
         Fault::new(Operation::List, Effect::status(401))
             .skip(1)
@@ -447,10 +436,10 @@ fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
 #[test]
 fn an_order_that_is_carried_out_after_the_signal_is_found_and_deleted() {
     let bench = Bench::new().set("PM_TIMEOUT", "12");
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::DelayBeforeEffect(Duration::from_secs(2)),
-    ));
+    );
     let host = bench.host(&HostTemplate::new(HOST));
     let deploy = bench.start_deploy(&host);
     bench.until_asked(Operation::Create, 1);
@@ -468,14 +457,14 @@ fn an_order_that_is_carried_out_after_the_signal_is_found_and_deleted() {
 fn a_4xx_is_an_answer_and_its_reasons_stand_in_the_first_line_without_json() {
     each(&[400, 401, 402, 403, 404, 409, 413, 422], |status| {
         let bench = Bench::new();
-        bench.simulator.fault(Fault::new(
+        bench.fault(
             Operation::Create,
             Effect::Status(
                 Answer::new(*status)
                     .body(r#"{"errors": ["ams1 has no provisionable servers", "try sjc1"]}"#),
             ),
-        ));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        );
+        let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(
             first.contains("ams1 has no provisionable servers; try sjc1"),
@@ -520,9 +509,9 @@ fn a_refusal_after_a_lost_order_is_told_and_nothing_is_left() {
         Effect::DropBefore { reset: true },
         Effect::refuse(422, "no servers"),
     ] {
-        bench.simulator.fault(Fault::new(Operation::Create, effect));
+        bench.fault(Operation::Create, effect);
     }
-    let first = assert_failure(&bench.host(&HostTemplate::new(HOST)).deploy().unwrap());
+    let first = assert_failure(&bench.deploy(HOST));
     assert!(first.contains("no servers"), "{first}");
     assert_eq!(bench.count(Operation::Create), 2);
     bench.assert_books(&[]);
@@ -538,7 +527,7 @@ fn an_order_that_was_not_taken_is_sent_again() {
         bench
             .simulator
             .fault(Fault::new(Operation::Create, effect.clone()).times(*times));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         assert_eq!(bench.count(Operation::Create), 1 + *times as usize);
         bench.assert_books(&[&answer.stdout]);
@@ -548,14 +537,14 @@ fn an_order_that_was_not_taken_is_sent_again() {
 #[test]
 fn an_order_is_not_redirected() {
     let bench = Bench::new();
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::Redirect {
             url: "http://127.0.0.1:1/elsewhere".to_owned(),
             code: 307,
         },
-    ));
-    let first = assert_failure(&bench.host(&HostTemplate::new(HOST)).deploy().unwrap());
+    );
+    let first = assert_failure(&bench.deploy(HOST));
     assert!(first.contains("redirects"), "{first}");
     assert_eq!(bench.count(Operation::Create), 1);
     bench.assert_books(&[]);

@@ -143,9 +143,7 @@ fn an_action_that_met_the_state_before_it_changed_is_sent_again() {
         if *on == Operation::PowerOn {
             bench.simulator.set_state(&id, State::Inactive);
         }
-        bench
-            .simulator
-            .fault(Fault::new(*on, Effect::refuse(422, reason)));
+        bench.fault(*on, Effect::refuse(422, reason));
         let answer = match on {
             Operation::PowerOn => host.resume(),
             Operation::PowerOff => host.poweroff(),
@@ -196,9 +194,7 @@ fn a_cancellation_waits_for_a_refusal_to_pass_no_longer_than_its_deadline() {
     each(&[State::Active, State::Provisioning], |state| {
         let (bench, id) = deployed_with_deadline("2");
         bench.simulator.set_state(&id, state.clone());
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Delete, Effect::refuse(422, REASON)).forever());
+        bench.fault_always(Operation::Delete, Effect::refuse(422, REASON));
         let answer = bench.run("cancel", &[&id, "name", "7", "name"]);
         let first = assert_failure(&answer);
         assert!(first.contains("no time left"), "{first}");
@@ -247,10 +243,10 @@ fn a_cancellation_takes_a_machine_in_any_state() {
 fn a_cancellation_that_does_not_come_to_its_end_is_a_failure() {
     let (bench, id) = deployed_with_deadline("1");
     // Accepted, and nothing comes of it.
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Delete,
         Effect::Status(Answer::new(204)),
-    ));
+    );
     let first = assert_failure(&bench.run("cancel", &[&id, "name", "7", "name"]));
     assert!(first.contains("not gone"), "{first}");
     bench.assert_books(&[&id]);

@@ -56,10 +56,8 @@ fn the_deadline_of_a_wait_counts_errors_too() {
     ];
     each(&effects, |effect| {
         let bench = Bench::with(taking(10_000)).set("PM_TIMEOUT", "1");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Get, effect.clone()).forever());
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        bench.fault_always(Operation::Get, effect.clone());
+        let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(first.contains("PM_TIMEOUT"), "{first}");
         assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
@@ -73,7 +71,7 @@ fn a_wait_outlasts_passing_errors_however_many() {
     bench
         .simulator
         .fault(Fault::new(Operation::Get, Effect::Html5xx(503)).times(9));
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     bench.assert_books(&[&answer.stdout]);
 }
@@ -90,10 +88,8 @@ fn a_wait_ends_at_once_on_an_answer_that_will_not_change() {
     ];
     each(&effects, |effect| {
         let bench = Bench::with(taking(60_000));
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Get, effect.clone()));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        bench.fault(Operation::Get, effect.clone());
+        let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(first.contains("was deleted again"), "{first}");
         assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
@@ -137,9 +133,7 @@ fn retry_after_is_kept_in_seconds_and_as_a_date() {
         };
         let strike = || {
             let answer = Answer::new(*status).header("Retry-After", &after);
-            bench
-                .simulator
-                .fault(Fault::new(*on, Effect::Status(answer)));
+            bench.fault(*on, Effect::Status(answer));
         };
         if *on == Operation::Delete {
             let failed = Fault::new(Operation::Create, Effect::FailProvisioning);
@@ -166,10 +160,8 @@ fn retry_after_does_not_outlast_the_deadline() {
         |on| {
             let bench = Bench::with(taking(500)).set("PM_TIMEOUT", "1");
             let answer = Answer::new(429).header("Retry-After", "3600");
-            bench
-                .simulator
-                .fault(Fault::new(*on, Effect::Status(answer)));
-            let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+            bench.fault(*on, Effect::Status(answer));
+            let answer = bench.deploy(HOST);
             assert_failure(&answer);
             assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
             bench.assert_books(&[]);
@@ -191,7 +183,7 @@ fn what_is_left_of_a_rate_limit_is_spread_over_the_time_until_it_is_renewed() {
             rate_limit,
             ..Options::default()
         });
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         let requests = bench.simulator.requests();
         let refused = requests.iter().filter(|r| r.status == Some(429)).count();
@@ -229,7 +221,7 @@ fn hosts_that_share_a_rate_limit_are_all_deployed() {
 #[test]
 fn looks_are_frequent_at_first_then_rarer_and_never_in_step() {
     let bench = Bench::with(taking(3500));
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     let times = times(&bench.simulator, Operation::Get);
     let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -264,7 +256,7 @@ fn passing_faults_of_requests_that_may_be_repeated_are_outlasted() {
         let bench = Bench::with(taking(300));
         let strike = |operations: &[Operation]| {
             for on in operations {
-                bench.simulator.fault(Fault::new(*on, effect.clone()));
+                bench.fault(*on, effect.clone());
             }
         };
         let host = bench.host(&HostTemplate::new(HOST));
@@ -304,7 +296,7 @@ fn answers_that_make_no_sense_are_asked_for_again() {
                 .simulator
                 .fault(Fault::new(on, effect.clone()).times(2));
         }
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         assert_eq!(bench.count(Operation::List), 3);
         bench.assert_books(&[&answer.stdout]);
@@ -323,7 +315,7 @@ fn connections_that_are_dropped_are_made_again() {
         let bench = Bench::new();
         let drop = Effect::DropBefore { reset: *reset };
         bench.simulator.fault(Fault::new(*on, drop).times(2));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         bench.assert_books(&[&answer.stdout]);
     });
@@ -353,13 +345,11 @@ fn what_is_hopeless_is_not_asked_again() {
         let bench = Bench::new();
         let (_, id) = bench.deployed(HOST + 1);
         bench.simulator.clear_requests();
-        bench
-            .simulator
-            .fault(Fault::new(*on, effect.clone()).forever());
+        bench.fault_always(*on, effect.clone());
         let answer = if on_powered_off(*on) {
             bench.run("shutdown", &[&id, "name", "SHUTDOWN_POWEROFF", "8", "name"])
         } else {
-            bench.host(&HostTemplate::new(HOST)).deploy().unwrap()
+            bench.deploy(HOST)
         };
         assert_failure(&answer);
         assert_eq!(bench.count(*on), 1);
@@ -371,13 +361,10 @@ fn what_is_hopeless_is_not_asked_again() {
 fn an_action_that_is_refused_for_good_is_not_sent_for_ever() {
     let bench = Bench::new();
     let (host, id) = bench.deployed(HOST);
-    bench.simulator.fault(
-        Fault::new(
+    bench.fault_always(
             Operation::Reboot,
             Effect::refuse(422, "Device is not rebootable"),
-        )
-        .forever(),
-    );
+        );
     let answer = host.reboot().unwrap();
     let first = assert_failure(&answer);
     assert!(first.contains("Device is not rebootable"), "{first}");
@@ -419,11 +406,9 @@ fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
     }
     each(&cases, |(on, effect, action)| {
         let (bench, id) = deployed_with_deadline("1");
-        bench
-            .simulator
-            .fault(Fault::new(*on, effect.clone()).forever());
+        bench.fault_always(*on, effect.clone());
         let answer = if *action == "deploy" {
-            bench.host(&HostTemplate::new(HOST + 1)).deploy().unwrap()
+            bench.deploy(HOST + 1)
         } else {
             let mut line = vec![id.as_str()];
             line.extend(words(*action));
@@ -438,10 +423,8 @@ fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
 fn a_oned_that_hangs_is_bounded_by_its_own_time_out() {
     each(&[Operation::HostInfo, Operation::OnedConnection], |on| {
         let bench = Bench::new().set("ONE_XMLRPC_TIMEOUT", "1");
-        bench
-            .simulator
-            .fault(Fault::new(*on, Effect::Hang).forever());
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        bench.fault_always(*on, Effect::Hang);
+        let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(first.contains("ONE_XMLRPC_TIMEOUT"), "{first}");
         assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
@@ -455,7 +438,7 @@ fn an_api_that_cannot_be_reached_is_an_error_before_anything_is_ordered() {
     let bench = Bench::new()
         .set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1")
         .set("PM_TIMEOUT", "1");
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     let first = assert_failure(&answer);
     assert!(first.contains("PACKET_API_URL"), "{first}");
     assert!(first.contains("nothing was ordered"), "{first}");

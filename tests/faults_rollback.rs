@@ -17,9 +17,7 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// One where machines are never up: they are stuck on the way.
 fn stuck() -> Bench {
     let bench = Bench::new();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::Stuck(State::Provisioning)).forever());
+    bench.fault_always(Operation::Create, Effect::Stuck(State::Provisioning));
     bench
 }
 
@@ -54,10 +52,8 @@ fn run_the_command_of(bench: &Bench, message: &str) {
 #[test]
 fn a_machine_whose_provisioning_failed_is_deleted() {
     let bench = Bench::new();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    bench.fault(Operation::Create, Effect::FailProvisioning);
+    let answer = bench.deploy(HOST);
     let first = assert_rolled_back(&bench, &answer);
     assert!(first.contains("state failed"), "{first}");
     assert!(first.contains("was deleted again"), "{first}");
@@ -74,10 +70,8 @@ fn a_machine_that_is_not_up_by_the_deadline_is_deleted() {
     ];
     each(&states, |state| {
         let bench = Bench::new().set("PM_TIMEOUT", "2");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Create, Effect::Stuck(state.clone())));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        bench.fault(Operation::Create, Effect::Stuck(state.clone()));
+        let answer = bench.deploy(HOST);
         let first = assert_rolled_back(&bench, &answer);
         // The deadline may come in the middle of a look.
         let told = first.contains(state.as_str()) || first.contains("the last look failed");
@@ -89,14 +83,14 @@ fn a_machine_that_is_not_up_by_the_deadline_is_deleted() {
 fn a_machine_that_the_provider_took_back_is_not_waited_for_and_is_not_said_to_be_billed() {
     each(&[404, 403], |status| {
         let bench = stuck();
-        bench.simulator.fault(Fault::new(
+        bench.fault(
             Operation::Create,
             Effect::Vanish {
                 after: Duration::from_secs(2),
                 status: *status,
             },
-        ));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        );
+        let answer = bench.deploy(HOST);
         let first = assert_rolled_back(&bench, &answer);
         let how = match status {
             404 => "is gone",
@@ -129,13 +123,9 @@ fn a_deletion_whose_answer_was_lost_is_not_repeated_until_the_machine_is_gone() 
         deprovisioning: Duration::from_secs(60),
         ..Options::default()
     });
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::status_after(503)));
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    bench.fault(Operation::Create, Effect::FailProvisioning);
+    bench.fault(Operation::Delete, Effect::status_after(503));
+    let answer = bench.deploy(HOST);
     let first = assert_failure(&answer);
     assert!(first.contains("was deleted again"), "{first}");
     assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
@@ -154,13 +144,11 @@ fn a_deletion_is_tried_again_where_it_meets_a_passing_fault() {
     ];
     each(&effects, |effect| {
         let bench = Bench::new();
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
+        bench.fault(Operation::Create, Effect::FailProvisioning);
         bench
             .simulator
             .fault(Fault::new(Operation::Delete, effect.clone()).times(2));
-        let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+        let answer = bench.deploy(HOST);
         assert_rolled_back(&bench, &answer);
     });
 }
@@ -173,7 +161,7 @@ fn a_refusal_to_delete_while_it_is_provisioning_is_waited_out() {
         ..Options::default()
     })
     .set("PM_TIMEOUT", "1");
-    let answer = bench.host(&HostTemplate::new(HOST)).deploy().unwrap();
+    let answer = bench.deploy(HOST);
     assert_rolled_back(&bench, &answer);
     assert!(bench.count(Operation::Delete) > 1);
 }
@@ -222,13 +210,9 @@ fn a_machine_that_cannot_be_deleted_is_named_with_the_command_that_removes_it() 
 #[test]
 fn a_roll_back_that_meets_the_same_error_again_and_again_ends_and_names_the_machine() {
     let bench = Bench::new();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::status(500)).forever());
-    let first = assert_failure(&bench.host(&HostTemplate::new(HOST)).deploy().unwrap());
+    bench.fault(Operation::Create, Effect::FailProvisioning);
+    bench.fault_always(Operation::Delete, Effect::status(500));
+    let first = assert_failure(&bench.deploy(HOST));
     assert!(first.contains("STILL BILLED"), "{first}");
     assert!(bench.count(Operation::Delete) > 2, "{first}");
     bench.simulator.clear_faults();
@@ -239,18 +223,16 @@ fn a_roll_back_that_meets_the_same_error_again_and_again_ends_and_names_the_mach
 #[test]
 fn a_machine_that_could_not_be_deleted_is_adopted_by_the_next_deploy() {
     let bench = Bench::new();
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Get,
         Effect::refuse(401, "for a moment"),
-    ));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::status(401)));
+    );
+    bench.fault(Operation::Delete, Effect::status(401));
     // The machine stays in no listing: it is known from the journal alone.
-    bench.simulator.fault(Fault::new(
+    bench.fault(
         Operation::Create,
         Effect::ListingLag(Duration::from_secs(3600)),
-    ));
+    );
     let host = bench.host(&HostTemplate::new(HOST));
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains("STILL BILLED"), "{first}");
@@ -311,9 +293,7 @@ fn slow() -> Bench {
         ..Options::default()
     })
     .set("PM_TIMEOUT", "60");
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::Stuck(State::Provisioning)).forever());
+    bench.fault_always(Operation::Create, Effect::Stuck(State::Provisioning));
     bench
 }
 
@@ -350,9 +330,7 @@ fn a_second_signal_exits_at_once_and_says_what_is_left() {
                 Phase::Wait => Operation::Delete,
                 _ => Operation::List,
             };
-            bench
-                .simulator
-                .fault(Fault::new(next, Effect::Hang).forever());
+            bench.fault_always(next, Effect::Hang);
             let asked = bench.count(next);
             signal(&deploy, Signal::SIGTERM);
             bench.until_asked(next, asked + 1);
@@ -380,9 +358,7 @@ fn a_second_signal_exits_at_once_and_says_what_is_left() {
 #[test]
 fn a_second_signal_before_anything_was_ordered_says_that_nothing_is_left() {
     let bench = Bench::new();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, Effect::Hang));
+    bench.fault(Operation::HostInfo, Effect::Hang);
     let host = bench.host(&HostTemplate::new(HOST));
     let deploy = bench.start_deploy(&host);
     bench.until_asked(Operation::HostInfo, 1);
@@ -399,9 +375,7 @@ fn a_second_signal_before_anything_was_ordered_says_that_nothing_is_left() {
 fn a_second_signal_to_a_cancellation_says_that_the_machine_may_be_left() {
     let bench = Bench::new();
     let (_, id) = bench.deployed(HOST);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::Hang).forever());
+    bench.fault_always(Operation::Delete, Effect::Hang);
     let cancel = bench.start("cancel", &[&id, "name", "7", "name"]);
     bench.until_asked(Operation::Delete, 1);
     // Both are pending when the first one is taken.
@@ -444,7 +418,7 @@ fn a_hangup_that_is_ignored_stays_ignored() {
 
 /// Resumes the host in a process of its own.
 fn start_resume(bench: &Bench) -> Child {
-    let host = bench.oneprovision.host(bench.simulator.oned(), HOST);
+    let host = bench.registered(HOST);
     let file = host.write_deployment_file().unwrap();
     let name = bench.simulator.oned().host_name(HOST).unwrap();
     resume(bench, &file, &name).spawn().unwrap()
@@ -476,9 +450,7 @@ fn a_resumed_host_is_never_deleted_whatever_goes_wrong() {
     ];
     each(&faults, |(on, effect, why)| {
         let (bench, id) = powered_off("1");
-        bench
-            .simulator
-            .fault(Fault::new(*on, effect.clone()).forever());
+        bench.fault_always(*on, effect.clone());
         let first = assert_failure(&finish(start_resume(&bench)));
         assert!(first.contains(&id), "{first}");
         assert!(first.contains(why), "{first}");
@@ -492,10 +464,10 @@ fn a_resumed_host_is_never_deleted_whatever_goes_wrong() {
 fn a_resumed_host_that_fails_or_does_not_come_up_is_not_deleted() {
     each(&[State::Failed, State::PoweringOn], |state| {
         let (bench, id) = powered_off("1");
-        bench.simulator.fault(Fault::new(
+        bench.fault(
             Operation::PowerOn,
             Effect::Status(Answer::new(202)),
-        ));
+        );
         let deploy = start_resume(&bench);
         bench.until_asked(Operation::PowerOn, 1);
         bench.simulator.set_state(&id, state.clone());
@@ -510,9 +482,7 @@ fn a_resumed_host_that_fails_or_does_not_come_up_is_not_deleted() {
 fn a_resumed_host_is_not_deleted_on_a_signal_or_where_its_id_cannot_be_handed_over() {
     each(&SIGNALS, |number| {
         let (bench, id) = powered_off("20");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::PowerOn, Effect::Hang));
+        bench.fault(Operation::PowerOn, Effect::Hang);
         let deploy = start_resume(&bench);
         bench.until_asked(Operation::PowerOn, 1);
         signal(&deploy, *number);
@@ -522,7 +492,7 @@ fn a_resumed_host_is_not_deleted_on_a_signal_or_where_its_id_cannot_be_handed_ov
         bench.assert_books(&[&id]);
     });
     let (bench, id) = powered_off("20");
-    let host = bench.oneprovision.host(bench.simulator.oned(), HOST);
+    let host = bench.registered(HOST);
     let file = host.write_deployment_file().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

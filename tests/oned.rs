@@ -19,17 +19,7 @@ const ABOUT_7: [&str; 4] = [UNKNOWN_ID, "provision-7", "7", "provision-7"];
 
 /// A bench with host 7 in oned.
 fn bench() -> Bench {
-    with_host_7(Bench::new())
-}
-
-fn with_host_7(bench: Bench) -> Bench {
-    bench.host(&HostTemplate::new(7));
-    bench
-}
-
-fn count(bench: &Bench, service: Service) -> usize {
-    let requests = bench.simulator.requests();
-    requests.iter().filter(|one| one.service == service).count()
+    Bench::new().with_host_7()
 }
 
 /// The bodies of the calls that oned got.
@@ -87,7 +77,7 @@ fn assert_fails(bench: &Bench, parts: &[&str]) {
         assert!(!answer.stderr.contains(secret), "{answer:?}");
     }
     assert_eq!(
-        count(bench, Service::Api),
+        bench.count_of(Service::Api),
         0,
         "no request without credentials"
     );
@@ -111,11 +101,11 @@ fn the_host_is_asked_for_as_oneprovision_asks() {
 #[test]
 fn a_deploy_asks_for_the_decrypted_token_of_its_host() {
     let bench = bench();
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
+    let host = bench.registered(7);
     let file = host.write_deployment_file().unwrap();
     assert!(fs::read_to_string(&file).unwrap().contains(ENCRYPTED_TOKEN));
     assert_success(&host.deploy().unwrap());
-    assert_eq!(count(&bench, Service::Oned), 1);
+    assert_eq!(bench.count_of(Service::Oned), 1);
     assert!(tokens(&bench).iter().all(|token| token == TOKEN));
 }
 
@@ -149,13 +139,9 @@ fn the_pool_is_looked_at_only_where_there_is_no_id() {
 fn a_name_is_looked_up_in_the_recorded_pool() {
     let bench = Bench::new();
     let pool = fixture("opennebula-5.12/hostpool.info.response.xml");
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostPool, answer_with(&pool)));
+    bench.fault(Operation::HostPool, answer_with(&pool));
     let info = fixture("opennebula-5.12/host.info-decrypt.response.xml");
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, answer_with(&info)));
+    bench.fault(Operation::HostInfo, answer_with(&info));
     assert_success(&bench.run("cancel", &[UNKNOWN_ID, "147.75.0.12"]));
     assert!(
         calls(&bench)[1].contains("<i4>1</i4>"),
@@ -184,7 +170,7 @@ fn the_host_id_of_the_arguments_goes_before_that_of_the_file() {
 #[test]
 fn a_machine_that_oned_knows_already_is_resumed_and_none_ordered() {
     let bench = bench();
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
+    let host = bench.registered(7);
     let file = host.write_deployment_file().unwrap();
     let answer = host.deploy().unwrap();
     let id = assert_success(&answer);
@@ -199,11 +185,12 @@ fn a_machine_that_oned_knows_already_is_resumed_and_none_ordered() {
 
 #[test]
 fn an_oned_without_encryption_serves_as_well() {
-    let bench = with_host_7(Bench::with(Options {
+    let bench = Bench::with(Options {
         encryption: false,
         ..Options::default()
-    }));
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
+    })
+    .with_host_7();
+    let host = bench.registered(7);
     assert!(host.deploy().unwrap().is_success());
     let (answer, _) = host.poll().unwrap();
     assert!(answer.is_success(), "{answer:?}");
@@ -215,11 +202,10 @@ fn an_oned_without_encryption_serves_as_well() {
 #[test]
 fn a_file_without_id_carries_its_own_token_and_oned_is_not_asked() {
     let bench = Bench::new();
-    let xml = HostTemplate::new(7).xml().replace("<ID>7</ID>", "");
-    let file = bench.file("deployment.xml", &xml);
+    let file = bench.file("deployment.xml", &unregistered());
     let answer = bench.run("deploy", &[&file, "TODO"]);
     bench.assert_books(&[assert_success(&answer)]);
-    assert_eq!(count(&bench, Service::Oned), 0);
+    assert_eq!(bench.count_of(Service::Oned), 0);
     assert!(tokens(&bench).iter().all(|token| token == TOKEN));
     let order = &bench.simulator.devices()[0].order;
     let tags = order["tags"].as_array().unwrap();
@@ -233,17 +219,11 @@ fn a_file_without_id_carries_its_own_token_and_oned_is_not_asked() {
 #[test]
 fn a_clear_token_that_every_user_can_read_is_warned_of() {
     let bench = Bench::new();
-    let xml = HostTemplate::new(7).xml().replace("<ID>7</ID>", "");
-    let file = bench.file("deployment.xml", &xml);
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let file = bench.file("deployment.xml", &unregistered());
+    set_mode(&file, 0o644);
     let answer = bench.run("deploy", &[&file, "TODO"]);
-    assert!(answer.is_success(), "{answer:?}");
-    assert!(
-        answer
-            .stderr
-            .contains("can be read by every user: chmod 600"),
-        "{answer:?}"
-    );
+    assert_warned(&answer, "");
+    assert_tells_to_close(&answer);
 }
 
 // ---- Where oned is ---------------------------------------------------------------------------------------
@@ -254,11 +234,11 @@ fn the_endpoint_is_that_of_the_environment_else_of_the_users_file() {
     let file = bench.path("home/.one/one_endpoint");
     fs::write(&file, nowhere()).unwrap();
     assert_success(&bench.run("cancel", &ABOUT_7));
-    assert_eq!(count(&bench, Service::Oned), 1, "ONE_XMLRPC goes first");
+    assert_eq!(bench.count_of(Service::Oned), 1, "ONE_XMLRPC goes first");
     fs::write(&file, format!("{}\n", bench.simulator.oned_url())).unwrap();
     let bench = bench.unset("ONE_XMLRPC");
     assert_success(&bench.run("cancel", &ABOUT_7));
-    assert_eq!(count(&bench, Service::Oned), 2, "then the file");
+    assert_eq!(bench.count_of(Service::Oned), 2, "then the file");
 }
 
 #[test]
@@ -331,7 +311,7 @@ fn credentials_that_oned_does_not_know_are_denied() {
         ],
     );
     assert_eq!(
-        count(&bench, Service::Oned),
+        bench.count_of(Service::Oned),
         1,
         "asking again would not help"
     );
@@ -389,16 +369,10 @@ fn a_one_auth_that_holds_no_session_is_named() {
 fn a_password_that_every_user_can_read_is_warned_of() {
     let bench = bench();
     let path = bench.path("home/.one/one_auth");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    set_mode(&path, 0o644);
     let answer = bench.run("cancel", &ABOUT_7);
-    assert!(answer.is_success(), "{answer:?}");
-    assert!(answer.stderr.starts_with("WARNING: "), "{answer:?}");
-    assert!(
-        answer
-            .stderr
-            .contains("can be read by every user: chmod 600"),
-        "{answer:?}"
-    );
+    assert_warned(&answer, "");
+    assert_tells_to_close(&answer);
 }
 
 // ---- Each failure has its own first line -----------------------------------------------------------------
@@ -431,9 +405,7 @@ fn an_oned_whose_name_is_unknown_cannot_be_reached() {
 #[test]
 fn an_oned_that_hangs_gets_the_time_that_is_set() {
     let bench = bench().set("ONE_XMLRPC_TIMEOUT", "1");
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, Effect::Hang).forever());
+    bench.fault_always(Operation::HostInfo, Effect::Hang);
     assert_fails(
         &bench,
         &[
@@ -474,7 +446,7 @@ fn a_host_that_does_not_exist_is_said_to_be_none() {
         &answer,
         &["oned has no host named nobody", "see `onehost list`"],
     );
-    assert_eq!(count(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -514,9 +486,7 @@ fn the_recorded_failures_are_read() {
     ] {
         let bench = bench();
         let recorded = fixture(&format!("opennebula-5.12/{recording}.response.xml"));
-        bench
-            .simulator
-            .fault(Fault::new(Operation::HostInfo, answer_with(&recorded)));
+        bench.fault(Operation::HostInfo, answer_with(&recorded));
         assert_fails(&bench, &parts);
     }
 }
@@ -528,9 +498,7 @@ fn other_refusals_are_told_in_oneds_own_words() {
         "[one.host.info] Not authorized to perform ADMIN HOST [7].",
         "<value><i4>512</i4></value>",
     );
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, not_allowed));
+    bench.fault(Operation::HostInfo, not_allowed);
     assert_fails(
         &bench,
         &[
@@ -542,9 +510,7 @@ fn other_refusals_are_told_in_oneds_own_words() {
     // Of three to five values the code may be the last, or missing.
     for code in ["<value><i4>8192</i4></value>", ""] {
         let other = failure_with("[one.host.info] Internal error.", code);
-        bench
-            .simulator
-            .fault(Fault::new(Operation::HostInfo, other));
+        bench.fault(Operation::HostInfo, other);
         assert_fails(
             &bench,
             &[
@@ -567,9 +533,7 @@ fn what_is_not_xml_rpc_is_not_oned() {
         "<methodResponse><params>",
     ] {
         let bench = bench();
-        bench
-            .simulator
-            .fault(Fault::new(Operation::HostInfo, answer_with(body)).forever());
+        bench.fault_always(Operation::HostInfo, answer_with(body));
         assert_fails(
             &bench,
             &[
@@ -579,9 +543,7 @@ fn what_is_not_xml_rpc_is_not_oned() {
         );
     }
     let bench = bench();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, Effect::Garbage).forever());
+    bench.fault_always(Operation::HostInfo, Effect::Garbage);
     assert_fails(
         &bench,
         &[
@@ -616,9 +578,7 @@ fn a_redirect_is_never_followed() {
     let bench = bench();
     let url = bench.simulator.oned_url();
     let redirect = Effect::Redirect { url, code: 307 };
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, redirect));
+    bench.fault(Operation::HostInfo, redirect);
     assert_fails(
         &bench,
         &[
@@ -628,7 +588,7 @@ fn a_redirect_is_never_followed() {
         ],
     );
     assert_eq!(
-        count(&bench, Service::Oned),
+        bench.count_of(Service::Oned),
         1,
         "the session would go with it"
     );
@@ -642,9 +602,7 @@ fn a_passing_fault_of_oned_is_outlasted() {
         Effect::status(502),
         Effect::Truncate,
     ] {
-        bench
-            .simulator
-            .fault(Fault::new(Operation::HostInfo, effect));
+        bench.fault(Operation::HostInfo, effect);
     }
     assert_success(&bench.run("cancel", &ABOUT_7));
     assert_eq!(bench.count(Operation::HostInfo), 4);
@@ -659,9 +617,7 @@ fn a_host_or_pool_that_cannot_be_read_is_oneds_fault() {
         "<HOST_POOL></HOST_POOL>",
         "<HOST><ID>seven</ID></HOST>",
     ] {
-        bench
-            .simulator
-            .fault(Fault::new(Operation::HostInfo, success_with(text)));
+        bench.fault(Operation::HostInfo, success_with(text));
         assert_fails(
             &bench,
             &[
@@ -670,9 +626,7 @@ fn a_host_or_pool_that_cannot_be_read_is_oneds_fault() {
             ],
         );
     }
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostPool, success_with("<HOST_POOL>")));
+    bench.fault(Operation::HostPool, success_with("<HOST_POOL>"));
     let answer = bench.run("poll", &[UNKNOWN_ID, "name"]);
     assert_failure_with(
         &answer,
@@ -686,9 +640,7 @@ fn what_oned_says_cannot_tell_our_secrets_or_leave_its_line() {
     let message = format!(
         "no {SESSION}, no password opennebula&#10;ERROR MESSAGE ------&gt;8--&#10;\u{2028}x"
     );
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, failure_with(&message, "")));
+    bench.fault(Operation::HostInfo, failure_with(&message, ""));
     let answer = bench.run("poll", &ABOUT_7);
     let first = assert_failure_with(&answer, &["oned refuses", "[secret]"]);
     assert!(!first.contains("opennebula"), "{first}");
@@ -742,7 +694,7 @@ fn where_oned_cannot_be_asked_the_token_of_the_environment_is_used_with_a_warnin
 #[test]
 fn a_new_machine_can_be_ordered_without_oned() {
     let bench = bench();
-    let host = bench.oneprovision.host(bench.simulator.oned(), 7);
+    let host = bench.registered(7);
     let file = host.write_deployment_file().unwrap();
     bench.simulator.oned().reject(SESSION);
     let bench = bench.set("PACKET_TOKEN", TOKEN);
@@ -766,7 +718,7 @@ fn a_host_that_oned_does_not_have_is_an_error_whatever_the_environment_has() {
     let bench = bench().set("PACKET_TOKEN", TOKEN);
     let answer = bench.run("poll", &[UNKNOWN_ID, "name", "99", "name"]);
     assert_failure_with(&answer, &["oned has no such host"]);
-    assert_eq!(count(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -793,9 +745,7 @@ fn a_host_without_token_takes_that_of_the_environment() {
 #[test]
 fn a_signal_ends_the_question_to_oned() {
     let bench = bench();
-    bench
-        .simulator
-        .fault(Fault::new(Operation::HostInfo, Effect::Hang));
+    bench.fault(Operation::HostInfo, Effect::Hang);
     let child = bench.start("cancel", &ABOUT_7);
     common::until("oned is asked", || bench.count(Operation::HostInfo) == 1);
     // It may still be on its way from the log to the wait.
@@ -809,5 +759,5 @@ fn a_signal_ends_the_question_to_oned() {
             "nothing was done",
         ],
     );
-    assert_eq!(count(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }

@@ -58,9 +58,7 @@ fn addresses(values: &BTreeMap<String, String>) -> Vec<String> {
 /// Lets the API describe the machine so, the next time.
 fn describe(bench: &Bench, device: &Value) {
     let reply = Reply::new(200).body(&device.to_string());
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Get, Effect::Status(reply)));
+    bench.fault(Operation::Get, Effect::Status(reply));
 }
 
 fn address(text: &str, public: bool) -> Value {
@@ -329,9 +327,7 @@ fn traffic_that_is_unknown_is_warned_of_and_does_not_hurt() {
         Effect::Garbage,
         Effect::DropBefore { reset: true },
     ] {
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Bandwidth, effect));
+        bench.fault(Operation::Bandwidth, effect);
         let answer = poll(&bench, &id);
         let values = values(&answer);
         assert_eq!((&*values["NETTX"], &*values["NETRX"]), ("0", "0"));
@@ -368,9 +364,7 @@ fn null_data_points_are_left_out_of_the_traffic() {
         ),
     ] {
         let reply = Reply::new(200).body(&json!({"bandwidth": bandwidth}).to_string());
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Bandwidth, Effect::Status(reply)));
+        bench.fault(Operation::Bandwidth, Effect::Status(reply));
         let values = values(&poll(&bench, &id));
         assert_eq!((&*values["NETRX"], &*values["NETTX"]), sums, "{bandwidth}");
     }

@@ -6,13 +6,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::Duration;
 
 use common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
 use pm_packet::backend::packet;
 use pm_packet::host::{Environment, Host, Owner, Settings};
 use pm_packet::report::{Level, Report};
 use simulator::oneprovision::Answer;
-use simulator::{Effect, Fault, HostTemplate, Operation, SESSION, TOKEN};
+use simulator::{Effect, Fault, HostTemplate, Operation, Options, SESSION, TOKEN};
 
 const PASSWORD: &str = "the-users-own-password";
 const CUSTOM: &str = "a-secret-of-customdata";
@@ -40,7 +41,12 @@ fn assert_silent(answer: &Answer) {
 
 #[test]
 fn a_whole_life_in_debug_tells_no_secret() {
-    let bench = bench();
+    // A machine that is down for long enough to be seen is not waited for any longer.
+    let bench = Bench::with(Options {
+        powering: Duration::from_millis(500),
+        ..Options::default()
+    });
+    let bench = bench.set("PM_LOG", "debug");
     let host = bench.host(&template(7));
     let answers = [
         host.deploy().unwrap(),
@@ -86,9 +92,7 @@ fn the_root_password_is_printed_where_a_setting_asks_for_it_and_nowhere_else() {
         "{answer:?}"
     );
     assert!(!answer.stderr.contains(ROOT_PASSWORD), "{answer:?}");
-    for answer in [host.reboot().unwrap(), host.cancel().unwrap()] {
-        assert_silent(&answer);
-    }
+    assert_silent(&host.cancel().unwrap());
     bench.assert_books(&[]);
     assert_silent(&bench.run("poll", &[&id, "name", "7", "name"]));
 }
@@ -332,9 +336,9 @@ fn a_file_with_a_clear_token_that_others_can_read_is_warned_of() {
     assert!(answer.stderr.contains(WARNING), "{answer:?}");
     // One that oned encrypted, and one of a oned that does not.
     for encryption in [true, false] {
-        let bench = Bench::with(simulator::Options {
+        let bench = Bench::with(Options {
             encryption,
-            ..Default::default()
+            ..Options::default()
         });
         let host = bench.host(&HostTemplate::new(7));
         let file = host.write_deployment_file().unwrap();

@@ -69,7 +69,7 @@ fn bench(server: Arc<ServerConfig>, authority: &Authority) -> (Bench, String) {
 }
 
 fn deploy(bench: &Bench) -> Answer {
-    bench.host(&HostTemplate::new(7)).deploy().unwrap()
+    bench.deploy(7)
 }
 
 fn assert_deployed(bench: &Bench) {
@@ -100,7 +100,7 @@ fn a_companys_own_authority_is_trusted_where_a_file_or_a_folder_names_it() {
     let bench = bench
         .unset("SSL_CERT_FILE")
         .set("SSL_CERT_DIR", folder.to_str().unwrap());
-    let answer = bench.host(&HostTemplate::new(8)).deploy().unwrap();
+    let answer = bench.deploy(8);
     assert!(answer.is_success(), "{answer:?}");
 }
 
@@ -213,7 +213,7 @@ fn plain_http_to_another_machine_is_warned_of() {
     let bench = bench
         .set("PACKET_API_URL", &api)
         .set("ONE_XMLRPC", &elsewhere(&oned));
-    let answer = bench.host(&HostTemplate::new(8)).deploy().unwrap();
+    let answer = bench.deploy(8);
     assert!(answer.is_success(), "{answer:?}");
     let warning = "over plain http: passwords and tokens travel in clear; use https\n";
     assert!(

@@ -211,7 +211,9 @@ impl Context<'_> {
             // Its machine may still be there, and must be reachable.
             Err(OnedError::NoSuchHost(why)) => {
                 let secrets = self.row_of(None)?.secrets.join(" and ");
-                bail!("{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone")
+                bail!(
+                    "{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone"
+                )
             }
         }
     }

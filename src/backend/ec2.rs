@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use self::answer::Element;
 use self::signature::{Signer, sha256, timestamp};
+use super::attribute::{is_given, require, words, yes_or_no};
 use super::{Backend, Machine, MachineId, Order, Power, Row, State, Traffic, percent_encode};
 use crate::finding::{Finding, Problems};
 use crate::host::{Host, Owner, Settings};
@@ -334,21 +335,9 @@ fn require_attributes(settings: &Settings<'_>) -> Result<()> {
             missing.push(name);
         }
     }
-    let is_given = |name: &str| {
-        settings
-            .host
-            .and_then(|host| host.provision(name))
-            .is_some_and(|text| !text.trim().is_empty())
-    };
     let more = ["AMI", "INSTANCETYPE"];
-    missing.extend(more.into_iter().filter(|name| !is_given(name)));
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "PROVISION lacks the mandatory attributes {}: add them to the section provision of the template",
-        missing.join(", ")
-    )
+    missing.extend(more.into_iter().filter(|name| !is_given(settings, name)));
+    require(&missing)
 }
 
 /// The tags of the order: the user's, the name, and the owner's, which nobody else may set. EC2 takes each
@@ -359,8 +348,8 @@ fn tags(host: &Host, owner: &Owner) -> Result<Vec<(String, String)>> {
         tags.retain(|(known, _)| known != key);
         tags.push((key.to_owned(), value.to_owned()));
     };
-    for written in split(host.provision("TAGS").unwrap_or_default(), ',') {
-        let (key, value) = parted(written);
+    for written in words(host.provision("TAGS").unwrap_or_default()) {
+        let (key, value) = parted(&written);
         let (key, value) = (key.trim(), value.trim());
         if key.is_empty() || key.starts_with("aws:") {
             bail!("has {written:?}: write key=value, with no key that begins with aws:");
@@ -439,21 +428,14 @@ fn context(host: &Host) -> String {
     lines.join("\n")
 }
 
-fn split(written: &str, mark: char) -> impl Iterator<Item = &str> {
-    written
-        .split(mark)
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-}
-
 fn text(form: &mut Form, name: &str, written: &str) -> Result<()> {
     form.add(name, written);
     Ok(())
 }
 
 fn list(form: &mut Form, name: &str, written: &str) -> Result<()> {
-    for (number, word) in (1..).zip(split(written, ',')) {
-        form.add(&format!("{name}.{number}"), word);
+    for (number, word) in (1..).zip(words(written)) {
+        form.add(&format!("{name}.{number}"), &word);
     }
     Ok(())
 }
@@ -473,11 +455,11 @@ fn is_yes(written: &str) -> bool {
 }
 
 fn flag(form: &mut Form, name: &str, written: &str) -> Result<()> {
-    match written.to_ascii_lowercase().as_str() {
-        _ if is_yes(written) => text(form, name, "true"),
-        "no" | "false" | "off" | "0" => text(form, name, "false"),
-        _ => bail!("is {written:?}: write yes or no"),
-    }
+    text(
+        form,
+        name,
+        if yes_or_no(written)? { "true" } else { "false" },
+    )
 }
 
 fn required(form: &mut Form, name: &str, written: &str) -> Result<()> {

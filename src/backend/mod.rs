@@ -1,5 +1,6 @@
 //! The providers: what the engine asks of each, and the table of those there are.
 
+mod attribute;
 pub mod dummy;
 pub mod ec2;
 pub mod packet;

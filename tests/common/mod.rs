@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
-    ENCRYPTED_TOKEN, HostTemplate, Oneprovision, Operation, Options, SESSION, Simulator, TOKEN,
+    ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, SESSION, Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -89,10 +89,26 @@ impl Bench {
         self
     }
 
+    /// The same with a host like the recorded one, whose id is 7, in oned.
+    pub fn with_host_7(self) -> Self {
+        self.host(&HostTemplate::new(7));
+        self
+    }
+
     /// Registers a host in oned.
     pub fn host(&self, template: &HostTemplate) -> Host<'_> {
         let id = self.simulator.oned().add(template).unwrap();
+        self.registered(id)
+    }
+
+    /// A host that is in oned already.
+    pub fn registered(&self, id: i32) -> Host<'_> {
         self.oneprovision.host(self.simulator.oned(), id)
+    }
+
+    /// Deploys a host like the recorded one, which is registered first.
+    pub fn deploy(&self, id: i32) -> Answer {
+        self.host(&HostTemplate::new(id)).deploy().unwrap()
     }
 
     /// A host like the recorded one, its machine ordered and up: the host, and its deploy id.
@@ -123,20 +139,16 @@ impl Bench {
     /// The same through the link in the folder of another driver.
     pub fn command_of(&self, driver: &str, action: &str, words: &[&str]) -> Command {
         let link = self.folder.join("remotes/pm").join(driver).join(action);
-        let mut command = Command::new(link);
-        command
-            .args(words)
-            .env_clear()
-            .envs(&self.oneprovision.env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        self.command_at(&link, words)
     }
 
     /// The binary itself, for explicit subcommands.
     pub fn explicit(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        self.command_at(Path::new(BINARY), words)
+    }
+
+    fn command_at(&self, program: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(words)
             .env_clear()
@@ -170,8 +182,24 @@ impl Bench {
     pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        set_mode(&path, 0o600);
         path.display().to_string()
+    }
+
+    /// Lets an effect strike the next request for this.
+    pub fn fault(&self, on: Operation, effect: Effect) {
+        self.simulator.fault(Fault::new(on, effect));
+    }
+
+    /// Lets an effect strike every request for this from now on.
+    pub fn fault_always(&self, on: Operation, effect: Effect) {
+        self.simulator.fault(Fault::new(on, effect).forever());
+    }
+
+    /// How many requests came to a service.
+    pub fn count_of(&self, service: Service) -> usize {
+        let requests = self.simulator.requests();
+        requests.iter().filter(|r| r.service == service).count()
     }
 
     /// How many requests for this came.
@@ -271,10 +299,37 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// A pipe for a process to write to, which nobody reads.
+pub fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
+}
+
 /// Sends a signal to a process.
 pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+/// Behaviour of machines that take so many milliseconds to be up, and to go down and up.
+pub fn taking(milliseconds: u64) -> Options {
+    let time = Duration::from_millis(milliseconds);
+    Options {
+        provisioning: time..=time,
+        powering: time,
+        ..Options::default()
+    }
+}
+
+/// The XML of host 7, its token in the clear and without its id: oned need not know it.
+pub fn unregistered() -> String {
+    HostTemplate::new(7).xml().replace("<ID>7</ID>", "")
+}
+
+/// What everybody may do with a file, from now on.
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// The text of a fixture.

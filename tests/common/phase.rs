@@ -45,7 +45,7 @@ pub fn deploy_until(bench: &Bench, host: &Host<'_>, phase: Phase) -> Child {
         Phase::WaitHanging => (Operation::Get, Some(Effect::Hang)),
     };
     if let Some(effect) = effect {
-        bench.simulator.fault(Fault::new(on, effect));
+        bench.fault(on, effect);
     }
     let deploy = bench.start_deploy(host);
     bench.until_asked(on, 1);

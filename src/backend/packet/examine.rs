@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::{Packet, lenient, lenient_items, split};
+use super::Packet;
+use super::answer::{lenient, lenient_items};
+use crate::backend::attribute::words;
 use crate::finding::Finding;
 use crate::host::Host;
 use crate::http::{ApiError, Kind, Method};
@@ -130,7 +132,7 @@ impl Packet {
             (None, Some(facilities)) => {
                 let path = format!("{project}/facilities");
                 let mut places = Vec::new();
-                let codes = split(facilities);
+                let codes = words(facilities);
                 // The provider's own word for a free choice.
                 let is_open = codes.iter().any(|code| code == "any");
                 for code in codes.iter().filter(|code| *code != "any") {

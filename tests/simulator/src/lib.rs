@@ -20,6 +20,7 @@
 mod api;
 mod catalogue;
 mod clock;
+pub mod description;
 mod desk;
 mod device;
 pub mod ec2;

@@ -2,148 +2,63 @@
 
 mod common;
 
-use common::{Api, devices, fixture, order, start};
-use serde_json::{Map, Value, json};
+use common::{Api, devices, order, start};
+use serde_json::{Value, json};
+use simulator::description::Description;
 use simulator::{Options, State};
 
-/// The description, with which values are judged.
-///
-/// Two liberties, both observed: any property can be null, and none may stand in an answer that the schema does not name
-/// (the description allows it; here it would be a misspelling). A keyword that is not judged fails, so that none is
-/// passed over.
-struct Description(Value);
+/// Asserts that an answer is of this schema.
+fn judge(schema: &str, answer: &Value) {
+    let faults = Description::published().judge_answer(schema, answer);
+    assert!(faults.is_empty(), "{schema}:\n{}", faults.join("\n"));
+}
 
-impl Description {
-    fn read() -> Self {
-        let text = fixture("packet-api/metal-v1-devices.json");
-        Description(serde_json::from_str(&text).expect("the description is JSON"))
-    }
-
-    fn judge(&self, schema: &str, value: &Value) {
-        let mut faults = Vec::new();
-        self.check(
-            &self.0["components"]["schemas"][schema],
-            value,
-            schema,
-            &mut faults,
-        );
-        assert!(faults.is_empty(), "{schema}:\n{}", faults.join("\n"));
-    }
-
-    fn check(&self, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-        let schema = self.resolve(schema);
-        let Some(keywords) = schema.as_object() else {
-            panic!("{at}: no schema");
-        };
-        if let Some(parts) = keywords.get("allOf").and_then(Value::as_array) {
-            let (first, comments) = parts.split_first().expect("allOf has parts");
-            assert!(
-                comments
-                    .iter()
-                    .all(|part| keys(part).all(|key| key == "description"))
-            );
-            return self.check(first, value, at, faults);
-        }
-        for (keyword, argument) in keywords {
-            let fits = match keyword.as_str() {
-                "type" => match argument.as_str() {
-                    Some("object") => value.is_object(),
-                    Some("array") => value.is_array(),
-                    Some("string") => value.is_string(),
-                    Some("boolean") => value.is_boolean(),
-                    Some("integer") => value.is_i64(),
-                    Some("number") => value.is_number(),
-                    other => panic!("{at}: type {other:?}"),
-                },
-                "enum" => argument
-                    .as_array()
-                    .is_some_and(|words| words.contains(value)),
-                "format" => has_format(argument.as_str().unwrap_or_default(), value),
-                "minLength" | "maxLength" | "minItems" | "uniqueItems" => true,
-                "required" => argument.as_array().is_some_and(|names| {
-                    names
-                        .iter()
-                        .all(|name| !value[name.as_str().unwrap_or_default()].is_null())
-                }),
-                "properties" => {
-                    self.check_properties(argument, value, at, faults);
-                    true
-                }
-                "items" => {
-                    for (number, item) in value.as_array().into_iter().flatten().enumerate() {
-                        self.check(argument, item, &format!("{at}[{number}]"), faults);
-                    }
-                    true
-                }
-                "description"
-                | "example"
-                | "default"
-                | "readOnly"
-                | "deprecated"
-                | "x-deprecated"
-                | "additionalProperties"
-                | "externalDocs" => true,
-                other => panic!("{at}: {other} is not judged"),
-            };
-            if !fits {
-                faults.push(format!("{at}: {value} is not {keyword} {argument}"));
-            }
-        }
-    }
-
-    fn check_properties(&self, schemas: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
-        for (name, value) in value.as_object().unwrap_or(&Map::new()) {
-            let at = format!("{at}.{name}");
-            match schemas.get(name) {
-                None => faults.push(format!("{at} is not described")),
-                Some(_) if value.is_null() => {}
-                Some(schema) => self.check(schema, value, &at, faults),
-            }
-        }
-    }
-
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        match schema["$ref"].as_str() {
-            Some(reference) => {
-                let pointer = reference.strip_prefix('#').expect("a reference within");
-                self.0
-                    .pointer(pointer)
-                    .unwrap_or_else(|| panic!("no {reference}"))
-            }
-            None => schema,
-        }
+#[test]
+fn the_judge_knows_good_orders_from_bad_ones() {
+    let judge =
+        |body: &Value| Description::published().judge_request("/projects/{id}/devices", body);
+    let order = json!({"plan": "p", "operating_system": "o", "metro": "am"});
+    assert_eq!(judge(&order), [""; 0]);
+    for (name, value) in [
+        ("facility", json!("ams1")),
+        ("plan", Value::Null),
+        ("tag", json!(["a"])),
+        ("tags", json!("a")),
+        ("termination_time", json!("2026-11-30 18:00:00")),
+        ("project_ssh_keys", json!(["key"])),
+        ("public_ipv4_subnet_size", json!("29")),
+        (
+            "ip_addresses",
+            json!([{"address_family": 4, "publik": true}]),
+        ),
+    ] {
+        let mut order = order.clone();
+        order[name] = value;
+        assert!(!judge(&order).is_empty(), "{name}");
     }
 }
 
-fn keys(value: &Value) -> impl Iterator<Item = &String> {
-    value.as_object().into_iter().flat_map(Map::keys)
-}
-
-fn has_format(format: &str, value: &Value) -> bool {
-    let text = value.as_str().unwrap_or_default();
-    let shaped = |shape: &str| {
-        text.len() == shape.len()
-            && text
-                .chars()
-                .zip(shape.chars())
-                .all(|(char, form)| match form {
-                    'x' => char.is_ascii_hexdigit(),
-                    '0' => char.is_ascii_digit(),
-                    form => char == form,
-                })
-    };
-    match format {
-        "uuid" => shaped("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"),
-        "date-time" => shaped("0000-00-00T00:00:00Z"),
-        "float" | "double" => value.is_number(),
-        "string" => value.is_string(),
-        other => panic!("format {other} is not judged"),
+#[test]
+fn the_judge_knows_good_answers_from_bad_ones() {
+    let judge = |project: &Value| Description::published().judge_answer("Project", project);
+    let project = json!({"name": "p", "created_at": "2026-11-30T18:00:00Z", "updated_at": null});
+    assert_eq!(judge(&project), [""; 0]);
+    for (name, value) in [
+        ("naem", json!("p")),
+        ("naem", Value::Null),
+        ("name", json!("")),
+        ("name", json!("p".repeat(81))),
+        ("created_at", json!("2026-11-30T18:00:00+01:00")),
+        ("members", json!([{"name": "somebody"}])),
+    ] {
+        let mut project = project.clone();
+        project[name] = value;
+        assert!(!judge(&project).is_empty(), "{name}");
     }
 }
 
 #[test]
 fn a_device_is_of_its_schema_in_every_state() {
-    let description = Description::read();
     let simulator = start(Options {
         progress: true,
         ..Options::default()
@@ -162,7 +77,7 @@ fn a_device_is_of_its_schema_in_every_state() {
         assert_eq!(created.status, 201, "{}", created.text());
         let created = created.json();
         // The form of a date is checked, and what came in is kept: a date of another form is the orderer's.
-        description.judge("Device", &created);
+        judge("Device", &created);
         let id = created["id"].as_str().expect("an id");
         for state in [
             State::Queued,
@@ -178,14 +93,14 @@ fn a_device_is_of_its_schema_in_every_state() {
             assert!(simulator.set_state(id, state.clone()));
             let shown = api.get(&format!("/devices/{id}")).json();
             assert_eq!(shown["state"], state.as_str());
-            description.judge("Device", &shown);
+            judge("Device", &shown);
         }
-        description.judge(
+        judge(
             "EventList",
             &api.get(&format!("/devices/{id}/events?per_page=3")).json(),
         );
     }
-    description.judge(
+    judge(
         "DeviceList",
         &api.get(&format!("{}?per_page=1", devices())).json(),
     );
@@ -193,7 +108,6 @@ fn a_device_is_of_its_schema_in_every_state() {
 
 #[test]
 fn the_catalogue_is_of_its_schemas() {
-    let description = Description::read();
     let simulator = start(Options::default());
     let mut api = Api::of(&simulator);
     let project = format!("/projects/{}", simulator.project());
@@ -210,20 +124,19 @@ fn the_catalogue_is_of_its_schemas() {
     ] {
         let answer = api.get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        description.judge(schema, &answer.json());
+        judge(schema, &answer.json());
     }
     let reservations = api.get(&format!("{project}/hardware-reservations")).json();
     for reservation in reservations["hardware_reservations"]
         .as_array()
         .expect("a list")
     {
-        description.judge("HardwareReservation", reservation);
+        judge("HardwareReservation", reservation);
     }
 }
 
 #[test]
 fn refusals_are_of_their_schema() {
-    let description = Description::read();
     let simulator = start(Options::default());
     let mut api = Api::of(&simulator);
     for (status, method, path) in [
@@ -234,7 +147,7 @@ fn refusals_are_of_their_schema() {
     ] {
         let answer = api.ask(method, &path, Some(&json!({})));
         assert_eq!(answer.status, status, "{path}");
-        description.judge("Error", &answer.json());
+        judge("Error", &answer.json());
     }
     api.token = "wrong".to_owned();
     let answer = api.get("/user");
@@ -243,16 +156,15 @@ fn refusals_are_of_their_schema() {
         answer.json(),
         json!({"error": "Invalid authentication token"})
     );
-    description.judge("Error", &answer.json());
+    judge("Error", &answer.json());
 }
 
 #[test]
 fn what_the_description_can_order_is_accepted() {
-    let description = Description::read();
-    let known = &description.0["components"]["schemas"]["DeviceCreateInput"]["properties"];
+    let known = &Description::published().schema("DeviceCreateInput")["properties"];
     let simulator = start(Options::default());
     let mut api = Api::of(&simulator);
-    for name in keys(known) {
+    for name in known.as_object().expect("properties").keys() {
         let mut order = order();
         order[name] = json!(null);
         let errors = api.create(&order).errors().join(" ");

@@ -34,11 +34,6 @@ fn explicit(bench: &Bench, words: &[&str]) -> Answer {
     run(&mut bench.explicit(words))
 }
 
-fn count(bench: &Bench, service: Service) -> usize {
-    let requests = bench.simulator.requests();
-    requests.iter().filter(|one| one.service == service).count()
-}
-
 fn dummy_host(id: i32) -> HostTemplate {
     let mut template = HostTemplate::new(id).with("IP", "192.0.2.7");
     template.pm_mad = "dummy".to_owned();
@@ -189,7 +184,7 @@ fn an_explicit_subcommand_takes_the_provider_from_the_host() {
     ] {
         assert_eq!(assert_success(&explicit(&bench, &words)), "", "{words:?}");
     }
-    assert_eq!(count(&bench, Service::Api), 0);
+    assert_eq!(bench.count_of(Service::Api), 0);
 }
 
 #[test]
@@ -328,7 +323,7 @@ fn trailing_arguments_may_be_missing() {
     ] {
         assert_success(&bench.run(words[0], &words[1..]));
     }
-    let file = bench.oneprovision.host(bench.simulator.oned(), 7);
+    let file = bench.registered(7);
     let file = file.write_deployment_file().unwrap();
     assert_eq!(assert_success(&bench.run("deploy", &[&file])), id);
     assert_success(&bench.run("cancel", &[&id, &name]));
@@ -345,7 +340,7 @@ fn the_deploy_id_alone_is_enough_with_credentials_in_the_environment() {
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(read_poll(&answer.stdout)["STATE"], "RUNNING");
     assert!(answer.stderr.starts_with("WARNING: "), "{answer:?}");
-    assert_eq!(count(&bench, Service::Oned), 0);
+    assert_eq!(bench.count_of(Service::Oned), 0);
 }
 
 #[test]

@@ -13,7 +13,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{BINARY, Bench, UNKNOWN_ID, assert_failure, assert_failure_with, each, finish};
+use common::{
+    BINARY, Bench, UNKNOWN_ID, assert_failure, assert_failure_with, each, finish, unregistered,
+};
 use simulator::oneprovision::{Answer, read_error};
 use simulator::{
     Answer as Reply, ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Operation, Options, SESSION,
@@ -47,16 +49,6 @@ fn assert_tells_no_secret(answer: &Answer) {
     for secret in [TOKEN, ENCRYPTED_TOKEN, SESSION] {
         assert!(!answer.stderr.contains(secret), "{answer:?}");
     }
-}
-
-/// The XML of host 7 with these attributes but without its id: oned is not asked about it.
-fn unregistered(attributes: &[(&str, &str)]) -> String {
-    let template = attributes
-        .iter()
-        .fold(HostTemplate::new(7), |host, (name, value)| {
-            host.with(name, value)
-        });
-    template.xml().replace("<ID>7</ID>", "")
 }
 
 // ---- How it is called ------------------------------------------------------------------------------------
@@ -860,9 +852,7 @@ fn a_provider_that_quotes_our_token_does_not_make_us_tell_it() {
     let bench = bench();
     let effect = Effect::refuse(422, &format!("the token {TOKEN} is too poor"));
     bench.fault(Operation::Create, effect);
-    let answer = bench.registered(7)
-        .deploy()
-        .unwrap();
+    let answer = bench.registered(7).deploy().unwrap();
     assert_failure_with(&answer, &["the token [secret] is too poor"]);
     assert_tells_no_secret(&answer);
 }
@@ -920,9 +910,7 @@ fn a_machine_that_is_gone_can_only_be_created_anew() {
         assert_failure_with(&answer, &parts);
     }
     bench.simulator.oned().set_deploy_id(7, UNKNOWN_ID).unwrap();
-    let answer = bench.registered(7)
-        .resume()
-        .unwrap();
+    let answer = bench.registered(7).resume().unwrap();
     let parts = [
         "deploy: cannot resume host 7 (provision-",
         UNKNOWN_ID,
@@ -941,9 +929,7 @@ fn several_machines_of_one_host_are_named_and_none_is_touched() {
         ))
     };
     let (one, two) = (twin().id, twin().id);
-    let answer = bench.registered(7)
-        .deploy()
-        .unwrap();
+    let answer = bench.registered(7).deploy().unwrap();
     let parts = [
         "it has 2 machines already, ",
         &one,
@@ -994,9 +980,7 @@ fn a_provider_that_does_not_run_is_said_with_its_remedy() {
             ],
         );
     });
-    let answer = bench.registered(7)
-        .deploy()
-        .unwrap();
+    let answer = bench.registered(7).deploy().unwrap();
     assert_failure_with(
         &answer,
         &[

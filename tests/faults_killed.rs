@@ -178,10 +178,7 @@ fn a_noted_machine_is_deleted_where_the_next_deploy_fails_before_it_adopts_it() 
     let bench = lagging(60_000);
     let host = bench.host(&HostTemplate::new(HOST));
     kill(deploy_until(&bench, &host, Phase::Wait));
-    bench.fault(
-        Operation::List,
-        Effect::refuse(422, "tag is too long"),
-    );
+    bench.fault(Operation::List, Effect::refuse(422, "tag is too long"));
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains("tag is too long"), "{first}");
     assert!(first.contains("was deleted again"), "{first}");

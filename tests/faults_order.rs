@@ -248,10 +248,7 @@ fn a_strangers_machine_is_never_adopted_changed_or_deleted() {
     // A roll-back, one after a lost order, a life, and a cancellation.
     bench.fault(Operation::Create, Effect::FailProvisioning);
     assert_failure(&host.deploy().unwrap());
-    bench.fault(
-        Operation::Create,
-        Effect::DropAfter { reset: true },
-    );
+    bench.fault(Operation::Create, Effect::DropAfter { reset: true });
     let answer = host.deploy().unwrap();
     assert!(answer.is_success(), "{answer:?}");
     let cancelled = host.cancel().unwrap();
@@ -276,9 +273,9 @@ fn a_listing_that_ignores_the_filter_makes_nobody_elses_machine_ours() {
         r#"{{"devices": [{{"id": "{stranger}", "state": "active", "tags": ["OpenNebula", "ONE_HOST_ID=7"]}}], "meta": {{"next": null}}}}"#
     );
     bench.fault_always(
-            Operation::List,
-            Effect::Status(Answer::new(200).body(&body)),
-        );
+        Operation::List,
+        Effect::Status(Answer::new(200).body(&body)),
+    );
     let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_ne!(answer.stdout, stranger);
@@ -367,10 +364,7 @@ fn an_order_that_appears_after_the_second_one_is_deleted_again() {
         Operation::Create,
         Effect::ListingLag(Duration::from_millis(6500)),
     );
-    bench.fault(
-        Operation::Create,
-        Effect::DropAfter { reset: true },
-    );
+    bench.fault(Operation::Create, Effect::DropAfter { reset: true });
     let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(bench.count(Operation::Create), 2);
@@ -411,10 +405,7 @@ fn orders_that_are_all_lost_end_and_leave_nothing() {
 #[test]
 fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
     let bench = Bench::new().set("PM_TIMEOUT", "4");
-    bench.fault(
-        Operation::Create,
-        Effect::DropAfter { reset: true },
-    );
+    bench.fault(Operation::Create, Effect::DropAfter { reset: true });
     bench.simulator.fault(
         Fault::new(Operation::List, Effect::status(401))
             .skip(1)

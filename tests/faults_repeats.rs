@@ -5,28 +5,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bench, UNKNOWN_ID, assert_failure, each, finish};
+use common::{Bench, UNKNOWN_ID, assert_failure, each, finish, taking};
 use simulator::oneprovision::Answer as Answered;
 use simulator::{Answer, Effect, Fault, HostTemplate, Operation, Options, State};
 
 const HOST: i32 = 7;
-
-/// One where machines take so many milliseconds to be up, and to go down and up.
-fn taking(milliseconds: u64) -> Options {
-    let time = Duration::from_millis(milliseconds);
-    Options {
-        provisioning: time..=time,
-        powering: time,
-        ..Options::default()
-    }
-}
-
-/// A machine that is up, on a bench whose deadline is this many seconds from now on.
-fn deployed_with_deadline(seconds: &str) -> (Bench, String) {
-    let bench = Bench::with(taking(100));
-    let (_, id) = bench.deployed(HOST);
-    (bench.set("PM_TIMEOUT", seconds), id)
-}
 
 // ---- Idempotence -----------------------------------------------------------------------------------------
 
@@ -192,7 +175,7 @@ fn a_cancellation_waits_out_while_it_is_provisioning() {
 fn a_cancellation_waits_for_a_refusal_to_pass_no_longer_than_its_deadline() {
     const REASON: &str = "Cannot delete a device while it is provisioning";
     each(&[State::Active, State::Provisioning], |state| {
-        let (bench, id) = deployed_with_deadline("2");
+        let (bench, id) = Bench::deployed_with_deadline("2");
         bench.simulator.set_state(&id, state.clone());
         bench.fault_always(Operation::Delete, Effect::refuse(422, REASON));
         let answer = bench.run("cancel", &[&id, "name", "7", "name"]);
@@ -241,12 +224,9 @@ fn a_cancellation_takes_a_machine_in_any_state() {
 
 #[test]
 fn a_cancellation_that_does_not_come_to_its_end_is_a_failure() {
-    let (bench, id) = deployed_with_deadline("1");
+    let (bench, id) = Bench::deployed_with_deadline("1");
     // Accepted, and nothing comes of it.
-    bench.fault(
-        Operation::Delete,
-        Effect::Status(Answer::new(204)),
-    );
+    bench.fault(Operation::Delete, Effect::Status(Answer::new(204)));
     let first = assert_failure(&bench.run("cancel", &[&id, "name", "7", "name"]));
     assert!(first.contains("not gone"), "{first}");
     bench.assert_books(&[&id]);

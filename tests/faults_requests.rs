@@ -5,22 +5,12 @@ mod common;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{Bench, assert_failure, each};
+use common::{Bench, assert_failure, each, taking};
 use simulator::{
     Answer, Effect, Fault, HostTemplate, Operation, Options, RateLimit, Service, Simulator, State,
 };
 
 const HOST: i32 = 7;
-
-/// One where machines take so many milliseconds to be up, and to go down and up.
-fn taking(milliseconds: u64) -> Options {
-    let time = Duration::from_millis(milliseconds);
-    Options {
-        provisioning: time..=time,
-        powering: time,
-        ..Options::default()
-    }
-}
 
 /// When requests for this came, since the simulator's start.
 fn times(simulator: &Simulator, operation: Operation) -> Vec<Duration> {
@@ -30,13 +20,6 @@ fn times(simulator: &Simulator, operation: Operation) -> Vec<Duration> {
         .filter(|request| request.operation == operation)
         .map(|request| request.at)
         .collect()
-}
-
-/// A machine that is up, on a bench whose deadline is this many seconds from now on.
-fn deployed_with_deadline(seconds: &str) -> (Bench, String) {
-    let bench = Bench::with(taking(100));
-    let (_, id) = bench.deployed(HOST);
-    (bench.set("PM_TIMEOUT", seconds), id)
 }
 
 // ---- Waits -----------------------------------------------------------------------------------------------
@@ -362,9 +345,9 @@ fn an_action_that_is_refused_for_good_is_not_sent_for_ever() {
     let bench = Bench::new();
     let (host, id) = bench.deployed(HOST);
     bench.fault_always(
-            Operation::Reboot,
-            Effect::refuse(422, "Device is not rebootable"),
-        );
+        Operation::Reboot,
+        Effect::refuse(422, "Device is not rebootable"),
+    );
     let answer = host.reboot().unwrap();
     let first = assert_failure(&answer);
     assert!(first.contains("Device is not rebootable"), "{first}");
@@ -405,7 +388,7 @@ fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
         cases.push((on, Effect::Hang, action));
     }
     each(&cases, |(on, effect, action)| {
-        let (bench, id) = deployed_with_deadline("1");
+        let (bench, id) = Bench::deployed_with_deadline("1");
         bench.fault_always(*on, effect.clone());
         let answer = if *action == "deploy" {
             bench.deploy(HOST + 1)

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::phase::{PHASES, Phase, deploy_until};
-use common::{Bench, assert_failure, each, finish, identity, signal};
+use common::{Bench, assert_failure, closed_pipe, each, finish, identity, signal};
 use nix::sys::signal::Signal;
 use simulator::{Answer, Effect, Fault, HostTemplate, Operation, Options, PROJECT, State, TOKEN};
 
@@ -223,10 +223,7 @@ fn a_roll_back_that_meets_the_same_error_again_and_again_ends_and_names_the_mach
 #[test]
 fn a_machine_that_could_not_be_deleted_is_adopted_by_the_next_deploy() {
     let bench = Bench::new();
-    bench.fault(
-        Operation::Get,
-        Effect::refuse(401, "for a moment"),
-    );
+    bench.fault(Operation::Get, Effect::refuse(401, "for a moment"));
     bench.fault(Operation::Delete, Effect::status(401));
     // The machine stays in no listing: it is known from the journal alone.
     bench.fault(
@@ -247,13 +244,8 @@ fn a_machine_that_could_not_be_deleted_is_adopted_by_the_next_deploy() {
 
 #[test]
 fn an_id_that_cannot_be_handed_over_is_a_failure_that_leaves_nothing() {
-    let closed = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        Stdio::from(writer)
-    };
     let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
-    for stdout in [closed(), full()] {
+    for stdout in [closed_pipe(), full()] {
         let bench = Bench::new();
         let host = bench.host(&HostTemplate::new(HOST));
         let file = host.write_deployment_file().unwrap();
@@ -464,10 +456,7 @@ fn a_resumed_host_is_never_deleted_whatever_goes_wrong() {
 fn a_resumed_host_that_fails_or_does_not_come_up_is_not_deleted() {
     each(&[State::Failed, State::PoweringOn], |state| {
         let (bench, id) = powered_off("1");
-        bench.fault(
-            Operation::PowerOn,
-            Effect::Status(Answer::new(202)),
-        );
+        bench.fault(Operation::PowerOn, Effect::Status(Answer::new(202)));
         let deploy = start_resume(&bench);
         bench.until_asked(Operation::PowerOn, 1);
         bench.simulator.set_state(&id, state.clone());
@@ -494,10 +483,8 @@ fn a_resumed_host_is_not_deleted_on_a_signal_or_where_its_id_cannot_be_handed_ov
     let (bench, id) = powered_off("20");
     let host = bench.registered(HOST);
     let file = host.write_deployment_file().unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
     let child = resume(&bench, &file, "name")
-        .stdout(writer)
+        .stdout(closed_pipe())
         .spawn()
         .unwrap();
     let first = assert_failure(&finish(child));

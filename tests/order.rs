@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use common::description::assert_described;
 use common::mime::Part;
-use common::{Bench, assert_failure_with, assert_success, each, finish, fixture};
+use common::{
+    Bench, assert_failure_with, assert_success, assert_warned, each, finish, fixture, set_mode,
+    unregistered,
+};
 use serde_json::{Value, json};
 use simulator::{HostTemplate, Operation, PROJECT, TOKEN};
 
@@ -24,15 +27,12 @@ const UUID: &str = "5bd54a37-4e0d-4de6-8f95-b96b93600b0d";
 fn order_with_warning(template: &HostTemplate, warning: &str) -> Value {
     let bench = Bench::new();
     let answer = bench.host(template).deploy().unwrap();
-    assert!(answer.is_success(), "{answer:?}");
-    if warning.is_empty() {
-        assert_eq!(answer.stderr, "", "{answer:?}");
-    } else {
-        assert!(answer.stderr.starts_with(warning), "{answer:?}");
-        assert_eq!(answer.stderr.lines().count(), 1, "{answer:?}");
-    }
+    let id = match warning {
+        "" => assert_success(&answer),
+        warning => assert_warned(&answer, warning),
+    };
     assert_described(&bench.simulator, 1);
-    bench.simulator.device(&answer.stdout).unwrap().order
+    bench.simulator.device(id).unwrap().order
 }
 
 fn order(template: &HostTemplate) -> Value {
@@ -229,19 +229,16 @@ fn an_attribute_that_is_empty_is_as_if_it_were_not_there() {
 #[test]
 fn a_metro_takes_the_place_of_a_facility() {
     let template = HostTemplate::new(7).with("METRO", "da");
-    let order = order(&template.clone().without("FACILITY"));
-    assert_eq!(
-        (&order["metro"], &order["facility"]),
-        (&json!("da"), &Value::Null)
-    );
-    let order = order_with_warning(
-        &template,
-        "WARNING: PROVISION has both METRO and FACILITY: ordering in the METRO",
-    );
-    assert_eq!(
-        (&order["metro"], &order["facility"]),
-        (&json!("da"), &Value::Null)
-    );
+    let warning = "WARNING: PROVISION has both METRO and FACILITY: ordering in the METRO";
+    for order in [
+        order(&template.clone().without("FACILITY")),
+        order_with_warning(&template, warning),
+    ] {
+        assert_eq!(
+            (&order["metro"], &order["facility"]),
+            (&json!("da"), &Value::Null)
+        );
+    }
 }
 
 #[test]
@@ -644,12 +641,14 @@ fn what_takes_no_second_part_is_sent_alone_with_a_warning() {
 
 // ---- The deployment file ---------------------------------------------------------------------------------
 
-/// The XML of host 7, its token in the clear and without its id: oned need not know it.
-fn unregistered() -> String {
-    HostTemplate::new(7).xml().replace("<ID>7</ID>", "")
+/// Asserts that a deployment file is a file for its owner alone.
+fn assert_private(path: &Path) {
+    let meta = fs::symlink_metadata(path).unwrap();
+    assert!(meta.is_file(), "{meta:?}");
+    assert_eq!(meta.permissions().mode() & 0o7777, 0o600);
 }
 
-/// What `deploy` left beside the file: neither a temporary file nor a journal.
+/// Asserts what `deploy` left beside the file: neither a temporary file nor a journal.
 fn assert_alone(path: &Path) {
     let folder = path.parent().unwrap();
     let names: Vec<_> = fs::read_dir(folder)
@@ -665,13 +664,10 @@ fn what_stdin_holds_is_written_to_the_file_for_its_owner_alone() {
     fs::create_dir(bench.path("files")).unwrap();
     let path = bench.path("files/deployment.xml");
     let words = [path.to_str().unwrap(), "TODO"];
-    let answer = bench.feed("deploy", &words, unregistered().as_bytes());
+    let answer = bench.feed("deploy", &words, unregistered(&[]).as_bytes());
     bench.assert_books(&[assert_success(&answer)]);
-    assert_eq!(fs::read_to_string(&path).unwrap(), unregistered());
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-        0o600
-    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), unregistered(&[]));
+    assert_private(&path);
     assert_alone(&path);
 }
 
@@ -681,17 +677,14 @@ fn stdin_goes_before_a_file_that_is_there_and_replaces_it() {
     fs::create_dir(bench.path("files")).unwrap();
     let file = bench.file(
         "files/deployment.xml",
-        &unregistered().replace("baremetal_0", "c3.small.x86"),
+        &unregistered(&[]).replace("baremetal_0", "c3.small.x86"),
     );
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let answer = bench.feed("deploy", &[&file, "TODO"], unregistered().as_bytes());
+    set_mode(&file, 0o644);
+    let answer = bench.feed("deploy", &[&file, "TODO"], unregistered(&[]).as_bytes());
     let id = assert_success(&answer);
     assert_eq!(bench.simulator.device(id).unwrap().plan, "baremetal_0");
-    assert_eq!(fs::read_to_string(&file).unwrap(), unregistered());
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o7777,
-        0o600
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), unregistered(&[]));
+    assert_private(Path::new(&file));
     assert_alone(Path::new(&file));
 }
 
@@ -699,7 +692,7 @@ fn stdin_goes_before_a_file_that_is_there_and_replaces_it() {
 fn with_an_empty_stdin_the_file_is_read() {
     let bench = Bench::new();
     for (number, stdin) in ["", "\n", " \r\n\t"].into_iter().enumerate() {
-        let xml = unregistered()
+        let xml = unregistered(&[])
             .replace("provision-0", &format!("provision-{number}"))
             .replace("7a15cf52", "8b26df63");
         let file = bench.file("deployment.xml", &xml);
@@ -718,20 +711,18 @@ fn a_symbolic_link_is_replaced_and_never_followed() {
     let answer = bench.feed(
         "deploy",
         &[link.to_str().unwrap(), "TODO"],
-        unregistered().as_bytes(),
+        unregistered(&[]).as_bytes(),
     );
     assert_success(&answer);
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
-    let meta = fs::symlink_metadata(&link).unwrap();
-    assert!(meta.is_file(), "{meta:?}");
-    assert_eq!(meta.permissions().mode() & 0o7777, 0o600);
+    assert_private(&link);
 }
 
 #[test]
 fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
     let bench = Bench::new();
     fs::create_dir(bench.path("files")).unwrap();
-    let file = bench.file("files/deployment.xml", &unregistered());
+    let file = bench.file("files/deployment.xml", &unregistered(&[]));
     for stdin in ["hello", "<HOST>", "<VM></VM>"] {
         let answer = bench.feed("deploy", &[&file, "TODO"], stdin.as_bytes());
         assert_failure_with(
@@ -741,7 +732,7 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
                 "see `onehost show -x`",
             ],
         );
-        assert_eq!(fs::read_to_string(&file).unwrap(), unregistered());
+        assert_eq!(fs::read_to_string(&file).unwrap(), unregistered(&[]));
         assert_alone(Path::new(&file));
     }
     assert_eq!(bench.simulator.requests().len(), 0);
@@ -750,7 +741,7 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
 #[test]
 fn a_stdin_that_stays_open_and_silent_does_not_hold_up_a_deploy() {
     let bench = Bench::new();
-    let file = bench.file("deployment.xml", &unregistered());
+    let file = bench.file("deployment.xml", &unregistered(&[]));
     let mut child = bench
         .command("deploy", &[&file, "TODO"])
         .stdin(Stdio::piped())
@@ -759,14 +750,8 @@ fn a_stdin_that_stays_open_and_silent_does_not_hold_up_a_deploy() {
     let open = child.stdin.take();
     let answer = finish(child);
     drop(open);
-    assert!(answer.is_success(), "{answer:?}");
-    assert!(
-        answer
-            .stderr
-            .starts_with("WARNING: STDIN stays open and silent: reading "),
-        "{answer:?}"
-    );
-    bench.assert_books(&[&answer.stdout]);
+    let id = assert_warned(&answer, "WARNING: STDIN stays open and silent: reading ");
+    bench.assert_books(&[id]);
 }
 
 #[test]
@@ -781,7 +766,7 @@ fn a_slow_stdin_is_read_to_its_end() {
         .spawn()
         .unwrap();
     let mut pipe = child.stdin.take().unwrap();
-    let xml = unregistered();
+    let xml = unregistered(&[]);
     for piece in xml.as_bytes().chunks(xml.len() / 4) {
         pipe.write_all(piece).unwrap();
         std::thread::sleep(Duration::from_millis(50));
@@ -878,7 +863,7 @@ fn cdata_entities_and_plain_text_read_the_same() {
 #[test]
 fn the_monitored_host_name_is_not_the_one_that_is_ordered() {
     let bench = Bench::new();
-    let xml = unregistered().replace(
+    let xml = unregistered(&[]).replace(
         "<TEMPLATE>",
         "<TEMPLATE><HOSTNAME>monitored</HOSTNAME><PLAN>no-such</PLAN>",
     );
@@ -897,11 +882,6 @@ fn a_host_that_nothing_identifies_is_deployed_with_a_warning() {
     let mut template = HostTemplate::new(7).without("PROVISION_ID");
     template.name = "node7".to_owned();
     let answer = bench.host(&template).deploy().unwrap();
-    assert!(answer.is_success(), "{answer:?}");
-    assert!(
-        answer
-            .stderr
-            .starts_with("WARNING: host 7 (node7) has no PROVISION_ID and no random name"),
-        "{answer:?}"
-    );
+    let warning = "WARNING: host 7 (node7) has no PROVISION_ID and no random name";
+    assert_warned(&answer, warning);
 }

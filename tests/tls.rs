@@ -14,7 +14,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use simulator::oneprovision::Answer;
-use simulator::{HostTemplate, Options, Service, TOKEN};
+use simulator::{Options, Service, TOKEN};
 
 /// A company's own authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);

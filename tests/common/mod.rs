@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
-    ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, SESSION, Service, Simulator, TOKEN,
+    ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, SESSION,
+    Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -117,6 +118,14 @@ impl Bench {
         let answer = host.deploy().unwrap();
         assert!(answer.is_success(), "{answer:?}");
         (host, answer.stdout.trim().to_owned())
+    }
+
+    /// A machine of host 7 that is up and takes a moment to go down and up, on a bench whose deadline is this many
+    /// seconds from now on: the bench, and its deploy id.
+    pub fn deployed_with_deadline(seconds: &str) -> (Self, String) {
+        let bench = Self::with(taking(100));
+        let (_, id) = bench.deployed(7);
+        (bench.set("PM_TIMEOUT", seconds), id)
     }
 
     /// Runs an action through its link in `remotes/pm/packet`.
@@ -290,6 +299,15 @@ pub fn assert_success(answer: &Answer) -> &str {
     &answer.stdout
 }
 
+/// Asserts success with one line of complaint, which begins with `warning`. Returns what was printed.
+pub fn assert_warned<'a>(answer: &'a Answer, warning: &str) -> &'a str {
+    assert_discreet(answer);
+    assert!(answer.is_success(), "{answer:?}");
+    assert!(answer.stderr.starts_with(warning), "{answer:?}");
+    assert_eq!(answer.stderr.lines().count(), 1, "{answer:?}");
+    &answer.stdout
+}
+
 /// Waits until `is_so`, and fails with `what` after ten seconds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
@@ -322,9 +340,14 @@ pub fn taking(milliseconds: u64) -> Options {
     }
 }
 
-/// The XML of host 7, its token in the clear and without its id: oned need not know it.
-pub fn unregistered() -> String {
-    HostTemplate::new(7).xml().replace("<ID>7</ID>", "")
+/// The XML of host 7 with these attributes, its token in the clear and without its id: oned is not asked about it.
+pub fn unregistered(attributes: &[(&str, &str)]) -> String {
+    let template = attributes
+        .iter()
+        .fold(HostTemplate::new(7), |host, (name, value)| {
+            host.with(name, value)
+        });
+    template.xml().replace("<ID>7</ID>", "")
 }
 
 /// What everybody may do with a file, from now on.

@@ -3,7 +3,7 @@
 use std::process::Child;
 
 use simulator::oneprovision::Host;
-use simulator::{Effect, Fault, Operation};
+use simulator::{Effect, Operation};
 
 use super::Bench;
 

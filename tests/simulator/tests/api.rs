@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Api, devices, order, start, wait};
+use common::{Api, devices, order, ready, start, wait};
 use serde_json::{Value, json};
 use simulator::{
     Answer, Effect, Fault, NewDevice, Operation, Options, RateLimit, Simulator, State,
@@ -15,8 +15,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 #[test]
 fn a_machine_lives_from_its_order_to_its_end() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     assert_eq!(api.act(&id, "power_off").status, 202);
@@ -71,8 +70,7 @@ fn came_to(simulator: &Simulator, id: &str, state: State) -> Option<Duration> {
 
 #[test]
 fn delays_are_those_of_the_options() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     let at = |state| came_to(&simulator, &id, state).expect("it was there");
@@ -94,8 +92,7 @@ fn delays_are_those_of_the_options() {
 
 #[test]
 fn what_is_impossible_is_refused_in_the_apis_words() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     assert_eq!(
@@ -355,8 +352,7 @@ fn places_are_chosen_by_preference() {
 
 #[test]
 fn an_order_by_ids_is_understood_and_kept_whole() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let plans = api.get("/plans").json();
     let mut order = order();
     order["plan"] = plans["plans"][1]["id"].clone();
@@ -375,8 +371,7 @@ fn an_order_by_ids_is_understood_and_kept_whole() {
 
 #[test]
 fn reservations_can_be_had_once() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (_simulator, mut api) = ready();
     let mut order = order();
     order["hardware_reservation_id"] = json!("next-available");
     let first = api.create(&order).json();
@@ -390,8 +385,7 @@ fn reservations_can_be_had_once() {
 
 #[test]
 fn projects_and_tokens_are_told_apart() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     simulator.add_project("2b6a1f5e-0000-4000-8000-000000000000", "another");
     simulator.add_token("other", &["2b6a1f5e-0000-4000-8000-000000000000"]);
@@ -411,8 +405,7 @@ fn projects_and_tokens_are_told_apart() {
 
 #[test]
 fn lists_come_in_pages_that_lead_to_each_other() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     for number in 0..25 {
         simulator.add_device(NewDevice::with_tags(
             simulator.project(),
@@ -453,8 +446,7 @@ fn lists_come_in_pages_that_lead_to_each_other() {
 
 #[test]
 fn bandwidth_needs_its_period() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     let path = format!("/devices/{id}/bandwidth");
@@ -515,8 +507,7 @@ fn the_rate_limit_counts_and_says_so() {
 
 #[test]
 fn a_body_of_another_type_is_refused() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let headers = [("X-Auth-Token", simulator.token())];
     api.client
         .send("POST", &devices(), &headers, &order().to_string())
@@ -535,8 +526,7 @@ fn a_body_of_another_type_is_refused() {
 #[test]
 fn chunked_bodies_are_read() {
     use std::io::Write;
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let body = order().to_string();
     let (one, other) = body.split_at(20);
     write!(
@@ -555,8 +545,7 @@ fn chunked_bodies_are_read() {
 
 #[test]
 fn the_log_tells_who_asked_what_and_how_it_went() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     simulator.fault(Fault::new(
         Operation::PowerOff,

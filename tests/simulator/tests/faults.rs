@@ -5,7 +5,7 @@ mod common;
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use common::{Answer as Got, Api, Client, devices, order, start, wait};
+use common::{Answer as Got, Api, Client, devices, order, ready, start, wait};
 use serde_json::json;
 use simulator::{Answer, Effect, Fault, Operation, Options, RateLimit, Simulator, State};
 
@@ -219,8 +219,7 @@ fn connections_are_struck_before_any_request() {
 
 #[test]
 fn rules_count_and_choose() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let (one, other) = (api.created(), api.created());
     simulator.fault(
         Fault::new(Operation::Get, Effect::status(500))
@@ -263,8 +262,7 @@ fn the_first_rule_that_strikes_decides() {
 
 #[test]
 fn actions_are_struck_by_name_or_all() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     simulator.fault(Fault::new(Operation::PowerOff, Effect::status_after(502)));
@@ -277,8 +275,7 @@ fn actions_are_struck_by_name_or_all() {
 
 #[test]
 fn a_machine_is_stuck_where_it_is_told() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     for (state, reached) in [
         (State::Queued, "queued"),
         (State::Provisioning, "provisioning"),
@@ -300,8 +297,7 @@ fn a_machine_is_stuck_where_it_is_told() {
 
 #[test]
 fn a_machine_can_stick_on_a_later_way() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let id = api.created();
     api.until(&id, "active");
     simulator.fault(Fault::new(Operation::Create, Effect::Stuck(State::PoweringOff)).device(&id));
@@ -322,8 +318,7 @@ fn a_machine_can_stick_on_a_later_way() {
 
 #[test]
 fn a_machine_fails_at_its_order_or_later() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     simulator.fault(Fault::new(Operation::Create, Effect::FailProvisioning));
     let id = api.created();
     api.until(&id, "failed");
@@ -335,8 +330,7 @@ fn a_machine_fails_at_its_order_or_later() {
 
 #[test]
 fn a_vanished_machine_is_off_the_books() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     for status in [404, 403] {
         simulator.fault(Fault::new(
             Operation::Create,
@@ -363,8 +357,7 @@ fn a_vanished_machine_is_off_the_books() {
 
 #[test]
 fn deletion_is_refused_for_a_while_or_for_ever() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let reason = "Cannot delete a device while it is provisioning".to_owned();
     simulator.fault(Fault::new(
         Operation::Create,
@@ -411,8 +404,7 @@ fn a_provisioning_machine_can_be_undeletable() {
 
 #[test]
 fn a_listing_lags_and_reading_does_not() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     simulator.fault(Fault::new(Operation::Create, Effect::ListingLag(MS(400))));
     let id = api.created();
     assert_eq!(api.get(&devices()).json()["meta"]["total"], 0);

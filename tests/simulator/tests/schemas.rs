@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Api, devices, order, start};
+use common::{Api, devices, order, ready, start};
 use serde_json::{Value, json};
 use simulator::description::Description;
 use simulator::{Options, State};
@@ -108,8 +108,7 @@ fn a_device_is_of_its_schema_in_every_state() {
 
 #[test]
 fn the_catalogue_is_of_its_schemas() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (simulator, mut api) = ready();
     let project = format!("/projects/{}", simulator.project());
     for (schema, path) in [
         ("PlanList", "/plans".to_owned()),
@@ -137,8 +136,7 @@ fn the_catalogue_is_of_its_schemas() {
 
 #[test]
 fn refusals_are_of_their_schema() {
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (_simulator, mut api) = ready();
     for (status, method, path) in [
         (404, "GET", "/devices/no".to_owned()),
         (404, "GET", "/nowhere".to_owned()),
@@ -162,8 +160,7 @@ fn refusals_are_of_their_schema() {
 #[test]
 fn what_the_description_can_order_is_accepted() {
     let known = &Description::published().schema("DeviceCreateInput")["properties"];
-    let simulator = start(Options::default());
-    let mut api = Api::of(&simulator);
+    let (_simulator, mut api) = ready();
     for name in known.as_object().expect("properties").keys() {
         let mut order = order();
         order[name] = json!(null);

@@ -222,6 +222,13 @@ pub fn start(options: Options) -> Simulator {
     Simulator::start(options).expect("free ports")
 }
 
+/// A simulator with the default options, and a client of its API.
+pub fn ready() -> (Simulator, Api) {
+    let simulator = start(Options::default());
+    let api = Api::of(&simulator);
+    (simulator, api)
+}
+
 /// A file of the recordings and descriptions.
 pub fn fixture(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,8 +1,13 @@
 //! What the attributes of every provider have in common.
 
-use anyhow::{Result, bail};
+use std::cmp::Reverse;
 
-use crate::host::Settings;
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::host::{Host, Settings};
+use crate::secret::Secret;
+use crate::userdata;
 
 /// Whether the host has the attribute `name`, and it is not blank.
 pub fn is_given(settings: &Settings<'_>, name: &str) -> bool {
@@ -24,6 +29,27 @@ pub fn require(missing: &[&str]) -> Result<()> {
         "PROVISION lacks the mandatory attributes {}: add them to the section provision of the template",
         missing.join(", ")
     )
+}
+
+/// What an order holds that must not be told though the provider may quote it: the lines of user data, and the
+/// texts of the attributes `names`. Those that are too short to be a secret are left out, and the longest come
+/// first, so that none is torn by a shorter one.
+pub fn private_texts(host: &Host, names: &[&str]) -> Vec<Secret> {
+    let own = host.provision("USERDATA").unwrap_or_default();
+    let composed = userdata::compose(&host.ssh_keys(), Some(own)).text;
+    let others = names.iter().filter_map(|name| host.provision(name));
+    let mut texts: Vec<String> = (own.lines())
+        .chain(composed.iter().flat_map(|text| text.expose().lines()))
+        .chain(others.flat_map(|text| text.split('"')))
+        .map(|text| text.trim().to_owned())
+        .filter(|text| text.len() >= 8)
+        .collect();
+    // A body of JSON may be quoted as it came, too.
+    let quoted = |text: &String| Value::from(text.as_str()).to_string().trim_matches('"').to_owned();
+    texts.extend(texts.iter().map(quoted).collect::<Vec<_>>());
+    texts.sort_by_key(|text| Reverse(text.len()));
+    texts.dedup();
+    texts.into_iter().map(Secret::new).collect()
 }
 
 /// The words of a list with commas.

@@ -113,7 +113,9 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     }
     let endpoint = |service, version| Endpoint::new(service, version, region, own);
     let compute = endpoint("ec2", "2016-11-15");
-    let mut secrets = vec![access.clone(), secret.clone()];
+    let private = |host| attribute::private_texts(host, &[]);
+    let mut secrets = settings.host.map(private).unwrap_or_default();
+    secrets.extend([access.clone(), secret.clone()]);
     secrets.extend(session.clone());
     Ok(Arc::new(Ec2 {
         http: Http::new(&compute.url, secrets, report),

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 pub use self::answer::{read_machine, read_page, read_reasons, read_traffic};
-use self::order::{ATTRIBUTES, UNSHOWN, order, private_texts};
+use self::order::{ATTRIBUTES, UNSHOWN, order};
 use super::{Backend, Machine, MachineId, Order, Power, Row, Traffic, percent_encode};
 use crate::finding::Finding;
 use crate::host::{Host, Settings};
@@ -70,7 +70,8 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     }
     let project = project_id(settings)?.map(str::to_owned);
     let token = Secret::new(token);
-    let mut secrets = settings.host.map(private_texts).unwrap_or_default();
+    let private = |host| attribute::private_texts(host, UNSHOWN);
+    let mut secrets = settings.host.map(private).unwrap_or_default();
     secrets.push(token.clone());
     Ok(Arc::new(Packet {
         http: Http::new(base, secrets, report),

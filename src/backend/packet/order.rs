@@ -113,28 +113,6 @@ pub fn order(
     })
 }
 
-/// What an order holds that must not be told though the API may quote it: the lines of user data and the texts of
-/// custom data. Those that are too short to be a secret are left out, and the longest come first, so that none
-/// is torn by a shorter one.
-pub fn private_texts(host: &Host) -> Vec<Secret> {
-    let written = |name: &str| host.provision(name).unwrap_or_default().to_owned();
-    let own = written("USERDATA");
-    let composed = userdata::compose(&host.ssh_keys(), Some(&own)).text;
-    let custom = written("CUSTOMDATA");
-    let mut texts: Vec<String> = (own.lines())
-        .chain(composed.iter().flat_map(|text| text.expose().lines()))
-        .chain(custom.split('"'))
-        .map(|text| text.trim().to_owned())
-        .filter(|text| text.len() >= 8)
-        .collect();
-    // The API quotes a body of JSON as it came, too.
-    let quoted = |text: &String| json!(text).to_string().trim_matches('"').to_owned();
-    texts.extend(texts.iter().map(quoted).collect::<Vec<_>>());
-    texts.sort_by_key(|text| Reverse(text.len()));
-    texts.dedup();
-    texts.into_iter().map(Secret::new).collect()
-}
-
 fn require_attributes(settings: &Settings<'_>) -> Result<()> {
     let mut missing = Vec::new();
     for name in ["PACKET_TOKEN", "PACKET_PROJECT"] {

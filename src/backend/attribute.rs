@@ -45,7 +45,12 @@ pub fn private_texts(host: &Host, names: &[&str]) -> Vec<Secret> {
         .filter(|text| text.len() >= 8)
         .collect();
     // A body of JSON may be quoted as it came, too.
-    let quoted = |text: &String| Value::from(text.as_str()).to_string().trim_matches('"').to_owned();
+    let quoted = |text: &String| {
+        Value::from(text.as_str())
+            .to_string()
+            .trim_matches('"')
+            .to_owned()
+    };
     texts.extend(texts.iter().map(quoted).collect::<Vec<_>>());
     texts.sort_by_key(|text| Reverse(text.len()));
     texts.dedup();

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use self::answer::Element;
 use self::signature::{Signer, sha256, timestamp};
-use super::attribute::{is_given, require, words, yes_or_no};
+use super::attribute::{is_given, private_texts, require, words, yes_or_no};
 use super::{Backend, Machine, MachineId, Order, Power, Row, State, Traffic, percent_encode};
 use crate::finding::{Finding, Problems};
 use crate::host::{Host, Owner, Settings};
@@ -113,7 +113,7 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     }
     let endpoint = |service, version| Endpoint::new(service, version, region, own);
     let compute = endpoint("ec2", "2016-11-15");
-    let private = |host| attribute::private_texts(host, &[]);
+    let private = |host| private_texts(host, &[]);
     let mut secrets = settings.host.map(private).unwrap_or_default();
     secrets.extend([access.clone(), secret.clone()]);
     secrets.extend(session.clone());

@@ -16,6 +16,7 @@ use serde_json::json;
 
 pub use self::answer::{read_machine, read_page, read_reasons, read_traffic};
 use self::order::{ATTRIBUTES, UNSHOWN, order};
+use super::attribute::private_texts;
 use super::{Backend, Machine, MachineId, Order, Power, Row, Traffic, percent_encode};
 use crate::finding::Finding;
 use crate::host::{Host, Settings};
@@ -70,7 +71,7 @@ fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
     }
     let project = project_id(settings)?.map(str::to_owned);
     let token = Secret::new(token);
-    let private = |host| attribute::private_texts(host, UNSHOWN);
+    let private = |host| private_texts(host, UNSHOWN);
     let mut secrets = settings.host.map(private).unwrap_or_default();
     secrets.push(token.clone());
     Ok(Arc::new(Packet {

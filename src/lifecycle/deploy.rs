@@ -361,7 +361,12 @@ impl Lifecycle {
         let ids = ids.join(" and ");
         nothing_left(match trouble {
             _ if ids.is_empty() => format!("{trouble}; no machine was ordered"),
-            Trouble::Vanished(_) => format!("{trouble}; nothing is left of machine {ids}"),
+            Trouble::Vanished(_) => {
+                format!("{trouble}; nothing is left of machine {ids}: deploy once more")
+            }
+            Trouble::Failed(_) => format!(
+                "{trouble}; machine {ids} was deleted again: deploy once more, or order in another place"
+            ),
             _ => format!("{trouble}; machine {ids} was deleted again"),
         })
     }

@@ -1,7 +1,5 @@
 //! What is ordered of Packet: the attributes of a host become the body of an order (`DeviceCreateInput`).
 
-use std::cmp::Reverse;
-
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 

@@ -285,6 +285,12 @@ impl Lifecycle {
         let mut backoff = Backoff::default();
         loop {
             self.interrupt.check()?;
+            if Instant::now() >= by {
+                return Err(Trouble::Deadline {
+                    waited: "the time is up".to_owned(),
+                    last: "before the provider could be asked".to_owned(),
+                });
+            }
             let error = match call() {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

@@ -2,7 +2,7 @@
 //! that the answer is late by a small part of what the wait took anyway.
 //!
 //! Half a pause is how late a look is at the median. So pauses of at most 1.8 s in the first half minute are
-//! within 1 s, 6 s at two minutes within 3 s, and 10 s from then on within 5 s; that is some 85 looks in
+//! within 1 s, 6 s at two minutes within 3 s, and 9.6 s from then on within 5 s; that is some 90 looks in
 //! eight minutes, where the stock driver asks every 5 s. A provider that tells how far it is, is asked when
 //! it is about to be done.
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::retry::jitter;
 
 const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_millis(9600);
 /// What the pauses stay below in the first half minute.
 const EARLY: Duration = Duration::from_millis(1800);
 /// The share of the time passed that a pause takes: at first, and later.

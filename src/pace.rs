@@ -17,7 +17,7 @@ const EARLY: Duration = Duration::from_millis(1800);
 /// The share of the time passed that a pause takes: at first, and later.
 const SHARES: (u32, u32) = (4, 15);
 /// How much longer, or shorter, a pause may become because of the provider's progress.
-const STRETCH: u32 = 3;
+const STRETCH: u32 = 4;
 
 /// The pace of one wait.
 #[derive(Clone, Copy, Debug)]

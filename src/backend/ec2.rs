@@ -975,7 +975,7 @@ impl Backend for Ec2 {
         Ok(machine)
     }
 
-    fn expect(&self, id: &MachineId, age: Duration) {
+    fn announce(&self, id: &MachineId, age: Duration) {
         if let Some(left) = APPEARANCE.checked_sub(age) {
             let until = Instant::now() + left;
             self.memory().expected.insert(id.clone(), until);

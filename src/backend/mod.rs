@@ -83,7 +83,7 @@ pub trait Backend: Send + Sync {
     /// Tells of a machine that another run ordered `age` ago. A provider whose new machines may not be known
     /// by their id at first MUST NOT, for a while, take what it then says for a proof that it is gone; nor
     /// with a machine that it ordered itself.
-    fn expect(&self, _id: &MachineId, _age: Duration) {}
+    fn announce(&self, _id: &MachineId, _age: Duration) {}
 
     /// Asks for a change of power. SHOULD return when it is accepted, and MUST NOT wait for it.
     fn power(&self, id: &MachineId, power: Power, by: Instant) -> Result<(), ApiError>;

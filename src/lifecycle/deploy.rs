@@ -135,7 +135,7 @@ impl Lifecycle {
             age,
         }) = &noted
         {
-            self.backend.expect(id, *age);
+            self.backend.announce(id, *age);
             // Whatever fails before it is known to be gone would lose it again.
             self.put_at_stake(job, stake, id);
             found.extend(self.noted(id, job.owner, by)?);

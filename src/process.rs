@@ -8,6 +8,9 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
+/// The number of the last standard stream.
+const STDERR: i32 = 2;
+
 /// Sets up the process; whether its stdout is open. Call it before any file is opened and any thread started.
 pub fn prepare() -> bool {
     forbid_core_dumps();
@@ -16,8 +19,25 @@ pub fn prepare() -> bool {
     broken_pipe.add(Signal::SIGPIPE);
     let _ = broken_pipe.thread_block();
     let has_stdout = fcntl(std::io::stdout().as_fd(), FcntlArg::F_GETFD).is_ok();
+    close_what_is_inherited();
     occupy_standard_streams();
     has_stdout
+}
+
+/// Closes whatever the caller left open beside the standard streams: a lock or a connection of somebody else's
+/// must not live as long as a deploy. Nothing of our own is open yet.
+fn close_what_is_inherited() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let numbers: Vec<i32> = open
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > STDERR)
+        .collect();
+    for number in numbers {
+        // The one that the listing itself took is closed already.
+        let _ = nix::unistd::close(number);
+    }
 }
 
 /// No core dump, for a token would be in it.
@@ -33,7 +53,6 @@ fn forbid_core_dumps() {
 /// Puts `/dev/null` in the place of closed standard streams. Else a socket would take their number, and what
 /// is printed would be sent there.
 fn occupy_standard_streams() {
-    const STDERR: i32 = 2;
     while let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
         if null.as_raw_fd() > STDERR {
             break;

@@ -76,3 +76,32 @@ fn a_machine_that_outlived_its_host_is_cancelled_by_its_id_and_a_token_of_the_en
     assert!(answer.is_success(), "{answer:?}");
     bench.assert_books(&[]);
 }
+
+#[test]
+fn what_the_caller_left_open_is_closed() {
+    let bench = Bench::new();
+    let host = bench.host(&HostTemplate::new(1002));
+    let file = host.write_deployment_file().unwrap();
+    let stuck = simulator::Effect::Stuck(simulator::State::Provisioning);
+    bench
+        .simulator
+        .fault(simulator::Fault::new(simulator::Operation::Create, stuck));
+    let line = bench
+        .oneprovision
+        .command_line("packet", "deploy", &[&file, "TODO"]);
+    let line = format!("exec 7</etc/passwd; exec {line}");
+    let deploy = bench.oneprovision.command(&line).spawn().unwrap();
+    common::until("it waits", || bench.count(simulator::Operation::Get) > 0);
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", deploy.id())).unwrap();
+    let open: Vec<_> = descriptors
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .collect();
+    assert!(!open.is_empty());
+    assert!(
+        !open.iter().any(|path| path.ends_with("passwd")),
+        "{open:?}"
+    );
+    common::signal(&deploy, nix::sys::signal::Signal::SIGTERM);
+    common::assert_failure(&common::finish(deploy));
+    bench.assert_books(&[]);
+}

@@ -199,6 +199,7 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             program,
             via_link,
         } => {
+            process::close_what_is_inherited();
             let row = provider.as_deref().map(backend::row).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action {

@@ -19,14 +19,13 @@ pub fn prepare() -> bool {
     broken_pipe.add(Signal::SIGPIPE);
     let _ = broken_pipe.thread_block();
     let has_stdout = fcntl(std::io::stdout().as_fd(), FcntlArg::F_GETFD).is_ok();
-    close_what_is_inherited();
     occupy_standard_streams();
     has_stdout
 }
 
 /// Closes whatever the caller left open beside the standard streams: a lock or a connection of somebody else's
-/// must not live as long as a deploy. Nothing of our own is open yet.
-fn close_what_is_inherited() {
+/// must not live as long as a deploy. Call it while nothing of our own is open.
+pub fn close_what_is_inherited() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
         return;
     };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pm_packet::pace::pause_after;
+use pm_packet::engine::schedule::pause_after;
 
 /// Machines in each row.
 const MACHINES: u32 = 2000;

@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
 use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
-use crate::backend;
-use crate::host::Environment;
-use crate::interrupt::Interrupt;
-use crate::process;
-use crate::report::{Level, Report};
+use crate::opennebula::host::Environment;
+use crate::provider;
+use crate::report::frame::{Level, Report};
+use crate::system::interrupt::Interrupt;
+use crate::system::process;
 
 /// What `--help` prints: within 25 lines of 80 columns.
 const HELP: &str = "\
@@ -200,7 +200,7 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             via_link,
         } => {
             process::close_what_is_inherited();
-            let row = provider.as_deref().map(backend::row).transpose()?;
+            let row = provider.as_deref().map(provider::row).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action {
                 Action::Poll(_) | Action::Check(_) | Action::List(_) => Interrupt::default(),

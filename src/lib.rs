@@ -7,7 +7,7 @@
 //! argv ─ Invocation ─▶ action ─ Host ◀─ deployment file / oned
 //!                        │
 //!                        ▼
-//!                    lifecycle ──▶ Backend (packet, dummy, …) ──▶ http ──▶ provider
+//!                    engine ──▶ Provider (packet, ec2, …) ──▶ http ──▶ provider
 //!                        │
 //!                        ▼
 //!                      report ──▶ stdout (the contract) / stderr (the error frame)
@@ -16,27 +16,14 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
-pub mod backend;
 pub mod cli;
-pub mod file;
-pub mod finding;
-pub mod host;
+pub mod engine;
 pub mod http;
-pub mod interrupt;
-pub mod journal;
-pub mod lifecycle;
-pub mod moment;
 pub mod opennebula;
-pub mod pace;
-pub mod process;
-pub mod progress;
-pub mod proxy;
+pub mod provider;
 pub mod report;
-pub mod retry;
-pub mod secret;
-pub mod table;
-pub mod userdata;
-pub mod xml;
+pub mod system;
+pub mod wire;
 
 /// The exit code of every failure, as the stock driver's `exit(-1)` gives it.
 pub const FAILURE: u8 = 255;

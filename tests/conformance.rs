@@ -6,10 +6,10 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use pm_packet::backend::{self, BACKENDS, Backend, Machine, MachineId, Power, Row, State};
-use pm_packet::host::{Environment, Host, Owner, Settings};
-use pm_packet::http::Kind;
-use pm_packet::report::{Level, Report};
+use pm_packet::http::client::Kind;
+use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::provider::{self, BACKENDS, Backend, Machine, MachineId, Power, Row, State};
+use pm_packet::report::frame::{Level, Report};
 use simulator::ec2::{Ec2, Ec2Options};
 use simulator::{HostTemplate, Options, Simulator};
 
@@ -53,7 +53,7 @@ fn candidates() -> Vec<Candidate> {
     let mut dummy = HostTemplate::new(8).with("IP", "192.0.2.8");
     dummy.pm_mad = "dummy".to_owned();
     let candidate = |template: &HostTemplate, unknown, provider| Candidate {
-        row: backend::row(&template.pm_mad).unwrap(),
+        row: provider::row(&template.pm_mad).unwrap(),
         host: Host::parse(&template.xml()).unwrap().0,
         environment: Environment::default(),
         unknown,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pm_packet::backend::{self, Backend, Machine, MachineId, Order, Power};
-use pm_packet::host::{Environment, Host, Owner, Settings};
-use pm_packet::http::ApiError;
-use pm_packet::interrupt::Interrupt;
-use pm_packet::journal::Journal;
-use pm_packet::lifecycle::{Job, Lifecycle};
-use pm_packet::report::{Level, Report};
+use pm_packet::engine::journal::Journal;
+use pm_packet::engine::{Job, Lifecycle};
+use pm_packet::http::client::ApiError;
+use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::provider::{self, Backend, Machine, MachineId, Order, Power};
+use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::interrupt::Interrupt;
 
 /// The dummy, with a mistake in what is done once the machine is up.
 struct Mistaken {
@@ -49,7 +49,7 @@ impl Backend for Mistaken {
 
 #[test]
 fn a_panic_after_the_order_is_rolled_back() {
-    let row = backend::row("dummy").unwrap();
+    let row = provider::row("dummy").unwrap();
     let xml = "<HOST><ID>7</ID><NAME>n</NAME><TEMPLATE><PROVISION><IP>192.0.2.7</IP></PROVISION></TEMPLATE></HOST>";
     let (host, _) = Host::parse(xml).unwrap();
     let environment = Environment::default();

@@ -12,9 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Bench, assert_failure_with, assert_success};
-use pm_packet::backend;
-use pm_packet::host::{Environment, Host, Owner, Settings};
-use pm_packet::report::{Level, Report};
+use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::provider;
+use pm_packet::report::frame::{Level, Report};
 use simulator::HostTemplate;
 use simulator::oneprovision;
 
@@ -104,7 +104,7 @@ impl Moto {
             environment: &Environment::default(),
         };
         let report = Report::new(Level::Quiet);
-        let open = backend::row("ec2").unwrap().open;
+        let open = provider::row("ec2").unwrap().open;
         let by = Instant::now() + Duration::from_secs(20);
         let found = open(&settings, report).unwrap().find(Owner::COMMON_TAG, by);
         let mut ids: Vec<String> = found

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use pm_packet::action;
-use pm_packet::backend::{Machine, State, Traffic, packet};
-use pm_packet::host::Host;
-use pm_packet::opennebula::{MethodResponse, Parameter, method_call, method_response};
-use pm_packet::xml;
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::oned::{MethodResponse, Parameter, method_call, method_response};
+use pm_packet::provider::{Machine, State, Traffic, packet};
+use pm_packet::wire::xml;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use simulator::HostTemplate;

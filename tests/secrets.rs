@@ -9,9 +9,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
-use pm_packet::backend::packet;
-use pm_packet::host::{Environment, Host, Owner, Settings};
-use pm_packet::report::{Level, Report};
+use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::provider::packet;
+use pm_packet::report::frame::{Level, Report};
 use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, SESSION, TOKEN};
 

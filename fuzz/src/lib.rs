@@ -7,11 +7,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use pm_packet::backend::{BACKENDS, Machine, ec2, packet};
-use pm_packet::host::{Environment, Host, Owner, Settings};
-use pm_packet::opennebula::{MethodResponse, method_response};
-use pm_packet::report::{Level, Report, one_line};
-use pm_packet::{action, cli, http, moment, userdata, xml};
+use pm_packet::http::client as http;
+use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::opennebula::oned::{MethodResponse, method_response};
+use pm_packet::opennebula::user_data;
+use pm_packet::provider::{BACKENDS, Machine, ec2, packet};
+use pm_packet::report::frame::{Level, Report, one_line};
+use pm_packet::wire::{time, xml};
+use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
 
 #[path = "../../tests/common/mime.rs"]
@@ -93,7 +96,7 @@ pub fn provider_answer(data: &[u8]) {
     for time in [http::retry_after(&header), http::rate_limit_reset(&header)] {
         assert!(time.is_none_or(|time| time <= Duration::from_secs(31 * 24 * 3600)));
     }
-    let _ = moment::rfc3339(&header);
+    let _ = time::rfc3339(&header);
 }
 
 /// The arguments, one after another with NULs between them; the first one is how the program is called.
@@ -149,7 +152,7 @@ pub fn user_data(data: &[u8]) {
     };
     let keys: Vec<&str> = keys.lines().filter(|line| !line.is_empty()).collect();
     let own = own.filter(|own| !own.trim().is_empty());
-    let composed = userdata::compose(&keys, own);
+    let composed = user_data::compose(&keys, own);
     let warned = composed.warning.is_some();
     let Some(text) = composed.text else {
         assert!(keys.is_empty() && own.is_none(), "something is left out");

@@ -4,7 +4,7 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::lifecycle::Lifecycle;
+use crate::engine::Lifecycle;
 
 /// Delete a machine and wait until it is gone.
 #[derive(FromArgs)]

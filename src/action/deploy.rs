@@ -14,13 +14,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
 use super::{Context, Named, advise, timeout};
-use crate::backend::{MachineId, Row};
-use crate::file;
-use crate::host::{Host, HostId, Owner, Settings};
-use crate::journal::{Journal, reminder_beside};
-use crate::lifecycle::{Job, Lifecycle};
-use crate::opennebula::{Which, warn_if_exposed};
-use crate::xml;
+use crate::engine::journal::{Journal, reminder_beside};
+use crate::engine::{Job, Lifecycle};
+use crate::opennebula::host::{Host, HostId, Owner, Settings};
+use crate::opennebula::oned::{Which, warn_if_exposed};
+use crate::provider::{MachineId, Row};
+use crate::system::file;
+use crate::wire::xml;
 
 /// The largest deployment file that is read; the largest seen had 20 KB.
 const LIMIT: u64 = 4 << 20;

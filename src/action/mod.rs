@@ -25,12 +25,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::backend::{self, BACKENDS, Backend, MachineId, Row};
-use crate::host::{Environment, Host, HostId, Settings};
-use crate::interrupt::Interrupt;
-use crate::lifecycle::{Lifecycle, Trouble};
-use crate::opennebula::{Oned, OnedError, Which};
-use crate::report::Report;
+use crate::engine::{Lifecycle, Trouble};
+use crate::opennebula::host::{Environment, Host, HostId, Settings};
+use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::provider::{self, BACKENDS, Backend, MachineId, Row};
+use crate::report::frame::Report;
+use crate::system::interrupt::Interrupt;
 
 /// The time that one wait for a state may take where `PM_TIMEOUT` does not say.
 const TIMEOUT: Duration = Duration::from_secs(1800);
@@ -165,8 +165,8 @@ impl Context<'_> {
     fn row_of(&self, host: Option<&Host>) -> Result<&'static Row> {
         match (self.row, host.and_then(Host::pm_mad)) {
             (Some(row), _) => Ok(row),
-            (None, Some(name)) => backend::row(name),
-            (None, None) => backend::row("packet"),
+            (None, Some(name)) => provider::row(name),
+            (None, None) => provider::row("packet"),
         }
     }
 

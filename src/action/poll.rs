@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
 use super::{Context, Named};
-use crate::backend::{Machine, State, Traffic};
+use crate::provider::{Machine, State, Traffic};
 
 /// How long what is not worth a failure may take.
 const TRAFFIC: Duration = Duration::from_secs(20);

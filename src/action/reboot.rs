@@ -4,7 +4,7 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::lifecycle::Lifecycle;
+use crate::engine::Lifecycle;
 
 /// Reboot a machine; returns when it was down and is up again.
 #[derive(FromArgs)]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::lifecycle::Lifecycle;
+use crate::engine::Lifecycle;
 
 /// Power a machine off and on again.
 #[derive(FromArgs)]

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 
 use super::{Context, SHIFTED};
-use crate::host::HostId;
-use crate::lifecycle::Lifecycle;
+use crate::engine::Lifecycle;
+use crate::opennebula::host::HostId;
 
 /// Power a machine off, or delete it, as LCM_STATE says.
 #[derive(FromArgs)]

@@ -1,0 +1,422 @@
+//! The host as OpenNebula knows it: raw XML becomes [`Host`], whose attributes cannot be printed by accident.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+
+use anyhow::{Context, Result, bail};
+
+use crate::report::secret::Secret;
+use crate::wire::xml;
+
+/// How many attributes a host may have: a real one has some dozens.
+const ATTRIBUTES: usize = 10_000;
+
+/// A host's number in its OpenNebula. Numbers repeat across installations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostId(pub u32);
+
+impl HostId {
+    /// Reads a host id; `None` if `text` is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        // `parse` alone would take a sign.
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // oned's ids are signed 32 bit integers.
+        let id = digits.then(|| text.parse::<i32>().ok()).flatten()?;
+        u32::try_from(id).ok().map(Self)
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The attributes of one section of the host's template. None of them can be printed by accident: any may
+/// hold a secret, and which ones do differs by provider.
+pub type Section = BTreeMap<String, Secret>;
+
+/// A host, as its XML tells.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Its id; absent while the host is not in the database yet.
+    pub id: Option<HostId>,
+    /// Its name: random at first, its address after the first poll.
+    pub name: String,
+    /// The plain attributes of its template.
+    pub template: Section,
+    /// The sections of its template: `PROVISION`, `CONTEXT`, `PROVISION_CONNECTION` and others.
+    pub sections: BTreeMap<String, Section>,
+}
+
+impl Host {
+    /// Reads the XML of one host: a deployment file, or what oned answers.
+    ///
+    /// Also returns what was read though it is wrong, as sentences to warn with.
+    ///
+    /// # Errors
+    /// `text` is not the XML of a host. The error does not quote values: one of them is a token.
+    pub fn parse(text: &str) -> Result<(Self, Vec<String>)> {
+        let mut host = Self::default();
+        let mut root = None;
+        let mut attributes = 0;
+        let wrong_ends = xml::leaves(text, |path, value| {
+            if root.is_none() {
+                root = path.first().cloned();
+            }
+            if path.get(1).is_some_and(|name| name == "TEMPLATE") {
+                attributes += 1;
+            }
+            if attributes > ATTRIBUTES {
+                bail!("it has more than {ATTRIBUTES} attributes");
+            }
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            match path.split_first() {
+                Some((&"HOST", path)) => host.take(path, value),
+                _ => Ok(()),
+            }
+        })?;
+        if root.as_deref() != Some("HOST") {
+            bail!(
+                "its root element is <{}> and not <HOST>",
+                root.unwrap_or_default()
+            );
+        }
+        let warnings = wrong_ends
+            .iter()
+            .map(|end| {
+                format!(
+                    "<{}> is closed by </{}>: read as if it were closed by </{0}>",
+                    end.opened, end.closed
+                )
+            })
+            .collect();
+        Ok((host, warnings))
+    }
+
+    /// Reads a pool, as oned answers it: its hosts, their secrets still encrypted.
+    ///
+    /// # Errors
+    /// `text` is not the XML of a pool.
+    pub fn parse_pool(text: &str) -> Result<Vec<Self>> {
+        let mut hosts: Vec<Self> = Vec::new();
+        xml::leaves(text, |path, value| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let ["HOST_POOL", "HOST", path @ ..] = &path[..] else {
+                return Ok(());
+            };
+            // The id comes first in every host.
+            if path == ["ID"] {
+                hosts.push(Self::default());
+            }
+            match hosts.last_mut() {
+                Some(host) => host.take(path, value),
+                None => Ok(()),
+            }
+        })?;
+        Ok(hosts)
+    }
+
+    /// Takes over the leaf at `path`, which begins below `HOST`.
+    fn take(&mut self, path: &[&str], value: &str) -> Result<()> {
+        match *path {
+            ["ID"] => {
+                let id = HostId::parse(value.trim()).context("its ID is not a number")?;
+                self.id.get_or_insert(id);
+            }
+            ["NAME"] if self.name.is_empty() => self.name = value.trim().to_owned(),
+            ["TEMPLATE", name] => {
+                keep_first(&mut self.template, name, value);
+            }
+            // The monitored `TEMPLATE/HOSTNAME` is not the ordered `TEMPLATE/PROVISION/HOSTNAME`.
+            ["TEMPLATE", section, name] => {
+                let section = self.sections.entry(section.to_owned()).or_default();
+                keep_first(section, name, value);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An attribute of the section `PROVISION`, as it was written.
+    pub fn provision(&self, name: &str) -> Option<&str> {
+        self.attribute("PROVISION", name)
+    }
+
+    /// An attribute of any section, as it was written.
+    pub fn attribute(&self, section: &str, name: &str) -> Option<&str> {
+        Some(self.sections.get(section)?.get(name)?.expose())
+    }
+
+    /// The driver that the host names, its `PM_MAD`.
+    pub fn pm_mad(&self) -> Option<&str> {
+        let name = self.template.get("PM_MAD")?.expose().trim();
+        Some(name).filter(|name| !name.is_empty())
+    }
+
+    /// The id of its machine, if it has one already.
+    pub fn deploy_id(&self) -> Option<&str> {
+        self.provision("DEPLOY_ID")
+            .map(str::trim)
+            .filter(|id| !id.is_empty())
+    }
+
+    /// The public SSH keys that the front-end reaches the host with, one a line in `CONTEXT`.
+    pub fn ssh_keys(&self) -> Vec<&str> {
+        self.attribute("CONTEXT", "SSH_PUBLIC_KEY")
+            .unwrap_or_default()
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect()
+    }
+
+    /// Takes over the attributes `names` of section `PROVISION` from `other`, where it has them: the
+    /// decrypted ones.
+    pub fn take_provision(&mut self, other: &Self, names: &[&str]) {
+        let Some(theirs) = other.sections.get("PROVISION") else {
+            return;
+        };
+        let ours = self.sections.entry("PROVISION".to_owned()).or_default();
+        for name in names {
+            if let Some(value) = theirs.get(*name) {
+                ours.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+
+    /// Removes the attributes `names` of section `PROVISION`.
+    pub fn drop_provision(&mut self, names: &[&str]) {
+        if let Some(section) = self.sections.get_mut("PROVISION") {
+            section.retain(|name, _| !names.contains(&name.as_str()));
+        }
+    }
+
+    /// The host as a user knows it.
+    pub fn called(&self) -> String {
+        match (self.id, self.name.as_str()) {
+            (Some(id), "") => format!("host {id}"),
+            (Some(id), name) => format!("host {id} ({name})"),
+            (None, "") => "a host without name".to_owned(),
+            (None, name) => format!("host {name}"),
+        }
+    }
+}
+
+/// libxml2's XPath, by which the stock driver reads, takes the first of several.
+fn keep_first(section: &mut Section, name: &str, value: &str) {
+    section
+        .entry(name.to_owned())
+        .or_insert_with(|| Secret::new(value));
+}
+
+/// The environment of the process, as a value that is handed down.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// A variable that is set and not blank.
+    ///
+    /// # Errors
+    /// It is not UTF-8.
+    pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        let Some(value) = self.0.get(std::ffi::OsStr::new(name)) else {
+            return Ok(None);
+        };
+        let value = value.to_str().with_context(|| {
+            format!("the environment variable {name} is not UTF-8: set it anew")
+        })?;
+        Ok(Some(value).filter(|value| !value.trim().is_empty()))
+    }
+}
+
+impl FromIterator<(OsString, OsString)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Where settings are read: each is a `PROVISION` attribute of the host, with the environment variable of
+/// the same name as its default.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// The host, if there is one.
+    pub host: Option<&'a Host>,
+    /// The environment.
+    pub environment: &'a Environment,
+}
+
+impl<'a> Settings<'a> {
+    /// A setting that is not blank, without the blanks around it.
+    ///
+    /// # Errors
+    /// The environment variable is not UTF-8.
+    pub fn get(&self, name: &str) -> Result<Option<&'a str>> {
+        let own = self
+            .host
+            .and_then(|host| host.provision(name))
+            .map(str::trim)
+            .filter(|value| !value.is_empty());
+        match own {
+            Some(value) => Ok(Some(value)),
+            None => Ok(self.environment.get(name)?.map(str::trim)),
+        }
+    }
+}
+
+/// Whose machine it is: a host of one OpenNebula, by tags that no other host anywhere has.
+///
+/// Host ids repeat across installations, so `ONE_HOST_ID` alone, as the stock driver sets it, is no
+/// identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    identity: String,
+    host_id: Option<HostId>,
+    lasting: bool,
+}
+
+impl Owner {
+    /// The tag of every machine that OpenNebula ordered, by the stock driver too.
+    pub const COMMON_TAG: &str = "OpenNebula";
+
+    /// The owner that `host` is.
+    pub fn of(host: &Host) -> Self {
+        let provision_id = host.provision("PROVISION_ID").map(str::trim);
+        let (identity, lasting) = match (provision_id, host.id) {
+            (Some(provision), Some(id)) if !provision.is_empty() => (
+                format!("ONE_PROVISION_HOST={}:{id}", encode(provision)),
+                true,
+            ),
+            _ if is_random(&host.name) => (format!("ONE_HOST_NAME={}", host.name), true),
+            // Nothing here is unique. A name of this run's own still finds an order whose answer was lost.
+            _ => {
+                let noise = || RandomState::new().hash_one(0);
+                (format!("ONE_ORDER={:016x}{:016x}", noise(), noise()), false)
+            }
+        };
+        Self {
+            identity,
+            host_id: host.id,
+            lasting,
+        }
+    }
+
+    /// The one tag by which the owner's machines are found.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Whether a later run for the same host will be the same owner.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
+    /// All tags that an order carries: the stock driver's two, and the identity.
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags = vec![Self::COMMON_TAG.to_owned()];
+        tags.extend(self.host_id.map(|id| format!("ONE_HOST_ID={id}")));
+        tags.push(self.identity.clone());
+        tags
+    }
+}
+
+/// Whether `name` is one of those that oneprovision draws: `provision-` and 48 hexadecimal digits.
+fn is_random(name: &str) -> bool {
+    name.strip_prefix("provision-")
+        .is_some_and(|rest| rest.len() >= 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// `text` in the letters that every provider takes in a tag.
+fn encode(text: &str) -> String {
+    let mut tag = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            tag.push(byte.into());
+        } else {
+            tag.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    tag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATE: &str = include_str!("../../tests/fixtures/opennebula-5.12/deployment-create.xml");
+
+    fn host(inner: &str) -> Result<Host> {
+        Ok(Host::parse(&format!("<HOST>{inner}</HOST>"))?.0)
+    }
+
+    #[test]
+    fn the_recorded_file_is_read() -> Result<()> {
+        let (host, warnings) = Host::parse(CREATE)?;
+        assert!(warnings.is_empty());
+        assert_eq!(host.id, Some(HostId(1002)));
+        assert_eq!(host.pm_mad(), Some("packet"));
+        assert_eq!(host.provision("PLAN"), Some("baremetal_0"));
+        assert_eq!(host.provision("HOSTNAME"), Some("centos-host"));
+        assert_eq!(host.ssh_keys(), ["ssh-rsa AAAAB3Nza test@one"]);
+        assert_eq!(host.deploy_id(), None);
+        Ok(())
+    }
+
+    #[test]
+    fn debug_shows_no_attribute() -> Result<()> {
+        let text = format!("{:?}", Host::parse(CREATE)?.0);
+        assert!(!text.contains("iG32m8cZ"), "{text}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_monitored_hostname_is_not_the_ordered_one() -> Result<()> {
+        let host = host("<TEMPLATE><HOSTNAME>seen</HOSTNAME></TEMPLATE>")?;
+        assert_eq!(host.provision("HOSTNAME"), None);
+        Ok(())
+    }
+
+    #[test]
+    fn the_documented_wrong_end_is_read_with_a_warning() -> Result<()> {
+        let (host, warnings) = Host::parse(
+            "<HOST><TEMPLATE><PROVISION><PACKET_PROJECT>p</PROJECT><PLAN>x</PLAN></PROVISION></TEMPLATE></HOST>",
+        )?;
+        assert_eq!(host.provision("PACKET_PROJECT"), Some("p"));
+        assert_eq!(host.provision("PLAN"), Some("x"));
+        assert_eq!(warnings.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn host_ids_are_what_oned_has() {
+        assert_eq!(HostId::parse("0"), Some(HostId(0)));
+        for text in ["", "-1", "+1", "1 ", "4294967296", "2147483648", "abc"] {
+            assert_eq!(HostId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn owners_are_unique_to_the_installation() -> Result<()> {
+        let provision =
+            "<TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE>";
+        let owner = Owner::of(&host(&format!("<ID>7</ID>{provision}"))?);
+        assert_eq!(
+            owner.tags(),
+            ["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=7a15:7"]
+        );
+        let name = format!("provision-{}", "0a".repeat(24));
+        let owner = Owner::of(&host(&format!("<ID>7</ID><NAME>{name}</NAME>"))?);
+        assert_eq!(owner.identity(), format!("ONE_HOST_NAME={name}"));
+        let plain = host("<ID>7</ID><NAME>node7</NAME>")?;
+        assert_ne!(Owner::of(&plain), Owner::of(&plain));
+        assert!(!Owner::of(&plain).is_lasting());
+        Ok(())
+    }
+}

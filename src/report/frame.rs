@@ -1,0 +1,254 @@
+//! The only code that prints: the answer on stdout, and on stderr the error frame, warnings and the log.
+//!
+//! oneprovision stores the stdout of `deploy` whole as the host's `DEPLOY_ID` and reads that of `poll` as
+//! its values, so not a byte may go there by accident. Of stderr it shows its user the first line of the
+//! first error frame, and writes the rest to its debug log.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::opennebula::host::Environment;
+
+/// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
+/// (`share/scripts/ruby` and `scripts_common.sh`).
+const FRAME_OPEN: &str = "ERROR MESSAGE --8<------";
+/// Marks, alone on its line, where the error frame ends.
+const FRAME_CLOSE: &str = "ERROR MESSAGE ------>8--";
+
+/// How much is logged on stderr, from the setting `PM_LOG`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Warnings and errors only.
+    #[default]
+    Quiet,
+    /// Each decision of the engine.
+    Info,
+    /// Each request too.
+    Debug,
+}
+
+/// Whether the last line of the terminal is one that renews itself. The process has one stderr, so this is not
+/// a matter of a single report.
+static IS_RENEWED: AtomicBool = AtomicBool::new(false);
+/// The terminal's control sequence (ECMA-48) for an empty line: to its begin, and erase it.
+const ERASE: &str = "\r\x1b[K";
+
+/// Prints, and nothing else does.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    level: Level,
+    start: Instant,
+    has_stdout: bool,
+    is_watched: bool,
+    is_coloured: bool,
+}
+
+impl Report {
+    /// A report that logs up to `level`.
+    pub fn new(level: Level) -> Self {
+        Self {
+            level,
+            start: Instant::now(),
+            has_stdout: true,
+            is_watched: false,
+            is_coloured: false,
+        }
+    }
+
+    /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and with
+    /// colours unless `NO_COLOR` is set (<https://no-color.org>).
+    ///
+    /// # Errors
+    /// One of the variables is not UTF-8.
+    pub fn for_person(mut self, environment: &Environment) -> anyhow::Result<Self> {
+        let is_dumb = environment.get("TERM")? == Some("dumb");
+        let is_plain = environment.get("NO_COLOR")?.is_some();
+        self.is_watched = !is_dumb && io::stderr().is_terminal();
+        self.is_coloured = !is_dumb && !is_plain && io::stdout().is_terminal();
+        Ok(self)
+    }
+
+    /// The same, where it is known whether the caller left stdout open.
+    pub fn with_stdout(mut self, is_open: bool) -> Self {
+        self.has_stdout = is_open;
+        self
+    }
+
+    /// Whether an answer can reach anybody.
+    pub fn has_stdout(&self) -> bool {
+        self.has_stdout
+    }
+
+    /// When the action began.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// Whether somebody looks on while a wait lasts.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// Whether an answer may have colours.
+    pub fn is_coloured(&self) -> bool {
+        self.is_coloured
+    }
+
+    /// Shows `text` as the line that renews itself; [`Self::clear`] takes it away.
+    pub fn renew(&self, text: &str) {
+        if self.is_watched {
+            IS_RENEWED.store(true, Ordering::Relaxed);
+            // Without its automatic margin (DECAWM) the terminal cuts off what does not fit, and a line
+            // never becomes two.
+            let line = format!("{ERASE}\x1b[?7l{}\x1b[?7h", one_line(text));
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    /// Takes away the line that renews itself, if there is one.
+    pub fn clear(&self) {
+        if IS_RENEWED.swap(false, Ordering::Relaxed) {
+            let _ = io::stderr().lock().write_all(ERASE.as_bytes());
+        }
+    }
+
+    /// Tells somebody who looks on what is going on; in the log it is a decision of the engine.
+    pub fn notice(&self, message: impl Display) {
+        if self.is_watched && self.level < Level::Info {
+            self.line(&message.to_string());
+        } else {
+            self.info(message);
+        }
+    }
+
+    /// Writes a text to stdout, as its own line.
+    ///
+    /// # Errors
+    /// Whatever keeps the caller from getting it: a closed pipe, a full disk.
+    pub fn answer(&self, line: &str) -> io::Result<()> {
+        self.print(&format!("{line}\n"))
+    }
+
+    /// Writes the deploy id to stdout. No line feed follows, but on a terminal: the stdout of `deploy` is
+    /// stored whole, and a line feed in it would cut the next command line in two.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn deploy_id(&self, id: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            return self.answer(id);
+        }
+        self.print(id)
+    }
+
+    fn print(&self, text: &str) -> io::Result<()> {
+        self.clear();
+        if !self.has_stdout {
+            return Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "stdout is closed",
+            ));
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Tells of something that did not stop the action but that somebody should mend.
+    pub fn warn(&self, message: impl Display) {
+        self.line(&format!("WARNING: {message}"));
+    }
+
+    /// Logs a decision of the engine.
+    pub fn info(&self, message: impl Display) {
+        self.log(Level::Info, "INFO", &message);
+    }
+
+    /// Logs a request or another step.
+    pub fn debug(&self, message: impl Display) {
+        self.log(Level::Debug, "DEBUG", &message);
+    }
+
+    /// Prints `error` in the frame that oneprovision reads: what is said outermost first, with the name of
+    /// the `action` before it, and its causes below.
+    pub fn failure(&self, action: Option<&str>, error: &anyhow::Error) {
+        let mut frame = format!("{FRAME_OPEN}\n");
+        if let Some(action) = action {
+            frame.push_str(action);
+            frame.push_str(": ");
+        }
+        for cause in error.chain() {
+            frame.push_str(&one_line(&cause.to_string()));
+            frame.push('\n');
+        }
+        frame.push_str(FRAME_CLOSE);
+        frame.push('\n');
+        self.raw(&frame);
+    }
+
+    fn log(&self, level: Level, label: &str, message: &dyn Display) {
+        if self.level >= level {
+            let elapsed = self.start.elapsed().as_secs_f64();
+            self.line(&format!("{label} {elapsed:8.3} s {message}"));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.raw(&format!("{}\n", one_line(text)));
+    }
+
+    /// One write, so that the lines of actions that share a stderr do not mix. An error is dropped: there
+    /// is nowhere left to tell it.
+    fn raw(&self, text: &str) {
+        self.clear();
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// The longest line, in characters: long enough for a path and two reasons, and short enough to be read.
+const LINE: usize = 8192;
+
+/// `text` as one line that can neither colour a terminal nor forge a frame.
+///
+/// Control characters become blanks. So do the invisible characters, some of which change the direction of a
+/// text.
+pub fn one_line(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_unprintable(c));
+    let (text, cut) = match text.char_indices().nth(LINE) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    };
+    if text.is_empty() {
+        return "(no message)".to_owned();
+    }
+    let line: String = text
+        .chars()
+        .map(|c| if is_unprintable(c) { ' ' } else { c })
+        .collect();
+    line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -") + cut
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_cannot_leave_its_line() {
+        assert_eq!(one_line("a\nb\r\u{1b}[31mc"), "a b  [31mc");
+        assert_eq!(one_line("\n"), "(no message)");
+    }
+
+    #[test]
+    fn a_message_cannot_forge_a_frame() {
+        assert!(!one_line(FRAME_OPEN).contains(FRAME_OPEN));
+        assert!(!one_line(FRAME_CLOSE).contains(FRAME_CLOSE));
+    }
+}

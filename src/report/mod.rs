@@ -1,0 +1,7 @@
+//! What people and oneprovision read: the answer, the error frame, the progress line, findings and tables.
+
+pub mod finding;
+pub mod frame;
+pub mod progress;
+pub mod secret;
+pub mod table;

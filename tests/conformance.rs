@@ -173,7 +173,12 @@ fn power_goes_off_and_on_and_asking_twice_is_no_fault_of_the_network() {
             until_state(&*backend, id, state);
             // A provider may accept it again or refuse it with a reason; either way it has answered.
             if let Err(error) = backend.power(id, power, soon()) {
-                assert_eq!(error.kind, Kind::Refused, "{}: {error}", candidate.row.name);
+                assert_eq!(
+                    error.kind,
+                    Kind::Rejected,
+                    "{}: {error}",
+                    candidate.row.name
+                );
             }
             until_state(&*backend, id, state);
         }
@@ -197,7 +202,7 @@ fn what_is_gone_is_gone_and_deleting_it_again_is_a_success() {
             let error = backend.power(id, power, soon()).unwrap_err();
             // A provider that still shows it refuses for its state; then the engine looks, and sees.
             assert!(
-                matches!(error.kind, Kind::Missing | Kind::Refused),
+                matches!(error.kind, Kind::NotFound | Kind::Rejected),
                 "{}: {error}",
                 candidate.row.name
             );

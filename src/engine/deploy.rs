@@ -175,7 +175,7 @@ impl Lifecycle {
         by: Instant,
     ) -> Result<Option<Machine>, Trouble> {
         let machine = match self.ask(by, || self.backend.get(id, by)) {
-            Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => None,
+            Err(Trouble::Api(error)) if error.kind == Kind::PermissionDenied => None,
             machine => machine?,
         };
         Ok(machine.filter(|machine| {
@@ -217,7 +217,7 @@ impl Lifecycle {
                 Err(error) => error,
             };
             match error.kind {
-                Kind::Lost => {
+                Kind::Ambiguous => {
                     stake.lost_order = true;
                     self.report.info(format_args!(
                         "the answer to the order is lost ({error}): looking for it"
@@ -234,7 +234,7 @@ impl Lifecycle {
                     self.report.info("nothing was ordered: ordering again");
                 }
                 // Nothing was ordered, and it may work later.
-                Kind::Unsent | Kind::Throttled => {
+                Kind::NotSent | Kind::RateLimited => {
                     let Some(pause) = backoff.after(&error) else {
                         return Err(self.not_ordered(job, stake, error));
                     };

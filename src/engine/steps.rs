@@ -75,8 +75,8 @@ impl Lifecycle {
                 Err(error) => error,
             };
             match error.kind {
-                Kind::Missing => return Err(Trouble::Vanished("is gone".into())),
-                Kind::Refused | Kind::Busy => {
+                Kind::NotFound => return Err(Trouble::Vanished("is gone".into())),
+                Kind::Rejected | Kind::Conflict => {
                     let machine = self
                         .ask(by, || self.backend.get(id, by))?
                         .ok_or(Trouble::Vanished("is gone".into()))?;
@@ -100,13 +100,13 @@ impl Lifecycle {
                         {
                             was_refused = true;
                         }
-                        _ if error.kind == Kind::Busy => {}
+                        _ if error.kind == Kind::Conflict => {}
                         _ => return Err(error.into()),
                     }
                     self.pause_within(backoff.pause(), by, &error)?;
                 }
                 _ => {
-                    doubtful |= error.kind == Kind::Lost;
+                    doubtful |= error.kind == Kind::Ambiguous;
                     let Some(pause) = backoff.after(&error) else {
                         return Err(error.into());
                     };
@@ -126,7 +126,7 @@ impl Lifecycle {
                 Err(error) => error,
             };
             let pause = match error.kind {
-                Kind::Refused | Kind::Busy => {
+                Kind::Rejected | Kind::Conflict => {
                     // Refused for its state, or for good: the machine tells.
                     let Some(machine) = self.ask(by, || self.backend.get(id, by))? else {
                         return Ok(());
@@ -134,11 +134,11 @@ impl Lifecycle {
                     match machine.state {
                         State::Deleting => return Ok(()),
                         State::Starting | State::Stopping if !machine.locked => backoff.pause(),
-                        _ if error.kind == Kind::Busy => backoff.pause(),
+                        _ if error.kind == Kind::Conflict => backoff.pause(),
                         _ => return Err(error.into()),
                     }
                 }
-                Kind::Forbidden if self.is_taken_back(id, by)? => return Ok(()),
+                Kind::PermissionDenied if self.is_taken_back(id, by)? => return Ok(()),
                 _ => match backoff.after(&error) {
                     Some(pause) => pause,
                     None => return Err(error.into()),
@@ -156,7 +156,7 @@ impl Lifecycle {
     fn is_taken_back(&self, id: &MachineId, by: Instant) -> Result<bool, Trouble> {
         match self.ask(by, || self.backend.get(id, by)) {
             Ok(None) => return Ok(true),
-            Err(Trouble::Api(error)) if error.kind == Kind::Forbidden => {}
+            Err(Trouble::Api(error)) if error.kind == Kind::PermissionDenied => {}
             Ok(Some(_)) | Err(_) => return Ok(false),
         }
         let ours = self.ask(by, || self.backend.find(Owner::COMMON_TAG, by));
@@ -203,7 +203,7 @@ impl Lifecycle {
             asked_pause = Duration::ZERO;
             let seen = self.backend.get(id, by);
             strain = match &seen {
-                Err(error) if error.kind == Kind::Throttled => strain + 1,
+                Err(error) if error.kind == Kind::RateLimited => strain + 1,
                 _ => strain.saturating_sub(1),
             };
             match seen {
@@ -234,10 +234,10 @@ impl Lifecycle {
                     }
                 }
                 // A machine that failed is moved to the provider's own project.
-                Err(error) if error.kind == Kind::Forbidden && goal == Goal::Gone => {
+                Err(error) if error.kind == Kind::PermissionDenied && goal == Goal::Gone => {
                     return Ok(None);
                 }
-                Err(error) if error.kind == Kind::Forbidden && is_known => {
+                Err(error) if error.kind == Kind::PermissionDenied && is_known => {
                     return Err(Trouble::Vanished("was taken back by the provider".into()));
                 }
                 Err(error) if advice(error.kind) == Advice::Never => return Err(error.into()),

@@ -28,13 +28,13 @@ pub enum Advice {
 /// The retry table. It holds for requests that may be repeated; an order is not one of them.
 pub fn advice(kind: Kind) -> Advice {
     match kind {
-        Kind::Unsent | Kind::Lost => Advice::Again,
-        Kind::Throttled | Kind::Busy => Advice::Later,
-        Kind::Unauthorized
-        | Kind::Forbidden
-        | Kind::Missing
-        | Kind::Refused
-        | Kind::Locked
+        Kind::NotSent | Kind::Ambiguous => Advice::Again,
+        Kind::RateLimited | Kind::Conflict => Advice::Later,
+        Kind::Unauthenticated
+        | Kind::PermissionDenied
+        | Kind::NotFound
+        | Kind::Rejected
+        | Kind::Protected
         | Kind::Redirected
         | Kind::Untrusted => Advice::Never,
     }

@@ -30,23 +30,23 @@ const REASON_LENGTH: usize = 300;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// No connection: the request cannot have been carried out.
-    Unsent,
+    NotSent,
     /// No usable answer (time-out, reset, 5xx, unreadable): the request may have been carried out.
-    Lost,
+    Ambiguous,
     /// Asked too often (429); it was not carried out.
-    Throttled,
+    RateLimited,
     /// The credentials are wrong (401).
-    Unauthorized,
+    Unauthenticated,
     /// The thing is not ours (403).
-    Forbidden,
+    PermissionDenied,
     /// There is no such thing (404, 410).
-    Missing,
+    NotFound,
     /// Refused with a reason (other 4xx).
-    Refused,
+    Rejected,
     /// Refused for now; it passes with time.
-    Busy,
+    Conflict,
     /// Refused as somebody protected it.
-    Locked,
+    Protected,
     /// Points elsewhere (3xx); never followed, for the token would go with it.
     Redirected,
     /// The other side's certificate cannot be trusted.
@@ -59,13 +59,13 @@ impl Kind {
     fn of_status(status: u16) -> Self {
         match status {
             300..=399 => Self::Redirected,
-            401 => Self::Unauthorized,
-            403 => Self::Forbidden,
-            404 | 410 => Self::Missing,
-            429 => Self::Throttled,
-            408 => Self::Lost,
-            400..=499 => Self::Refused,
-            _ => Self::Lost,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 | 410 => Self::NotFound,
+            429 => Self::RateLimited,
+            408 => Self::Ambiguous,
+            400..=499 => Self::Rejected,
+            _ => Self::Ambiguous,
         }
     }
 }
@@ -319,7 +319,7 @@ impl Http {
     /// An error for an answer that came with a good status but made no sense.
     pub fn unreadable(&self, method: Method, path: &str, answer: &Answer, why: &str) -> ApiError {
         ApiError {
-            kind: Kind::Lost,
+            kind: Kind::Ambiguous,
             call: format!("{} {path}", method.name()),
             status: Some(answer.status),
             reasons: vec![self.tellable(&format!("the answer cannot be read: {why}"))],
@@ -430,7 +430,7 @@ impl Http {
 
     fn fault(&self, request: &Request<'_>, error: &ureq::Error) -> Box<Failure> {
         let (kind, mut reason) = sort(error);
-        if let (Kind::Unsent, Some(variable)) = (kind, self.proxy) {
+        if let (Kind::NotSent, Some(variable)) = (kind, self.proxy) {
             reason.push_str(&format!(", through the proxy that {variable} names"));
         }
         Box::new(Failure {
@@ -454,39 +454,39 @@ fn sort(error: &ureq::Error) -> (Kind, String) {
     }
     match error {
         ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            (Kind::Unsent, "no connection in time".into())
+            (Kind::NotSent, "no connection in time".into())
         }
-        ureq::Error::Timeout(_) => (Kind::Lost, "no answer in time".into()),
-        ureq::Error::HostNotFound => (Kind::Unsent, "the host name is not known".into()),
-        ureq::Error::ConnectionFailed => (Kind::Unsent, "no connection".into()),
+        ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
+        ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
+        ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
         ureq::Error::ConnectProxyFailed(why) => {
-            (Kind::Unsent, format!("the proxy does not connect: {why}"))
+            (Kind::NotSent, format!("the proxy does not connect: {why}"))
         }
-        ureq::Error::BadUri(why) => (Kind::Refused, format!("the address is malformed: {why}")),
-        ureq::Error::Http(why) => (Kind::Refused, format!("the request is malformed: {why}")),
+        ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
+        ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
         ureq::Error::BodyExceedsLimit(limit) => (
-            Kind::Lost,
+            Kind::Ambiguous,
             format!("the answer is larger than {limit} bytes"),
         ),
         ureq::Error::Io(io) => match io.kind() {
-            ErrorKind::ConnectionRefused => (Kind::Unsent, "the connection was refused".into()),
+            ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
             ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
-            | ErrorKind::AddrNotAvailable => (Kind::Unsent, io.to_string()),
+            | ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof => (
-                Kind::Lost,
+                Kind::Ambiguous,
                 "the connection was closed before the answer was complete".into(),
             ),
             // The standard library has no kind of its own for a name that does not resolve.
             _ if io.to_string().starts_with("failed to lookup address") => {
-                (Kind::Unsent, "the host name is not known".into())
+                (Kind::NotSent, "the host name is not known".into())
             }
-            _ => (Kind::Lost, io.to_string()),
+            _ => (Kind::Ambiguous, io.to_string()),
         },
-        other => (Kind::Lost, other.to_string()),
+        other => (Kind::Ambiguous, other.to_string()),
     }
 }
 

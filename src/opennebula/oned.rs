@@ -226,7 +226,7 @@ impl Oned {
             self.interrupt.check().map_err(interrupted)?;
             // A oned that refuses connections does not run: waiting for it helps nobody.
             let pause = match error.kind {
-                Kind::Unsent => None,
+                Kind::NotSent => None,
                 _ => backoff.after(&error),
             };
             match pause {
@@ -282,7 +282,7 @@ impl Oned {
         let reasons = error.reasons.join("; ");
         let endpoint = &self.endpoint;
         match error.kind {
-            Kind::Unsent => anyhow!(
+            Kind::NotSent => anyhow!(
                 "oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address"
             ),
             Kind::Untrusted => anyhow!(

@@ -127,7 +127,7 @@ impl Backend for Dummy {
     fn power(&self, id: &MachineId, power: Power, _: Instant) -> Result<(), ApiError> {
         let Some(machine) = self.machine(id) else {
             return Err(ApiError {
-                kind: Kind::Missing,
+                kind: Kind::NotFound,
                 call: power.to_string(),
                 status: None,
                 reasons: vec![format!("machine {id} was deleted")],

@@ -654,50 +654,52 @@ fn meaning(code: &str, message: &str, has_session: bool, by_status: Kind) -> (Ki
         | "RequestThrottledException"
         | "EC2ThrottledException"
         | "BandwidthLimitExceeded"
-        | "SlowDown" => Kind::Throttled,
-        "InvalidInstanceID.NotFound" => Kind::Missing,
+        | "SlowDown" => Kind::RateLimited,
+        "InvalidInstanceID.NotFound" => Kind::NotFound,
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken" => {
-            return (Kind::Unauthorized, SESSION);
+            return (Kind::Unauthenticated, SESSION);
         }
         // EC2 says so of an expired session as well as of a clock that is slow.
         "RequestExpired" if has_session => {
             return (
-                Kind::Unauthorized,
+                Kind::Unauthenticated,
                 "EC2_SESSION_TOKEN has expired, or the clock of this machine is wrong: get new keys from STS, or set it",
             );
         }
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => {
-            return (Kind::Unauthorized, CLOCK);
+            return (Kind::Unauthenticated, CLOCK);
         }
         // "Signature expired: … is now earlier than …", "Signature not yet current: …".
         "SignatureDoesNotMatch" | "InvalidSignatureException"
             if message.starts_with("Signature ") =>
         {
-            return (Kind::Unauthorized, CLOCK);
+            return (Kind::Unauthenticated, CLOCK);
         }
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            return (Kind::Unauthorized, "check EC2_SECRET");
+            return (Kind::Unauthenticated, "check EC2_SECRET");
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            return (Kind::Unauthorized, "check EC2_ACCESS and REGION_NAME");
+            return (Kind::Unauthenticated, "check EC2_ACCESS and REGION_NAME");
         }
         // "Not authorized for images: [ami-…]" is about what is ordered.
-        "AuthFailure" if message.starts_with("Not authorized for") => Kind::Refused,
+        "AuthFailure" if message.starts_with("Not authorized for") => Kind::Rejected,
         "AuthFailure" | "MissingAuthenticationToken" | "IncompleteSignature" => {
             return (
-                Kind::Unauthorized,
+                Kind::Unauthenticated,
                 "check EC2_ACCESS and EC2_SECRET, and the clock of this machine",
             );
         }
         "OptInRequired" | "Blocked" | "NotSignedUp" => {
-            return (Kind::Unauthorized, "see the account at AWS");
+            return (Kind::Unauthenticated, "see the account at AWS");
         }
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Kind::Forbidden,
-        "OperationNotPermitted" => Kind::Locked,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            Kind::PermissionDenied
+        }
+        "OperationNotPermitted" => Kind::Protected,
         // These are sent as 500 and 503, but they are no fault: AWS has none to give.
-        _ if code.starts_with("Insufficient") => Kind::Refused,
+        _ if code.starts_with("Insufficient") => Kind::Rejected,
         // Whether it passes, the engine sees by the machine's state.
-        "IncorrectState" | "IncorrectInstanceState" => Kind::Refused,
+        "IncorrectState" | "IncorrectInstanceState" => Kind::Rejected,
         _ => by_status,
     };
     (kind, "")
@@ -779,7 +781,7 @@ impl Ec2 {
         read: impl FnOnce(Machine, &Element) -> T,
     ) -> Result<Option<T>, ApiError> {
         let answer = match self.act("DescribeInstances", id, by) {
-            Err(error) if error.kind == Kind::Missing => return self.missing(id, error, None),
+            Err(error) if error.kind == Kind::NotFound => return self.missing(id, error, None),
             answer => answer?,
         };
         let found = instances(&answer).into_iter().next();
@@ -791,7 +793,7 @@ impl Ec2 {
             }
             Some((machine, _)) => Err(self.wrong(
                 "DescribeInstances",
-                Kind::Lost,
+                Kind::Ambiguous,
                 format!("the answer is about another machine, {}", machine.id),
                 "check EC2_API_URL",
             )),
@@ -816,8 +818,8 @@ impl Ec2 {
         let mut remedy = "";
         // EC2 says by a code that there is no such instance. A mere 404 is of whatever stands in its place, and
         // no proof that a machine is gone.
-        if error.kind == Kind::Missing {
-            error.kind = Kind::Refused;
+        if error.kind == Kind::NotFound {
+            error.kind = Kind::Rejected;
             remedy = "check EC2_API_URL";
         }
         if let Some((code, message)) = error_of(&body) {
@@ -826,14 +828,14 @@ impl Ec2 {
         }
         error.remedy = match error.kind {
             _ if !remedy.is_empty() => remedy,
-            Kind::Unsent => "check REGION_NAME, EC2_API_URL and the network",
-            Kind::Lost | Kind::Throttled | Kind::Busy => "try again later",
-            Kind::Unauthorized => "check EC2_ACCESS and EC2_SECRET",
-            Kind::Forbidden => "let the policy of EC2_ACCESS allow the action",
-            Kind::Missing => "check REGION_NAME and EC2_API_URL",
-            Kind::Refused if is_order => "change the section provision of the host's template",
-            Kind::Refused => "see the state of the instance at AWS",
-            Kind::Locked => "take its termination or stop protection off at AWS first",
+            Kind::NotSent => "check REGION_NAME, EC2_API_URL and the network",
+            Kind::Ambiguous | Kind::RateLimited | Kind::Conflict => "try again later",
+            Kind::Unauthenticated => "check EC2_ACCESS and EC2_SECRET",
+            Kind::PermissionDenied => "let the policy of EC2_ACCESS allow the action",
+            Kind::NotFound => "check REGION_NAME and EC2_API_URL",
+            Kind::Rejected if is_order => "change the section provision of the host's template",
+            Kind::Rejected => "see the state of the instance at AWS",
+            Kind::Protected => "take its termination or stop protection off at AWS first",
             Kind::Redirected => "set EC2_API_URL to the address of the API itself",
             Kind::Untrusted => {
                 "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
@@ -846,7 +848,7 @@ impl Ec2 {
     fn missing<T>(&self, id: &MachineId, mut error: ApiError, gone: T) -> Result<T, ApiError> {
         match self.memory().expected.get(id) {
             Some(until) if Instant::now() < *until => {
-                error.kind = Kind::Busy;
+                error.kind = Kind::Conflict;
                 error.remedy = "it was just ordered, and may appear yet";
                 Err(error)
             }
@@ -938,7 +940,7 @@ impl Backend for Ec2 {
         let Some((mut machine, _)) = instances(&answer).into_iter().next() else {
             return Err(self.wrong(
                 "RunInstances",
-                Kind::Lost,
+                Kind::Ambiguous,
                 "the answer names no instance".to_owned(),
                 "try again later",
             ));
@@ -949,7 +951,7 @@ impl Backend for Ec2 {
         if machine.tags.iter().any(is_anothers) {
             return Err(self.wrong(
                 "RunInstances",
-                Kind::Refused,
+                Kind::Rejected,
                 format!(
                     "EC2 answers with {}, the machine of another host",
                     machine.id
@@ -964,7 +966,7 @@ impl Backend for Ec2 {
                 machine.id
             );
             memory.spent.push(machine.id);
-            let mut error = self.wrong("RunInstances", Kind::Throttled, reason, "try again");
+            let mut error = self.wrong("RunInstances", Kind::RateLimited, reason, "try again");
             error.retry_after = Some(Duration::ZERO);
             return Err(error);
         }
@@ -998,7 +1000,7 @@ impl Backend for Ec2 {
 
     fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError> {
         match self.act("TerminateInstances", id, by) {
-            Err(error) if error.kind == Kind::Missing => self.missing(id, error, ()),
+            Err(error) if error.kind == Kind::NotFound => self.missing(id, error, ()),
             result => result.map(|_| ()),
         }
     }
@@ -1126,8 +1128,8 @@ impl Backend for Ec2 {
             ];
         }
         let about = match error.kind {
-            Kind::Unauthorized => "credentials",
-            Kind::Unsent | Kind::Lost | Kind::Redirected | Kind::Untrusted => "EC2",
+            Kind::Unauthenticated => "credentials",
+            Kind::NotSent | Kind::Ambiguous | Kind::Redirected | Kind::Untrusted => "EC2",
             _ => ABOUT,
         };
         vec![Finding::bad(about, reasons, error.remedy)]
@@ -1146,7 +1148,7 @@ impl Backend for Ec2 {
 fn is_denied(error: &ApiError) -> bool {
     matches!(
         error.kind,
-        Kind::Forbidden | Kind::Unauthorized | Kind::Missing | Kind::Refused
+        Kind::PermissionDenied | Kind::Unauthenticated | Kind::NotFound | Kind::Rejected
     )
 }
 
@@ -1279,12 +1281,18 @@ mod tests {
     fn what_aws_has_not_to_give_is_a_refusal_whatever_its_status() {
         let kind = |code, by_status| meaning(code, "", false, by_status).0;
         assert_eq!(
-            kind("InsufficientInstanceCapacity", Kind::Lost),
-            Kind::Refused
+            kind("InsufficientInstanceCapacity", Kind::Ambiguous),
+            Kind::Rejected
         );
-        assert_eq!(kind("RequestLimitExceeded", Kind::Lost), Kind::Throttled);
-        assert_eq!(kind("InternalError", Kind::Lost), Kind::Lost);
-        assert_eq!(kind("InvalidParameterValue", Kind::Refused), Kind::Refused);
+        assert_eq!(
+            kind("RequestLimitExceeded", Kind::Ambiguous),
+            Kind::RateLimited
+        );
+        assert_eq!(kind("InternalError", Kind::Ambiguous), Kind::Ambiguous);
+        assert_eq!(
+            kind("InvalidParameterValue", Kind::Rejected),
+            Kind::Rejected
+        );
     }
 
     #[test]

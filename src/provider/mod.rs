@@ -64,7 +64,7 @@ pub fn row(name: &str) -> Result<&'static Row> {
 ///
 /// A backend MUST NOT sleep, retry or print, and each method MUST send its request at most once (`find`: once
 /// a page). Every request MUST end by the moment `by`. What a method cannot do it says with the
-/// [`Kind`](crate::http::client::Kind) that decisions hang on; it MUST NOT use `Refused` for something that passes
+/// [`Kind`](crate::http::client::Kind) that decisions hang on; it MUST NOT use `Rejected` for something that passes
 /// with time.
 pub trait Backend: Send + Sync {
     /// The machines that carry `tag`, exactly. MUST look at every page.
@@ -73,8 +73,8 @@ pub trait Backend: Send + Sync {
     /// Orders one machine, in exactly one request that carries all tags of its owner, so that no machine
     /// without them can exist.
     ///
-    /// An error of kind `Unsent` or `Throttled`, or any that is an answer, MUST mean that nothing was
-    /// ordered; where that is not certain the kind is `Lost`.
+    /// An error of kind `NotSent` or `RateLimited`, or any that is an answer, MUST mean that nothing was
+    /// ordered; where that is not certain the kind is `Ambiguous`.
     fn create(&self, order: &Order, by: Instant) -> Result<Machine, ApiError>;
 
     /// Looks at a machine. `None`: it is gone.

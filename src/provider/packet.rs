@@ -163,7 +163,7 @@ impl Packet {
         match &self.project {
             Some(project) => Ok(format!("/projects/{project}/devices")),
             None => Err(ApiError {
-                kind: Kind::Refused,
+                kind: Kind::Rejected,
                 call: "nothing was sent".to_owned(),
                 status: None,
                 reasons: vec!["there is no PACKET_PROJECT".to_owned()],
@@ -182,24 +182,24 @@ impl Packet {
             let mut reasons = error.reasons.iter();
             reasons.any(|reason| reason.to_ascii_lowercase().contains(word))
         };
-        if error.kind == Kind::Refused {
+        if error.kind == Kind::Rejected {
             // "Cannot delete a device while it is provisioning" passes with time, "Cannot delete a locked
             // item." does not.
             if says("while") && says("provisioning") {
-                error.kind = Kind::Busy;
+                error.kind = Kind::Conflict;
             } else if says("locked") {
-                error.kind = Kind::Locked;
+                error.kind = Kind::Protected;
             }
         }
         error.remedy = match error.kind {
-            Kind::Unsent => "check PACKET_API_URL and the network",
-            Kind::Lost | Kind::Throttled | Kind::Busy => "try again later",
-            Kind::Unauthorized => "check PACKET_TOKEN",
-            Kind::Forbidden => "check that PACKET_TOKEN may use PACKET_PROJECT",
-            Kind::Missing => "check PACKET_PROJECT and PACKET_API_URL",
-            Kind::Refused if is_order => "change the section provision of the host's template",
-            Kind::Refused => "see the state of the machine at the provider",
-            Kind::Locked => "unlock it at the provider first",
+            Kind::NotSent => "check PACKET_API_URL and the network",
+            Kind::Ambiguous | Kind::RateLimited | Kind::Conflict => "try again later",
+            Kind::Unauthenticated => "check PACKET_TOKEN",
+            Kind::PermissionDenied => "check that PACKET_TOKEN may use PACKET_PROJECT",
+            Kind::NotFound => "check PACKET_PROJECT and PACKET_API_URL",
+            Kind::Rejected if is_order => "change the section provision of the host's template",
+            Kind::Rejected => "see the state of the machine at the provider",
+            Kind::Protected => "unlock it at the provider first",
             Kind::Redirected => "set PACKET_API_URL to the address of the API itself",
             Kind::Untrusted => {
                 "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
@@ -226,7 +226,7 @@ impl Backend for Packet {
             }
         }
         Err(ApiError {
-            kind: Kind::Lost,
+            kind: Kind::Ambiguous,
             call: format!("GET {devices}"),
             status: None,
             reasons: vec![format!("the listing has no end after {PAGES} pages")],
@@ -249,7 +249,7 @@ impl Backend for Packet {
     fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError> {
         let path = format!("/devices/{id}");
         let machine = match self.read(Method::Get, &path, None, by, read_machine) {
-            Err(error) if error.kind == Kind::Missing => return Ok(None),
+            Err(error) if error.kind == Kind::NotFound => return Ok(None),
             machine => machine?,
         };
         if machine.state_name == "deleted" {
@@ -257,7 +257,7 @@ impl Backend for Packet {
         }
         if machine.id != *id {
             return Err(ApiError {
-                kind: Kind::Lost,
+                kind: Kind::Ambiguous,
                 call: format!("GET {path}"),
                 status: None,
                 reasons: vec![format!(
@@ -289,7 +289,7 @@ impl Backend for Packet {
 
     fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError> {
         match self.send(Method::Delete, &format!("/devices/{id}"), None, by) {
-            Err(error) if error.kind == Kind::Missing => Ok(()),
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
             result => result.map(|_| ()),
         }
     }

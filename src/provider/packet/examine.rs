@@ -174,12 +174,12 @@ impl Packet {
         };
         let reasons = error.reasons.join("; ");
         match error.kind {
-            Kind::Unauthorized => {
+            Kind::Unauthenticated => {
                 findings.push(Finding::bad("token", reasons, error.remedy));
                 None
             }
-            Kind::Forbidden | Kind::Missing => {
-                let remedy = if error.kind == Kind::Missing {
+            Kind::PermissionDenied | Kind::NotFound => {
+                let remedy = if error.kind == Kind::NotFound {
                     "set PACKET_PROJECT to the UUID of a project that exists"
                 } else {
                     error.remedy

@@ -1,4 +1,5 @@
-//! The forms that others write in: XML, and points in time.
+//! The forms that others write in: XML, JSON, and points in time.
 
 pub mod time;
+pub mod tree;
 pub mod xml;

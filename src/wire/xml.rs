@@ -1,7 +1,7 @@
-//! A bounded walk through an XML text: its leaves, each with the path that leads to it.
+//! A bounded walk through an XML text: the one loop by which all XML is read.
 //!
-//! OpenNebula's XML is shallow and carries all it says in leaves, so a callback for each leaf is all that is
-//! needed, and memory stays flat however large the text is. Nothing is fetched and nothing is expanded but
+//! OpenNebula's XML is shallow and carries all it says in leaves, so a callback for each leaf is all that it
+//! needs, and memory stays flat however large the text is. Nothing is fetched and nothing is expanded but
 //! the five entities of XML itself.
 
 use anyhow::{Result, bail};
@@ -41,20 +41,49 @@ pub fn decode(bytes: &[u8]) -> Result<&str> {
 
 /// Calls `visit` with the path and the text of each leaf of `text`.
 ///
+/// # Errors
+/// Those of [`walk`], and those of `visit`.
+pub fn leaves(
+    text: &str,
+    mut visit: impl FnMut(&[String], &str) -> Result<()>,
+) -> Result<Vec<WrongEnd>> {
+    let mut path: Vec<String> = Vec::new();
+    walk(text, |step| {
+        match step {
+            Step::Open(name) => path.push(name.to_owned()),
+            Step::Close(leaf) => {
+                if let Some(value) = leaf {
+                    visit(&path, value)?;
+                }
+                path.pop();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A step of a walk through a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// An element begins: its name, without a prefix.
+    Open(&'a str),
+    /// The element that began last ends; with its text, if no element is in it.
+    Close(Option<&'a str>),
+}
+
+/// Calls `visit` at the begin and at the end of each element of `text`.
+///
 /// The end of a leaf closes it whatever its name, as libxml2 recovers from it: the documentation's example
 /// of a deployment file has such an end, and people copied it. The result names those.
 ///
 /// # Errors
 /// `text` is not well-formed in any other way, is nested too deep, or holds what we do not read: a document
 /// type, an entity of its own.
-pub fn leaves(
-    text: &str,
-    mut visit: impl FnMut(&[String], &str) -> Result<()>,
-) -> Result<Vec<WrongEnd>> {
+pub fn walk(text: &str, mut visit: impl FnMut(Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().check_end_names = false;
     reader.config_mut().expand_empty_elements = true;
-    let mut path: Vec<String> = Vec::new();
+    let mut open: Vec<String> = Vec::new();
     let mut value = String::new();
     let mut is_leaf = false;
     let mut roots = 0;
@@ -66,59 +95,56 @@ pub fn leaves(
         };
         match event {
             Event::Start(start) => {
-                if path.is_empty() {
-                    roots += 1;
-                    if roots > 1 {
-                        bail!("it has more than one root element");
-                    }
+                roots += usize::from(open.is_empty());
+                if roots > 1 {
+                    bail!("it has more than one root element");
                 }
-                if path.len() == DEPTH {
+                if open.len() == DEPTH {
                     bail!("elements are nested more than {DEPTH} deep");
                 }
-                path.push(start.name().as_ref().to_owned());
+                let name = start.local_name();
+                visit(Step::Open(name.as_ref()))?;
+                open.push(name.as_ref().to_owned());
                 value.clear();
                 is_leaf = true;
             }
             Event::End(end) => {
-                let name = end.name();
-                let Some(opened) = path.last() else {
-                    bail!("</{}> closes nothing", shown(name.as_ref()));
-                };
-                if name.as_ref() != opened {
-                    if !is_leaf {
-                        bail!(
-                            "<{}> is closed by </{}>",
-                            shown(opened),
-                            shown(name.as_ref())
-                        );
-                    }
-                    if wrong_ends.len() == WRONG_ENDS {
-                        bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
-                    }
-                    wrong_ends.push(WrongEnd {
-                        opened: shown(opened).to_owned(),
-                        closed: shown(name.as_ref()).to_owned(),
-                    });
+                wrong_ends.extend(wrong_end(end.local_name().as_ref(), open.last(), is_leaf)?);
+                if wrong_ends.len() > WRONG_ENDS {
+                    bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
                 }
-                if is_leaf {
-                    visit(&path, &value)?;
-                }
+                visit(Step::Close(is_leaf.then_some(&value)))?;
                 is_leaf = false;
-                path.pop();
+                open.pop();
             }
-            Event::Text(text) => push(&mut value, &path, &text.xml10_content())?,
-            Event::CData(text) => push(&mut value, &path, &text.xml10_content())?,
-            Event::GeneralRef(entity) => push(&mut value, &path, &resolve(&entity)?)?,
+            Event::Text(text) => push(&mut value, &open, &text.xml10_content())?,
+            Event::CData(text) => push(&mut value, &open, &text.xml10_content())?,
+            Event::GeneralRef(entity) => push(&mut value, &open, &resolve(&entity)?)?,
             Event::DocType(_) => bail!("it has a document type (DOCTYPE), which is not read"),
             Event::Empty(_) | Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
-    match path.last() {
+    match open.last() {
         Some(open) => bail!("<{}> is never closed: the text is cut off", shown(open)),
         None if roots == 0 => bail!("it has no element"),
         None => Ok(wrong_ends),
     }
+}
+
+/// What is wrong with the end `closed` of the element that was `opened` last, where it is a leaf.
+fn wrong_end(closed: &str, opened: Option<&String>, is_leaf: bool) -> Result<Option<WrongEnd>> {
+    let Some(opened) = opened else {
+        bail!("</{}> closes nothing", shown(closed));
+    };
+    if closed == opened {
+        return Ok(None);
+    }
+    let (opened, closed) = (shown(opened).to_owned(), shown(closed).to_owned());
+    if !is_leaf {
+        bail!("<{opened}> is closed by </{closed}>");
+    }
+    Ok(Some(WrongEnd { opened, closed }))
 }
 
 fn push(value: &mut String, path: &[String], text: &str) -> Result<()> {

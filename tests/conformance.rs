@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use pm_packet::http::client::Kind;
+use pm_packet::http::error::Kind;
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::provider::{self, BACKENDS, Backend, Machine, MachineId, Power, Row, State};
 use pm_packet::report::frame::{Level, Report};

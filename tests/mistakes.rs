@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pm_packet::engine::journal::Journal;
 use pm_packet::engine::{Job, Lifecycle};
-use pm_packet::http::client::ApiError;
+use pm_packet::http::error::ApiError;
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::provider::{self, Backend, Machine, MachineId, Order, Power};
 use pm_packet::report::frame::{Level, Report};

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use pm_packet::http::client as http;
+use pm_packet::http::rate_limit;
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::opennebula::oned::{MethodResponse, method_response};
 use pm_packet::opennebula::user_data;
@@ -93,7 +93,10 @@ pub fn provider_answer(data: &[u8]) {
         Err(error) => check_message(&format!("{error:#}")),
     }
     let header = String::from_utf8_lossy(data);
-    for time in [http::retry_after(&header), http::rate_limit_reset(&header)] {
+    for time in [
+        rate_limit::retry_after(&header),
+        rate_limit::rate_limit_reset(&header),
+    ] {
         assert!(time.is_none_or(|time| time <= Duration::from_secs(31 * 24 * 3600)));
     }
     let _ = time::rfc3339(&header);

@@ -10,7 +10,7 @@ use super::{Lifecycle, SETTLE, Trouble};
 use crate::engine::journal::{Entry, Journal};
 use crate::engine::schedule::Pace;
 use crate::http::backoff::Backoff;
-use crate::http::client::{ApiError, Kind};
+use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::Owner;
 use crate::provider::{Machine, MachineId, Order, Power, State};
 

@@ -2,4 +2,8 @@
 
 pub mod backoff;
 pub mod client;
-pub mod proxy;
+pub mod error;
+mod proxy;
+pub mod rate_limit;
+mod tls;
+pub mod url;

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::http::backoff::Backoff;
-use crate::http::client::{ApiError, Http, Kind, Method, Request, is_loopback};
+use crate::http::client::{Http, Method, Request};
+use crate::http::error::{ApiError, Kind};
+use crate::http::url::{is_http, is_loopback};
 use crate::opennebula::host::{Environment, Host, HostId};
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
@@ -317,17 +319,6 @@ fn endpoint(environment: &Environment) -> Result<String> {
         bail!("{source} is not an address of oned: set it to http://HOST:2633/RPC2");
     }
     Ok(text.to_owned())
-}
-
-/// Whether `text` is an http or https address without blanks and without credentials in it.
-pub fn is_http(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    rest.is_some_and(|rest| {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        !authority.is_empty() && !authority.contains('@') && text.parse::<ureq::http::Uri>().is_ok()
-    })
 }
 
 /// Who we are to oned: the first line of `$ONE_AUTH`, or of a file `one_auth`.

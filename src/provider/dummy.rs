@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::{Backend, Machine, MachineId, Order, Power, Row, State};
-use crate::http::client::{ApiError, Kind};
+use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::{Host, Owner, Settings};
 use crate::report::frame::Report;
 use crate::report::secret::Secret;

@@ -4,13 +4,13 @@
 //! It sends each request exactly once; what is sent again is decided in [`crate::http::backoff`] and by the engine.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ureq::{Agent, Timeout};
+use ureq::{Agent, AsSendBody, Body};
 
-use crate::http::error::{ApiError, Kind};
+use crate::http::error::{ApiError, Kind, sort};
+pub use crate::http::message::{Answer, Failure, Method, Request};
 use crate::http::rate_limit::{Allowance, retry_after};
 use crate::http::{proxy, tls};
 use crate::report::frame::{Report, one_line};
@@ -21,76 +21,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How many reasons of a provider are told, and how long each may be: a proxy's page is no reason.
 const REASONS: usize = 5;
 const REASON_LENGTH: usize = 300;
-
-/// The methods that are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Look.
-    Get,
-    /// Order, or act.
-    Post,
-    /// Put something in the place of another.
-    Put,
-    /// Change a part.
-    Patch,
-    /// Delete.
-    Delete,
-}
-
-impl Method {
-    /// Its name in HTTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// One request.
-pub struct Request<'a> {
-    /// Its method.
-    pub method: Method,
-    /// The whole address.
-    pub url: &'a str,
-    /// The address as it may be told: path and query, without secrets.
-    pub path: &'a str,
-    /// Headers beside those of the body.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The body and its content type.
-    pub body: Option<(&'a str, &'a [u8])>,
-    /// The moment after which the answer is of no use.
-    pub by: Instant,
-    /// How long the request may take, if `by` leaves that much.
-    pub within: Duration,
-    /// How many bytes of body are accepted.
-    pub limit: u64,
-}
-
-impl Request<'_> {
-    fn call(&self) -> String {
-        format!("{} {}", self.method.name(), self.path)
-    }
-}
-
-/// An answer with a status below 300.
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The body, at most as long as the request allowed.
-    pub body: Vec<u8>,
-}
-
-/// An error answer: what its status says, and the body for the backend to read reasons from.
-pub struct Failure {
-    /// The error so far; its reasons are the network's, or just the status.
-    pub error: ApiError,
-    /// The body of the answer, if one came.
-    pub body: Vec<u8>,
-}
 
 /// The client. It keeps connections alive between requests.
 pub struct Http {
@@ -222,6 +152,51 @@ impl Http {
     }
 
     fn exchange(&self, request: &Request<'_>, begin: Instant) -> Result<Answer, Box<Failure>> {
+        let mut response = self
+            .transmit(request, begin)
+            .map_err(|error| self.fault(request, &error))?;
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let retry_after = header("retry-after").and_then(retry_after);
+        let allowance = Allowance::told(
+            header("x-ratelimit-remaining"),
+            header("x-ratelimit-reset"),
+            retry_after.filter(|_| status == 429),
+        );
+        if allowance.is_some() {
+            *lock(&self.allowance) = allowance;
+        }
+        let reason = match header("location") {
+            Some(location) if (300..400).contains(&status) => {
+                format!("the answer redirects to {location}, which is never followed")
+            }
+            _ => "the answer gives no reason".to_owned(),
+        };
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(request.limit)
+            .read_to_vec();
+        let error = ApiError {
+            status: Some(status),
+            retry_after,
+            ..self.error(request, Kind::of_status(status), &reason)
+        };
+        match body {
+            Ok(body) if (200..300).contains(&status) => Ok(Answer { status, body }),
+            Ok(body) => Err(Box::new(Failure { error, body })),
+            // The status of an error is enough, whatever became of its body.
+            Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error)),
+            Err(error) => Err(self.fault(request, &error)),
+        }
+    }
+
+    /// Sends `request` and receives the head of its answer.
+    fn transmit(
+        &self,
+        request: &Request<'_>,
+        begin: Instant,
+    ) -> Result<ureq::http::Response<Body>, ureq::Error> {
         let time = request
             .within
             .min(request.by.saturating_duration_since(begin))
@@ -236,129 +211,47 @@ impl Http {
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);
         }
-        let (kind, body) = request.body.unwrap_or_default();
-        if request.body.is_some() {
-            builder = builder.header("content-type", kind);
-        }
-        let built = builder
-            .body(body)
-            .map_err(|error| self.fault(request, &ureq::Error::Http(error)))?;
-        let built = agent
-            .configure_request(built)
-            .timeout_global(Some(time))
-            .build();
-        let sent = if request.body.is_some() {
-            agent.run(built)
-        } else {
-            agent.run(built.map(|_| ()))
+        let Some((kind, body)) = request.body else {
+            return run(&agent, builder.body(())?, time);
         };
-        let mut response = sent.map_err(|error| self.fault(request, &error))?;
-
-        let status = response.status().as_u16();
-        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
-        let retry_after = header("retry-after").and_then(retry_after);
-        let location = header("location").map(str::to_owned);
-        let allowance = Allowance::told(
-            header("x-ratelimit-remaining"),
-            header("x-ratelimit-reset"),
-            retry_after.filter(|_| status == 429),
-        );
-        if allowance.is_some() {
-            *lock(&self.allowance) = allowance;
-        }
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(request.limit)
-            .read_to_vec();
-        let status_error = |body: Vec<u8>| {
-            let reason = match location {
-                Some(location) if (300..400).contains(&status) => {
-                    format!("the answer redirects to {location}, which is never followed")
-                }
-                _ => "the answer gives no reason".to_owned(),
-            };
-            Box::new(Failure {
-                error: ApiError {
-                    kind: Kind::of_status(status),
-                    call: request.call(),
-                    status: Some(status),
-                    reasons: vec![self.tellable(&reason)],
-                    retry_after,
-                    remedy: "",
-                },
-                body,
-            })
-        };
-        match body {
-            Ok(body) if (200..300).contains(&status) => Ok(Answer { status, body }),
-            Ok(body) => Err(status_error(body)),
-            // The status of an error is enough, whatever became of its body.
-            Err(_) if (300..500).contains(&status) => Err(status_error(Vec::new())),
-            Err(error) => Err(self.fault(request, &error)),
-        }
+        run(
+            &agent,
+            builder.header("content-type", kind).body(body)?,
+            time,
+        )
     }
 
+    /// An error for a request that brought no whole answer.
     fn fault(&self, request: &Request<'_>, error: &ureq::Error) -> Box<Failure> {
         let (kind, mut reason) = sort(error);
         if let (Kind::NotSent, Some(variable)) = (kind, self.proxy) {
             reason.push_str(&format!(", through the proxy that {variable} names"));
         }
-        Box::new(Failure {
-            error: ApiError {
-                kind,
-                call: request.call(),
-                status: None,
-                reasons: vec![self.tellable(&reason)],
-                retry_after: None,
-                remedy: "",
-            },
-            body: Vec::new(),
-        })
+        Failure::without_body(self.error(request, kind, &reason))
+    }
+
+    fn error(&self, request: &Request<'_>, kind: Kind, reason: &str) -> ApiError {
+        ApiError {
+            kind,
+            call: request.call(),
+            status: None,
+            reasons: vec![self.tellable(reason)],
+            retry_after: None,
+            remedy: "",
+        }
     }
 }
 
-/// Sorts what ureq reports: into what cannot have reached the other side, and the rest.
-fn sort(error: &ureq::Error) -> (Kind, String) {
-    if let Some(problem) = tls::certificate_problem(error) {
-        return (Kind::Untrusted, problem);
-    }
-    match error {
-        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            (Kind::NotSent, "no connection in time".into())
-        }
-        ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
-        ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
-        ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
-        ureq::Error::ConnectProxyFailed(why) => {
-            (Kind::NotSent, format!("the proxy does not connect: {why}"))
-        }
-        ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
-        ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
-        ureq::Error::BodyExceedsLimit(limit) => (
-            Kind::Ambiguous,
-            format!("the answer is larger than {limit} bytes"),
-        ),
-        ureq::Error::Io(io) => match io.kind() {
-            ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
-            ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
-            ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => (
-                Kind::Ambiguous,
-                "the connection was closed before the answer was complete".into(),
-            ),
-            // The standard library has no kind of its own for a name that does not resolve.
-            _ if io.to_string().starts_with("failed to lookup address") => {
-                (Kind::NotSent, "the host name is not known".into())
-            }
-            _ => (Kind::Ambiguous, io.to_string()),
-        },
-        other => (Kind::Ambiguous, other.to_string()),
-    }
+fn run<T: AsSendBody>(
+    agent: &Agent,
+    request: ureq::http::Request<T>,
+    time: Duration,
+) -> Result<ureq::http::Response<Body>, ureq::Error> {
+    let request = agent
+        .configure_request(request)
+        .timeout_global(Some(time))
+        .build();
+    agent.run(request)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
+
+use ureq::Timeout;
+
+use crate::http::tls::certificate_problem;
 
 /// What kind of error it is: the one thing that decisions hang on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,3 +85,46 @@ impl fmt::Display for ApiError {
 }
 
 impl StdError for ApiError {}
+
+/// Sorts what ureq reports: into what cannot have reached the other side, and the rest.
+pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
+    if let Some(problem) = certificate_problem(error) {
+        return (Kind::Untrusted, problem);
+    }
+    match error {
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+            (Kind::NotSent, "no connection in time".into())
+        }
+        ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
+        ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
+        ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
+        ureq::Error::ConnectProxyFailed(why) => {
+            (Kind::NotSent, format!("the proxy does not connect: {why}"))
+        }
+        ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
+        ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
+        ureq::Error::BodyExceedsLimit(limit) => (
+            Kind::Ambiguous,
+            format!("the answer is larger than {limit} bytes"),
+        ),
+        ureq::Error::Io(io) => match io.kind() {
+            ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
+            ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => (
+                Kind::Ambiguous,
+                "the connection was closed before the answer was complete".into(),
+            ),
+            // The standard library has no kind of its own for a name that does not resolve.
+            _ if io.to_string().starts_with("failed to lookup address") => {
+                (Kind::NotSent, "the host name is not known".into())
+            }
+            _ => (Kind::Ambiguous, io.to_string()),
+        },
+        other => (Kind::Ambiguous, other.to_string()),
+    }
+}

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod client;
 pub mod error;
+mod message;
 mod proxy;
 pub mod rate_limit;
 mod tls;

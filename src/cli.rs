@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
 use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
-use crate::opennebula::host::Environment;
 use crate::provider;
 use crate::report::frame::{Level, Report};
+use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::system::process;
 

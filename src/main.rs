@@ -10,7 +10,7 @@
 use std::ffi::c_int;
 
 use pm_packet::cli;
-use pm_packet::opennebula::host::Environment;
+use pm_packet::system::environment::Environment;
 
 /// The only unsafe thing here is the promise that no other `main` is linked.
 #[unsafe(no_mangle)]

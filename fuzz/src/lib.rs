@@ -8,11 +8,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use pm_packet::http::rate_limit;
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
-use pm_packet::opennebula::oned::{MethodResponse, method_response};
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::opennebula::user_data;
+use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::{BACKENDS, Machine, ec2, packet};
 use pm_packet::report::frame::{Level, Report, one_line};
+use pm_packet::system::environment::Environment;
 use pm_packet::wire::{time, xml};
 use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};

@@ -12,7 +12,9 @@ use anyhow::{Context, Result};
 
 use super::{Backend, Machine, MachineId, Order, Power, Row, State};
 use crate::http::error::{ApiError, Kind};
-use crate::opennebula::host::{Host, Owner, Settings};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 

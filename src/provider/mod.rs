@@ -13,7 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 
 use crate::http::error::ApiError;
-use crate::opennebula::host::{Host, Owner, Settings};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::opennebula::host::Environment;
+use crate::system::environment::Environment;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
 /// (`share/scripts/ruby` and `scripts_common.sh`).

@@ -1,5 +1,6 @@
-//! The process and the machine it runs on: its streams, its signals, its files.
+//! The process and the machine it runs on: its environment, streams, signals and files.
 
+pub mod environment;
 pub mod file;
 pub mod interrupt;
 pub mod process;

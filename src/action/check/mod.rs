@@ -14,8 +14,11 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use super::{Context, Outcome, deploy, timeout};
-use crate::opennebula::host::{Host, HostId, Owner, Settings};
-use crate::opennebula::oned::{Oned, OnedError, Which, is_exposed};
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::owner::Owner;
+use crate::opennebula::session::is_exposed;
+use crate::opennebula::settings::Settings;
 use crate::provider::{Backend, Order, Row, State};
 use crate::report::finding::{Finding, Problems, Verdict};
 use crate::report::frame::Report;

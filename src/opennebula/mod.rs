@@ -1,5 +1,6 @@
-//! OpenNebula's side: the host, its settings, the owner that it is, oned, and what cloud-init gets.
+//! OpenNebula's side: the host and its file, its settings, the owner that it is, oned, and what cloud-init gets.
 
+pub mod deployment_file;
 pub mod host;
 pub mod oned;
 pub mod owner;

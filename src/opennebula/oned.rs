@@ -8,14 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::http::backoff::Backoff;
 use crate::http::client::{Http, Method, Request};
 use crate::http::error::{ApiError, Kind};
 use crate::http::url::is_loopback;
 use crate::opennebula::host::{Host, HostId};
-use crate::opennebula::session::{endpoint, session};
+use crate::opennebula::session::{endpoint, session, timeout};
 use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
@@ -23,8 +23,6 @@ use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
-/// How long a call to oned may take where `ONE_XMLRPC_TIMEOUT` does not say.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest host that is read: the largest seen had 20 KB.
 const HOST_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
@@ -88,18 +86,7 @@ impl Oned {
                 "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
             ));
         }
-        let timeout = match environment.get("ONE_XMLRPC_TIMEOUT")? {
-            None => TIMEOUT,
-            Some(text) => text
-                .trim()
-                .parse::<u32>()
-                .ok()
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.into()))
-                .with_context(|| {
-                    format!("ONE_XMLRPC_TIMEOUT is {text:?}: set it to a number of seconds")
-                })?,
-        };
+        let timeout = timeout(environment)?;
         let mut secrets = vec![session.clone()];
         if let Some((_, password)) = session.expose().split_once(':') {
             secrets.push(Secret::new(password));

@@ -1,9 +1,10 @@
-//! Where oned is and who we are to it: `ONE_XMLRPC` and `ONE_AUTH`, or the files of oneadmin.
+//! Where oned is, who we are to it, and how long it gets: the `ONE_…` variables, or the user's files.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +14,8 @@ use crate::report::secret::Secret;
 use crate::system::environment::Environment;
 use crate::system::file;
 
+/// How long a call to oned may take where `ONE_XMLRPC_TIMEOUT` does not say.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest `one_auth` or `one_endpoint`: they hold a line.
 const FILE_LIMIT: u64 = 64 << 10;
 
@@ -61,6 +64,19 @@ pub(super) fn session(environment: &Environment, report: &Report) -> Result<Secr
         );
     }
     Ok(Secret::new(line))
+}
+
+/// How long a call to oned may take: `$ONE_XMLRPC_TIMEOUT`, in seconds.
+pub(super) fn timeout(environment: &Environment) -> Result<Duration> {
+    let Some(text) = environment.get("ONE_XMLRPC_TIMEOUT")? else {
+        return Ok(TIMEOUT);
+    };
+    text.trim()
+        .parse::<u32>()
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .with_context(|| format!("ONE_XMLRPC_TIMEOUT is {text:?}: set it to a number of seconds"))
 }
 
 /// Warns where others than the owner and its group may read the file at `path`, which `holds` something.

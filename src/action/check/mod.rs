@@ -13,7 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::{Context, Outcome, deploy, timeout};
+use super::{Context, Outcome, timeout};
+use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::{Oned, OnedError, Which};
 use crate::opennebula::owner::Owner;
@@ -86,7 +87,7 @@ struct Checked {
 
 impl Checked {
     fn from_file(path: &Path, context: &Context<'_>) -> Result<Self> {
-        let (mut host, warnings) = deploy::read_file(path)?;
+        let (mut host, warnings) = deployment_file::read(path)?;
         let mut findings: Vec<Finding> = warnings
             .into_iter()
             .map(|warning| Finding::doubtful("file", warning, "mend it"))

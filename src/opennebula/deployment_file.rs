@@ -1,8 +1,8 @@
 //! The deployment file: what oneprovision writes of a host before it calls `deploy`, or sends on STDIN.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,44 +21,49 @@ const SILENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The host of the deployment file; what STDIN holds is written there first.
+///
+/// # Errors
+/// There is no such file and nothing on STDIN, one of them is not the XML of a host, the file cannot be written,
+/// or a signal came.
 pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Host> {
-    let given = read_stdin(path, interrupt, report)?;
-    let (source, bytes) = match given {
-        Some(bytes) => ("STDIN".to_owned(), bytes),
-        None => (
-            format!("the deployment file {}", path.display()),
-            bytes_of(path)?,
-        ),
+    let Some(bytes) = read_stdin(path, interrupt, report)? else {
+        let (host, warnings) = read(path)?;
+        warn(&named(path), &warnings, report);
+        return Ok(host);
     };
-    let (host, warnings) = parse(&source, &bytes)?;
-    for warning in warnings {
-        report.warn(format_args!("{source}: {warning}"));
-    }
-    if source == "STDIN" {
-        file::replace(path, &bytes).map_err(|error| {
-            anyhow!(
-                "the deployment file {:?} cannot be written ({error}): see its folder",
-                path.display().to_string()
-            )
-        })?;
-    }
+    let (host, warnings) = parse("STDIN", &bytes)?;
+    warn("STDIN", &warnings, report);
+    file::replace(path, &bytes).map_err(|error| {
+        anyhow!(
+            "the deployment file {:?} cannot be written ({error}): see its folder",
+            path.display().to_string()
+        )
+    })?;
     Ok(host)
 }
 
 /// The host of a deployment file that is there, and what is wrong with its form.
+///
+/// # Errors
+/// It cannot be read, or is not the XML of a host.
 pub fn read(path: &Path) -> Result<(Host, Vec<String>)> {
-    let source = format!("the deployment file {}", path.display());
-    parse(&source, &bytes_of(path)?)
-}
-
-fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    let read = file::read(path, LIMIT).map_err(|error| {
+    let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
         anyhow!(
             "the deployment file {:?} cannot be read ({error}): give the path of one, or its XML on STDIN",
             path.display().to_string()
         )
-    });
-    Ok(read?.0)
+    })?;
+    parse(&named(path), &bytes)
+}
+
+fn named(path: &Path) -> String {
+    format!("the deployment file {}", path.display())
+}
+
+fn warn(source: &str, warnings: &[String], report: &Report) {
+    for warning in warnings {
+        report.warn(format_args!("{source}: {warning}"));
+    }
 }
 
 fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
@@ -67,15 +72,15 @@ fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
     })
 }
 
-/// What STDIN holds, unless that is nothing.
-///
-/// A STDIN that never closes does not hold up a deploy whose file is there already.
-fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Option<Vec<u8>>> {
-    enum News {
-        Begun,
-        Done(std::io::Result<Vec<u8>>),
-        Interrupted,
-    }
+/// What is heard of STDIN while it is read.
+enum News {
+    Begun,
+    Done(io::Result<Vec<u8>>),
+    Interrupted,
+}
+
+/// Reads STDIN in a thread of its own: a read cannot be called off.
+fn listen(interrupt: &Interrupt) -> Result<Receiver<News>> {
     let (tell, news) = mpsc::channel();
     let interrupted = tell.clone();
     interrupt.on_first(Box::new(move || {
@@ -84,7 +89,7 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {
-            let mut stdin = std::io::stdin().lock();
+            let mut stdin = io::stdin().lock();
             let mut first = [0];
             let result = match stdin.read(&mut first) {
                 Ok(0) => Ok(Vec::new()),
@@ -97,6 +102,14 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
             let _ = tell.send(News::Done(result));
         })
         .context("cannot start the thread that reads STDIN")?;
+    Ok(news)
+}
+
+/// What STDIN holds, unless that is nothing.
+///
+/// A STDIN that never closes does not hold up a deploy whose file is there already.
+fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Option<Vec<u8>>> {
+    let news = listen(interrupt)?;
     let is_there = path.exists();
     let mut patience = if is_there { SILENCE } else { PATIENCE };
     loop {
@@ -112,7 +125,7 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
             Ok(News::Done(Ok(bytes))) => return Ok(Some(bytes)),
             // Closed, or a terminal that we may not read: there is nothing on it.
             Ok(News::Done(Err(error)))
-                if is_there && error.kind() != std::io::ErrorKind::InvalidData =>
+                if is_there && error.kind() != io::ErrorKind::InvalidData =>
             {
                 return Ok(None);
             }

@@ -12,7 +12,7 @@ use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot,
 use crate::provider;
 use crate::report::frame::{Level, Report};
 use crate::system::environment::Environment;
-use crate::system::interrupt::Interrupt;
+use crate::system::interrupt::{Interrupt, Notice};
 use crate::system::process;
 
 /// What `--help` prints: within 25 lines of 80 columns.
@@ -204,7 +204,7 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action {
                 Action::Poll(_) | Action::Check(_) | Action::List(_) => Interrupt::default(),
-                _ => Interrupt::arm(*report)?,
+                _ => armed(*report)?,
             };
             action.run(&Context {
                 row,
@@ -216,6 +216,17 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             })
         }
     }
+}
+
+/// The signals of an action that changes something.
+fn armed(report: Report) -> Result<Interrupt> {
+    Interrupt::arm(crate::FAILURE, move |notice| match notice {
+        Notice::Stopping(signal) => report.info(format_args!("{signal} received: stopping")),
+        Notice::Ending(signal, at_stake) => {
+            let left = at_stake.unwrap_or("nothing is left behind");
+            report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));
+        }
+    })
 }
 
 fn read(arguments: Vec<OsString>, environment: &Environment) -> Result<Call> {

@@ -98,16 +98,14 @@ impl Action {
 /// Runs the process: reads its `arguments`, the first of which is its own name, does what they say, and
 /// returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
-    let has_stdout = process::prepare();
+    process::forbid_core_dumps();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut report = Report::new(Level::default()).with_stdout(has_stdout);
+    let mut report = Report::new(Level::default());
     let mut name = None;
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        report = Report::new(level(environment)?)
-            .with_stdout(has_stdout)
-            .for_person(environment)?;
+        report = Report::new(level(environment)?).for_person(environment)?;
         report.info(called(&arguments));
         let call = read(arguments, environment)?;
         name = call.name();

@@ -19,6 +19,7 @@ use crate::opennebula::owner::Owner;
 use crate::opennebula::session::warn_if_exposed;
 use crate::opennebula::settings::Settings;
 use crate::provider::{MachineId, Row};
+use crate::system::process;
 
 /// Order a machine for a host (or power on the one that it has), wait until it is up, and print its deploy id.
 #[derive(FromArgs)]
@@ -38,9 +39,9 @@ impl Deploy {
     /// # Errors
     /// The first line says what to do; nothing is left behind, or it says what.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        if !context.report.has_stdout() {
+        if !process::stdout_reaches_somebody() {
             bail!(
-                "stdout is closed, so the deploy id could reach nobody: call it with stdout open"
+                "stdout is closed or /dev/null, so the deploy id could reach nobody: call it with stdout open"
             );
         }
         let argument_id = Named::of(&self.host).host_id()?;

@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
 use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
-use crate::opennebula::host::Environment;
 use crate::provider;
 use crate::report::frame::{Level, Report};
-use crate::system::interrupt::Interrupt;
+use crate::system::environment::Environment;
+use crate::system::interrupt::{Interrupt, Notice};
 use crate::system::process;
 
 /// What `--help` prints: within 25 lines of 80 columns.
@@ -98,16 +98,14 @@ impl Action {
 /// Runs the process: reads its `arguments`, the first of which is its own name, does what they say, and
 /// returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
-    let has_stdout = process::prepare();
+    process::forbid_core_dumps();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut report = Report::new(Level::default()).with_stdout(has_stdout);
+    let mut report = Report::new(Level::default());
     let mut name = None;
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        report = Report::new(level(environment)?)
-            .with_stdout(has_stdout)
-            .for_person(environment)?;
+        report = Report::new(level(environment)?).for_person(environment)?;
         report.info(called(&arguments));
         let call = read(arguments, environment)?;
         name = call.name();
@@ -204,7 +202,7 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action {
                 Action::Poll(_) | Action::Check(_) | Action::List(_) => Interrupt::default(),
-                _ => Interrupt::arm(*report)?,
+                _ => armed(*report)?,
             };
             action.run(&Context {
                 row,
@@ -216,6 +214,17 @@ fn obey(call: Call, environment: &Environment, report: &Report) -> Result<Outcom
             })
         }
     }
+}
+
+/// The signals of an action that changes something.
+fn armed(report: Report) -> Result<Interrupt> {
+    Interrupt::arm(crate::FAILURE, move |notice| match notice {
+        Notice::Stopping(signal) => report.info(format_args!("{signal} received: stopping")),
+        Notice::Ending(signal, at_stake) => {
+            let left = at_stake.unwrap_or("nothing is left behind");
+            report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));
+        }
+    })
 }
 
 fn read(arguments: Vec<OsString>, environment: &Environment) -> Result<Call> {

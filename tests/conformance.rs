@@ -6,10 +6,13 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use pm_packet::http::client::Kind;
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::http::error::Kind;
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::provider::{self, BACKENDS, Backend, Machine, MachineId, Power, Row, State};
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::environment::Environment;
 use simulator::ec2::{Ec2, Ec2Options};
 use simulator::{HostTemplate, Options, Simulator};
 

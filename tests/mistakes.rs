@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use pm_packet::engine::journal::Journal;
 use pm_packet::engine::{Job, Lifecycle};
-use pm_packet::http::client::ApiError;
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::http::error::ApiError;
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::provider::{self, Backend, Machine, MachineId, Order, Power};
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::environment::Environment;
 use pm_packet::system::interrupt::Interrupt;
 
 /// The dummy, with a mistake in what is done once the machine is up.

@@ -12,9 +12,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Bench, assert_failure_with, assert_success};
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::provider;
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::environment::Environment;
 use simulator::HostTemplate;
 use simulator::oneprovision;
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use pm_packet::action;
 use pm_packet::opennebula::host::Host;
-use pm_packet::opennebula::oned::{MethodResponse, Parameter, method_call, method_response};
+use pm_packet::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
 use pm_packet::provider::{Machine, State, Traffic, packet};
 use pm_packet::wire::xml;
 use proptest::prelude::*;

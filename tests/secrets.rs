@@ -9,9 +9,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::provider::packet;
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::environment::Environment;
 use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, SESSION, TOKEN};
 

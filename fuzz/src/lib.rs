@@ -7,12 +7,15 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use pm_packet::http::client as http;
-use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
-use pm_packet::opennebula::oned::{MethodResponse, method_response};
+use pm_packet::http::rate_limit;
+use pm_packet::opennebula::host::Host;
+use pm_packet::opennebula::owner::Owner;
+use pm_packet::opennebula::settings::Settings;
 use pm_packet::opennebula::user_data;
+use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::{BACKENDS, Machine, ec2, packet};
 use pm_packet::report::frame::{Level, Report, one_line};
+use pm_packet::system::environment::Environment;
 use pm_packet::wire::{time, xml};
 use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
@@ -93,7 +96,10 @@ pub fn provider_answer(data: &[u8]) {
         Err(error) => check_message(&format!("{error:#}")),
     }
     let header = String::from_utf8_lossy(data);
-    for time in [http::retry_after(&header), http::rate_limit_reset(&header)] {
+    for time in [
+        rate_limit::retry_after(&header),
+        rate_limit::rate_limit_reset(&header),
+    ] {
         assert!(time.is_none_or(|time| time <= Duration::from_secs(31 * 24 * 3600)));
     }
     let _ = time::rfc3339(&header);

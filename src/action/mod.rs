@@ -26,10 +26,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::engine::{Lifecycle, Trouble};
-use crate::opennebula::host::{Environment, Host, HostId, Settings};
+use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::settings::Settings;
 use crate::provider::{self, BACKENDS, Backend, MachineId, Row};
 use crate::report::frame::Report;
+use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 
 /// The time that one wait for a state may take where `PM_TIMEOUT` does not say.

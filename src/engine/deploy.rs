@@ -10,8 +10,8 @@ use super::{Lifecycle, SETTLE, Trouble};
 use crate::engine::journal::{Entry, Journal};
 use crate::engine::schedule::Pace;
 use crate::http::backoff::Backoff;
-use crate::http::client::{ApiError, Kind};
-use crate::opennebula::host::Owner;
+use crate::http::error::{ApiError, Kind};
+use crate::opennebula::owner::Owner;
 use crate::provider::{Machine, MachineId, Order, Power, State};
 
 /// How often an order is sent in all, where each answer was lost and no machine appeared.

@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 
 pub use self::deploy::{Job, NotDeployed};
 use self::steps::{Goal, Outcome};
-use crate::http::client::ApiError;
+use crate::http::error::ApiError;
 use crate::provider::{Backend, Machine, MachineId, Power};
 use crate::report::frame::Report;
 use crate::system::interrupt::Interrupt;

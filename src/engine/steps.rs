@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Lifecycle, SETTLE, Trouble};
 use crate::engine::schedule::Pace;
 use crate::http::backoff::{Advice, Backoff, advice};
-use crate::http::client::{ApiError, Kind};
-use crate::opennebula::host::Owner;
+use crate::http::error::{ApiError, Kind};
+use crate::opennebula::owner::Owner;
 use crate::provider::{Machine, MachineId, Power, State};
 use crate::report::progress::Progress;
 

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use crate::http::client::{ApiError, Kind};
+use crate::http::error::{ApiError, Kind};
 
 /// How often a request that met a passing fault is sent in all. With [`Backoff`] that is about eight
 /// seconds, long enough for a restart of a proxy, short enough for somebody who mistyped an address.

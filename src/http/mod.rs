@@ -2,4 +2,9 @@
 
 pub mod backoff;
 pub mod client;
-pub mod proxy;
+pub mod error;
+mod message;
+mod proxy;
+pub mod rate_limit;
+mod tls;
+pub mod url;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
 
-use crate::http::client::{host_of, is_loopback};
+use crate::http::url::{host_of, is_loopback};
 use crate::report::frame::Report;
 
 /// The proxy for `url`, and the variable that names it. Loopback is never asked through one.

@@ -1,9 +1,7 @@
 //! The host as OpenNebula knows it: raw XML becomes [`Host`], whose attributes cannot be printed by accident.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 
 use anyhow::{Context, Result, bail};
 
@@ -212,140 +210,6 @@ fn keep_first(section: &mut Section, name: &str, value: &str) {
         .or_insert_with(|| Secret::new(value));
 }
 
-/// The environment of the process, as a value that is handed down.
-#[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
-
-impl Environment {
-    /// The environment of this process.
-    pub fn of_process() -> Self {
-        std::env::vars_os().collect()
-    }
-
-    /// A variable that is set and not blank.
-    ///
-    /// # Errors
-    /// It is not UTF-8.
-    pub fn get(&self, name: &str) -> Result<Option<&str>> {
-        let Some(value) = self.0.get(std::ffi::OsStr::new(name)) else {
-            return Ok(None);
-        };
-        let value = value.to_str().with_context(|| {
-            format!("the environment variable {name} is not UTF-8: set it anew")
-        })?;
-        Ok(Some(value).filter(|value| !value.trim().is_empty()))
-    }
-}
-
-impl FromIterator<(OsString, OsString)> for Environment {
-    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
-        Self(variables.into_iter().collect())
-    }
-}
-
-/// Where settings are read: each is a `PROVISION` attribute of the host, with the environment variable of
-/// the same name as its default.
-#[derive(Clone, Copy)]
-pub struct Settings<'a> {
-    /// The host, if there is one.
-    pub host: Option<&'a Host>,
-    /// The environment.
-    pub environment: &'a Environment,
-}
-
-impl<'a> Settings<'a> {
-    /// A setting that is not blank, without the blanks around it.
-    ///
-    /// # Errors
-    /// The environment variable is not UTF-8.
-    pub fn get(&self, name: &str) -> Result<Option<&'a str>> {
-        let own = self
-            .host
-            .and_then(|host| host.provision(name))
-            .map(str::trim)
-            .filter(|value| !value.is_empty());
-        match own {
-            Some(value) => Ok(Some(value)),
-            None => Ok(self.environment.get(name)?.map(str::trim)),
-        }
-    }
-}
-
-/// Whose machine it is: a host of one OpenNebula, by tags that no other host anywhere has.
-///
-/// Host ids repeat across installations, so `ONE_HOST_ID` alone, as the stock driver sets it, is no
-/// identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    identity: String,
-    host_id: Option<HostId>,
-    lasting: bool,
-}
-
-impl Owner {
-    /// The tag of every machine that OpenNebula ordered, by the stock driver too.
-    pub const COMMON_TAG: &str = "OpenNebula";
-
-    /// The owner that `host` is.
-    pub fn of(host: &Host) -> Self {
-        let provision_id = host.provision("PROVISION_ID").map(str::trim);
-        let (identity, lasting) = match (provision_id, host.id) {
-            (Some(provision), Some(id)) if !provision.is_empty() => (
-                format!("ONE_PROVISION_HOST={}:{id}", encode(provision)),
-                true,
-            ),
-            _ if is_random(&host.name) => (format!("ONE_HOST_NAME={}", host.name), true),
-            // Nothing here is unique. A name of this run's own still finds an order whose answer was lost.
-            _ => {
-                let noise = || RandomState::new().hash_one(0);
-                (format!("ONE_ORDER={:016x}{:016x}", noise(), noise()), false)
-            }
-        };
-        Self {
-            identity,
-            host_id: host.id,
-            lasting,
-        }
-    }
-
-    /// The one tag by which the owner's machines are found.
-    pub fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    /// Whether a later run for the same host will be the same owner.
-    pub fn is_lasting(&self) -> bool {
-        self.lasting
-    }
-
-    /// All tags that an order carries: the stock driver's two, and the identity.
-    pub fn tags(&self) -> Vec<String> {
-        let mut tags = vec![Self::COMMON_TAG.to_owned()];
-        tags.extend(self.host_id.map(|id| format!("ONE_HOST_ID={id}")));
-        tags.push(self.identity.clone());
-        tags
-    }
-}
-
-/// Whether `name` is one of those that oneprovision draws: `provision-` and 48 hexadecimal digits.
-fn is_random(name: &str) -> bool {
-    name.strip_prefix("provision-")
-        .is_some_and(|rest| rest.len() >= 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// `text` in the letters that every provider takes in a tag.
-fn encode(text: &str) -> String {
-    let mut tag = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-            tag.push(byte.into());
-        } else {
-            tag.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    tag
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,23 +264,5 @@ mod tests {
         for text in ["", "-1", "+1", "1 ", "4294967296", "2147483648", "abc"] {
             assert_eq!(HostId::parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn owners_are_unique_to_the_installation() -> Result<()> {
-        let provision =
-            "<TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE>";
-        let owner = Owner::of(&host(&format!("<ID>7</ID>{provision}"))?);
-        assert_eq!(
-            owner.tags(),
-            ["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=7a15:7"]
-        );
-        let name = format!("provision-{}", "0a".repeat(24));
-        let owner = Owner::of(&host(&format!("<ID>7</ID><NAME>{name}</NAME>"))?);
-        assert_eq!(owner.identity(), format!("ONE_HOST_NAME={name}"));
-        let plain = host("<ID>7</ID><NAME>node7</NAME>")?;
-        assert_ne!(Owner::of(&plain), Owner::of(&plain));
-        assert!(!Owner::of(&plain).is_lasting());
-        Ok(())
     }
 }

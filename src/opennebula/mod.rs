@@ -1,5 +1,10 @@
-//! OpenNebula's side: the host, the deployment file's XML, oned, and what cloud-init gets.
+//! OpenNebula's side: the host and its file, its settings, the owner that it is, oned, and what cloud-init gets.
 
+pub mod deployment_file;
 pub mod host;
 pub mod oned;
+pub mod owner;
+pub mod session;
+pub mod settings;
 pub mod user_data;
+pub mod xmlrpc;

@@ -1,31 +1,28 @@
-//! oned: where it is, who we are to it, and what it says of a host.
+//! oned, and what it says of a host.
 //!
 //! The token in a deployment file is encrypted; only `one.host.info` with `decrypt` gives the clear one. The
 //! exchanges were recorded from a running oned 5.12.0.3, see `tests/fixtures/opennebula-5.12`; oned 5.8
 //! ignores the third parameter and has no encryption.
 
 use std::fmt;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::http::backoff::Backoff;
-use crate::http::client::{ApiError, Http, Kind, Method, Request, is_loopback};
-use crate::opennebula::host::{Environment, Host, HostId};
+use crate::http::client::{Http, Method, Request};
+use crate::http::error::{ApiError, Kind};
+use crate::http::url::is_loopback;
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::session::{endpoint, session, timeout};
+use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
-use crate::system::file;
+use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
-/// How long a call to oned may take where `ONE_XMLRPC_TIMEOUT` does not say.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest `one_auth` or `one_endpoint`: they hold a line.
-const FILE_LIMIT: u64 = 64 << 10;
 /// The largest host that is read: the largest seen had 20 KB.
 const HOST_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
@@ -89,18 +86,7 @@ impl Oned {
                 "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
             ));
         }
-        let timeout = match environment.get("ONE_XMLRPC_TIMEOUT")? {
-            None => TIMEOUT,
-            Some(text) => text
-                .trim()
-                .parse::<u32>()
-                .ok()
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.into()))
-                .with_context(|| {
-                    format!("ONE_XMLRPC_TIMEOUT is {text:?}: set it to a number of seconds")
-                })?,
-        };
+        let timeout = timeout(environment)?;
         let mut secrets = vec![session.clone()];
         if let Some((_, password)) = session.expose().split_once(':') {
             secrets.push(Secret::new(password));
@@ -301,278 +287,4 @@ impl Oned {
 
 fn interrupted(signal: nix::sys::signal::Signal) -> anyhow::Error {
     anyhow!("interrupted ({signal}) while asking oned: nothing was done")
-}
-
-/// Where oned listens: `$ONE_XMLRPC`, else what a file `one_endpoint` says, else its default.
-fn endpoint(environment: &Environment) -> Result<String> {
-    let (source, text) = match environment.get("ONE_XMLRPC")? {
-        Some(text) => ("ONE_XMLRPC".to_owned(), text.to_owned()),
-        None => match first_file(environment, "one_endpoint")? {
-            Some((path, text)) => (path.display().to_string(), text),
-            None => (String::new(), "http://localhost:2633/RPC2".to_owned()),
-        },
-    };
-    let text = text.trim();
-    if !is_http(text) {
-        bail!("{source} is not an address of oned: set it to http://HOST:2633/RPC2");
-    }
-    Ok(text.to_owned())
-}
-
-/// Whether `text` is an http or https address without blanks and without credentials in it.
-pub fn is_http(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    rest.is_some_and(|rest| {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        !authority.is_empty() && !authority.contains('@') && text.parse::<ureq::http::Uri>().is_ok()
-    })
-}
-
-/// Who we are to oned: the first line of `$ONE_AUTH`, or of a file `one_auth`.
-fn session(environment: &Environment, report: &Report) -> Result<Secret> {
-    let (path, text) = match environment.get("ONE_AUTH")? {
-        Some(path) => {
-            let path = PathBuf::from(path);
-            let text = read_text(&path)
-                .with_context(|| format!("ONE_AUTH names {}, which cannot be read: set it to a file with USER:PASSWORD", path.display()))?;
-            (path, text)
-        }
-        None => first_file(environment, "one_auth")?.with_context(|| {
-            let looked: Vec<String> = homes(environment)
-                .iter()
-                .map(|home| home.join("one_auth").display().to_string())
-                .collect();
-            format!(
-                "there is no one_auth ({}): run as oneadmin, or set ONE_AUTH to a file with USER:PASSWORD",
-                looked.join(", ")
-            )
-        })?,
-    };
-    warn_if_exposed(&path, "holds the password of oned", report);
-    let line = text.lines().next().unwrap_or_default().trim();
-    if !line.contains(':') {
-        bail!(
-            "{} has no USER:PASSWORD in its first line: write it anew",
-            path.display()
-        );
-    }
-    Ok(Secret::new(line))
-}
-
-/// Warns where others than the owner and its group may read the file at `path`, which `holds` something.
-pub fn warn_if_exposed(path: &Path, holds: &str, report: &Report) {
-    if is_exposed(path) {
-        report.warn(format_args!(
-            "{} {holds} and can be read by every user: chmod 600 it",
-            path.display()
-        ));
-    }
-}
-
-/// Whether others than the owner and its group may read the file at `path`.
-pub fn is_exposed(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
-}
-
-/// The first of the user's and of oneadmin's files of this name that exists, and its text.
-fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, String)>> {
-    for home in homes(environment) {
-        let path = home.join(name);
-        match read_text(&path) {
-            Ok(text) => return Ok(Some((path, text))),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            // Another user's home: as if it were not there.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("{} cannot be read: make it a file of text", path.display())
-                });
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let (bytes, _) = file::read(path, FILE_LIMIT)?;
-    String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
-}
-
-fn homes(environment: &Environment) -> Vec<PathBuf> {
-    let own = environment.get("HOME").ok().flatten().map(PathBuf::from);
-    own.into_iter()
-        .chain([PathBuf::from("/var/lib/one")])
-        .map(|home| home.join(".one"))
-        .collect()
-}
-
-/// A parameter of a call.
-pub enum Parameter<'a> {
-    /// `<string>`
-    Text(&'a str),
-    /// `<i4>`
-    Number(u32),
-    /// `<boolean>`
-    Flag(bool),
-}
-
-/// A call, as oned's clients write it.
-pub fn method_call(method: &str, parameters: &[Parameter<'_>]) -> String {
-    let mut call =
-        format!("<?xml version=\"1.0\" ?><methodCall><methodName>{method}</methodName><params>");
-    for parameter in parameters {
-        let value = match parameter {
-            Parameter::Text(text) => {
-                format!("<string>{}</string>", quick_xml::escape::escape(*text))
-            }
-            Parameter::Number(number) => format!("<i4>{number}</i4>"),
-            Parameter::Flag(flag) => format!("<boolean>{}</boolean>", u8::from(*flag)),
-        };
-        call.push_str(&format!("<param><value>{value}</value></param>"));
-    }
-    call.push_str("</params></methodCall>\n");
-    call
-}
-
-/// What a call brought.
-#[derive(Debug, PartialEq, Eq)]
-pub enum MethodResponse {
-    /// `[true, text, …]`
-    Good(String),
-    /// `[false, message, code, …]`
-    Bad {
-        /// What oned says.
-        message: String,
-        /// Its `Request::ErrorCode`.
-        code: Option<i64>,
-    },
-    /// `<fault>`
-    Fault(String),
-}
-
-/// Reads an answer: the first three values of its array, or its fault.
-///
-/// # Errors
-/// It is no XML, or not in the form of an answer.
-pub fn method_response(text: &str) -> Result<MethodResponse> {
-    const VALUES: [&str; 7] = [
-        "methodResponse",
-        "params",
-        "param",
-        "value",
-        "array",
-        "data",
-        "value",
-    ];
-    let mut values: Vec<String> = Vec::new();
-    let mut fault: Option<String> = None;
-    let mut member = String::new();
-    let mut root = None;
-    xml::leaves(text, |path, value| {
-        if root.is_none() {
-            root = path.first().cloned();
-        }
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if path.starts_with(&VALUES) {
-            // A success has its text second, and only that may be large: nothing else is kept.
-            if values.len() < 3 {
-                values.push(value.to_owned());
-            }
-        } else if path.get(1) == Some(&"fault") {
-            fault.get_or_insert_default();
-            match path.last() {
-                Some(&"name") => member = value.to_owned(),
-                _ if member == "faultString" => fault = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        Ok(())
-    })?;
-    if let Some(message) = fault {
-        return Ok(MethodResponse::Fault(message));
-    }
-    if root.as_deref() != Some("methodResponse") {
-        bail!("its root element is <{}>", root.unwrap_or_default());
-    }
-    let mut values = values.into_iter();
-    match (values.next().as_deref(), values.next()) {
-        (Some("1" | "true"), Some(text)) => Ok(MethodResponse::Good(text)),
-        (Some("0" | "false"), Some(message)) => Ok(MethodResponse::Bad {
-            message,
-            code: values.next().and_then(|code| code.trim().parse().ok()),
-        }),
-        _ => bail!("it has not the two values of an answer"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    macro_rules! recording {
-        ($name:literal) => {
-            include_str!(concat!("../../tests/fixtures/opennebula-5.12/", $name))
-        };
-    }
-
-    #[test]
-    fn a_call_is_what_oneprovision_sends() {
-        let call = method_call(
-            "one.host.info",
-            &[
-                Parameter::Text("oneadmin:opennebula"),
-                Parameter::Number(1002),
-                Parameter::Flag(true),
-            ],
-        );
-        assert_eq!(call, recording!("host.info-decrypt.request.xml"));
-    }
-
-    #[test]
-    fn the_session_cannot_leave_its_value() {
-        let call = method_call("m", &[Parameter::Text("a:</string>&")]);
-        assert!(call.contains("<string>a:&lt;/string&gt;&amp;</string>"));
-    }
-
-    #[test]
-    fn the_recorded_answers_are_read() -> Result<()> {
-        let good = method_response(recording!("host.info-decrypt.response.xml"))?;
-        let MethodResponse::Good(text) = good else {
-            bail!("{good:?}");
-        };
-        let (host, _) = Host::parse(&text)?;
-        assert_eq!(
-            host.provision("PACKET_TOKEN"),
-            Some("tok-0123456789abcdefSECRET")
-        );
-        assert_eq!(
-            method_response(recording!("host.info-no-such-host.response.xml"))?,
-            MethodResponse::Bad {
-                message: "[one.host.info] Error getting host [99].".into(),
-                code: Some(1024)
-            }
-        );
-        assert_eq!(
-            method_response(recording!("fault.response.xml"))?,
-            MethodResponse::Fault("Method 'one.nosuch' not defined".into())
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn what_is_no_answer_is_refused() {
-        for text in [
-            "<html></html>",
-            "<methodResponse><params/></methodResponse>",
-            "<methodResponse/>",
-            "{}",
-        ] {
-            assert!(method_response(text).is_err(), "{text}");
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::opennebula::host::{Host, Settings};
+use crate::opennebula::host::Host;
+use crate::opennebula::settings::Settings;
 use crate::opennebula::user_data;
 use crate::report::secret::Secret;
 

@@ -11,8 +11,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::{Backend, Machine, MachineId, Order, Power, Row, State};
-use crate::http::client::{ApiError, Kind};
-use crate::opennebula::host::{Host, Owner, Settings};
+use crate::http::error::{ApiError, Kind};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 

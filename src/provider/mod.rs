@@ -12,8 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
-use crate::http::client::ApiError;
-use crate::opennebula::host::{Host, Owner, Settings};
+use crate::http::error::ApiError;
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
@@ -64,7 +66,7 @@ pub fn row(name: &str) -> Result<&'static Row> {
 ///
 /// A backend MUST NOT sleep, retry or print, and each method MUST send its request at most once (`find`: once
 /// a page). Every request MUST end by the moment `by`. What a method cannot do it says with the
-/// [`Kind`](crate::http::client::Kind) that decisions hang on; it MUST NOT use `Rejected` for something that passes
+/// [`Kind`](crate::http::error::Kind) that decisions hang on; it MUST NOT use `Rejected` for something that passes
 /// with time.
 pub trait Backend: Send + Sync {
     /// The machines that carry `tag`, exactly. MUST look at every page.
@@ -238,17 +240,4 @@ pub struct Order {
     pub body: Secret,
     /// What is ordered: names and values, without the secret ones.
     pub summary: Vec<(&'static str, String)>,
-}
-
-/// `text` as a value of a query or a form (RFC 3986, unreserved characters).
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

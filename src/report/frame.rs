@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::opennebula::host::Environment;
+use crate::system::environment::Environment;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
 /// (`share/scripts/ruby` and `scripts_common.sh`).
@@ -40,7 +40,6 @@ const ERASE: &str = "\r\x1b[K";
 pub struct Report {
     level: Level,
     start: Instant,
-    has_stdout: bool,
     is_watched: bool,
     is_coloured: bool,
 }
@@ -51,7 +50,6 @@ impl Report {
         Self {
             level,
             start: Instant::now(),
-            has_stdout: true,
             is_watched: false,
             is_coloured: false,
         }
@@ -68,17 +66,6 @@ impl Report {
         self.is_watched = !is_dumb && io::stderr().is_terminal();
         self.is_coloured = !is_dumb && !is_plain && io::stdout().is_terminal();
         Ok(self)
-    }
-
-    /// The same, where it is known whether the caller left stdout open.
-    pub fn with_stdout(mut self, is_open: bool) -> Self {
-        self.has_stdout = is_open;
-        self
-    }
-
-    /// Whether an answer can reach anybody.
-    pub fn has_stdout(&self) -> bool {
-        self.has_stdout
     }
 
     /// When the action began.
@@ -145,12 +132,6 @@ impl Report {
 
     fn print(&self, text: &str) -> io::Result<()> {
         self.clear();
-        if !self.has_stdout {
-            return Err(io::Error::new(
-                io::ErrorKind::BrokenPipe,
-                "stdout is closed",
-            ));
-        }
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()

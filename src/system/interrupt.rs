@@ -7,13 +7,19 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
-
-use crate::report::frame::Report;
 
 /// What a first signal does beside ending a sleep: it ends the requests under way.
 pub type Hook = Box<dyn Fn() + Send>;
+
+/// A signal, as it is told to whoever prints.
+pub enum Notice<'a> {
+    /// The first one: what is under way stops.
+    Stopping(Signal),
+    /// The second one, after which the process ends: what may be left behind, if anything.
+    Ending(Signal, Option<&'a str>),
+}
 
 /// The process's signals, as a value that is handed down.
 #[derive(Clone, Default)]
@@ -37,11 +43,14 @@ impl Interrupt {
     /// Takes over the signals of this process. Call it before any other thread is started: threads inherit
     /// what is blocked.
     ///
+    /// `tell` is called with the first and with the second one, and must not wait: after the second one the process
+    /// ends with the code `failure`.
+    ///
     /// A SIGHUP that was already ignored, as `nohup` leaves it, stays ignored.
     ///
     /// # Errors
     /// The signals cannot be blocked, or no thread can be started.
-    pub fn arm(report: Report) -> Result<Self> {
+    pub fn arm(failure: u8, tell: impl Fn(Notice<'_>) + Send + 'static) -> Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);
         signals.add(Signal::SIGTERM);
@@ -56,7 +65,7 @@ impl Interrupt {
             .stack_size(128 * 1024)
             .spawn(move || {
                 while let Ok(signal) = signals.wait() {
-                    watched.take(signal, &report);
+                    watched.take(signal, failure, &tell);
                 }
             })
             .context("cannot start the thread that waits for signals")?;
@@ -111,17 +120,15 @@ impl Interrupt {
         self.state().pending = None;
     }
 
-    fn take(&self, signal: Signal, report: &Report) {
+    fn take(&self, signal: Signal, failure: u8, tell: &impl Fn(Notice<'_>)) {
         let mut state = self.state();
         if state.seen {
-            let left = state.at_stake.clone();
-            let left = left.as_deref().unwrap_or("nothing is left behind");
-            report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));
-            std::process::exit(crate::FAILURE.into());
+            tell(Notice::Ending(signal, state.at_stake.as_deref()));
+            std::process::exit(failure.into());
         }
         state.seen = true;
         state.pending = Some(signal);
-        report.info(format_args!("{signal} received: stopping"));
+        tell(Notice::Stopping(signal));
         for hook in &state.hooks {
             hook();
         }

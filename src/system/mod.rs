@@ -1,6 +1,7 @@
-//! The process and the machine it runs on: its streams, its signals, its files.
+//! The process and the machine it runs on: its environment, streams, signals and files.
 
 pub mod clock;
+pub mod environment;
 pub mod file;
 pub mod interrupt;
 pub mod process;

@@ -1,26 +1,22 @@
-//! What the process sets up for itself before it does anything: its limits and its standard streams.
+//! What the process sets up for itself before it does anything: its limits, and what it inherited.
 
-use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
-
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{SFlag, fstat, makedev};
 
 /// The number of the last standard stream.
 const STDERR: i32 = 2;
+/// The device `/dev/null`: its major and its minor number (null(4)).
+const NULL: (u64, u64) = (1, 3);
 
-/// Sets up the process; whether its stdout is open. Call it before any file is opened and any thread started.
-pub fn prepare() -> bool {
-    forbid_core_dumps();
-    // A write to a pipe that nobody reads must come back as an error: the engine then rolls back.
-    let mut broken_pipe = SigSet::empty();
-    broken_pipe.add(Signal::SIGPIPE);
-    let _ = broken_pipe.thread_block();
-    let has_stdout = fcntl(std::io::stdout().as_fd(), FcntlArg::F_GETFD).is_ok();
-    occupy_standard_streams();
-    has_stdout
+/// Whether what is printed reaches anybody: not where stdout was closed, and not where it is `/dev/null`. These two
+/// cannot be told apart: before `main`, the runtime of Rust opens `/dev/null` in the place of what was closed.
+pub fn stdout_reaches_somebody() -> bool {
+    let Ok(stdout) = fstat(std::io::stdout()) else {
+        return false;
+    };
+    let is_device = stdout.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+    !(is_device && stdout.st_rdev == makedev(NULL.0, NULL.1))
 }
 
 /// Closes whatever the caller left open beside the standard streams: a lock or a connection of somebody else's
@@ -39,23 +35,12 @@ pub fn close_what_is_inherited() {
     }
 }
 
-/// No core dump, for a token would be in it.
+/// No core dump, for a token would be in it. Call it before anything secret is read.
 ///
 /// The limit alone does not keep a kernel from piping the core to a program (core(5)); not being dumpable
 /// does, and other processes of the user cannot look into the memory either. Where the system refuses, the
 /// action is worth more.
-fn forbid_core_dumps() {
+pub fn forbid_core_dumps() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
-}
-
-/// Puts `/dev/null` in the place of closed standard streams. Else a socket would take their number, and what
-/// is printed would be sent there.
-fn occupy_standard_streams() {
-    while let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
-        if null.as_raw_fd() > STDERR {
-            break;
-        }
-        let _stays_open = null.into_raw_fd();
-    }
 }

@@ -13,9 +13,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::{Context, Outcome, deploy, timeout};
-use crate::opennebula::host::{Host, HostId, Owner, Settings};
-use crate::opennebula::oned::{Oned, OnedError, Which, is_exposed};
+use super::{Context, Outcome, timeout};
+use crate::opennebula::deployment_file;
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::owner::Owner;
+use crate::opennebula::session::is_exposed;
+use crate::opennebula::settings::Settings;
 use crate::provider::{Backend, Order, Row, State};
 use crate::report::finding::{Finding, Problems, Verdict};
 use crate::report::frame::Report;
@@ -83,7 +87,7 @@ struct Checked {
 
 impl Checked {
     fn from_file(path: &Path, context: &Context<'_>) -> Result<Self> {
-        let (mut host, warnings) = deploy::read_file(path)?;
+        let (mut host, warnings) = deployment_file::read(path)?;
         let mut findings: Vec<Finding> = warnings
             .into_iter()
             .map(|warning| Finding::doubtful("file", warning, "mend it"))

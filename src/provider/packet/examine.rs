@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::Packet;
 use super::answer::{lenient, lenient_items};
-use crate::http::client::{ApiError, Kind, Method};
+use crate::http::client::Method;
+use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::Host;
 use crate::provider::attribute::words;
 use crate::report::finding::Finding;

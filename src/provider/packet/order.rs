@@ -4,7 +4,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 
 use super::{api_url, is_uuid, project_id};
-use crate::opennebula::host::{Host, Owner, Settings};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
 use crate::opennebula::user_data;
 use crate::provider::Order;
 use crate::provider::attribute::{is_given, require, words, yes_or_no};

@@ -1,0 +1,130 @@
+//! What went wrong with a request, sorted by what may be done about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use ureq::Timeout;
+
+use crate::http::tls::certificate_problem;
+
+/// What kind of error it is: the one thing that decisions hang on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No connection: the request cannot have been carried out.
+    NotSent,
+    /// No usable answer (time-out, reset, 5xx, unreadable): the request may have been carried out.
+    Ambiguous,
+    /// Asked too often (429); it was not carried out.
+    RateLimited,
+    /// The credentials are wrong (401).
+    Unauthenticated,
+    /// The thing is not ours (403).
+    PermissionDenied,
+    /// There is no such thing (404, 410).
+    NotFound,
+    /// Refused with a reason (other 4xx).
+    Rejected,
+    /// Refused for now; it passes with time.
+    Conflict,
+    /// Refused as somebody protected it.
+    Protected,
+    /// Points elsewhere (3xx); never followed, for the token would go with it.
+    Redirected,
+    /// The other side's certificate cannot be trusted.
+    Untrusted,
+}
+
+impl Kind {
+    /// What a status means by itself. 408 says that the request did not arrive whole, 5xx says nothing at
+    /// all about what was done.
+    pub(super) fn of_status(status: u16) -> Self {
+        match status {
+            300..=399 => Self::Redirected,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 | 410 => Self::NotFound,
+            429 => Self::RateLimited,
+            408 => Self::Ambiguous,
+            400..=499 => Self::Rejected,
+            _ => Self::Ambiguous,
+        }
+    }
+}
+
+/// What went wrong with one call.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// What decisions hang on.
+    pub kind: Kind,
+    /// Method and path.
+    pub call: String,
+    /// The HTTP status, if one came.
+    pub status: Option<u16>,
+    /// Why, in the words of the other side or of the network; without secrets, one line each.
+    pub reasons: Vec<String>,
+    /// How long the other side asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// What somebody may do about it.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = self.reasons.join("; ");
+        match self.status {
+            Some(status) => write!(f, "{reasons} (status {status} to {})", self.call)?,
+            None => write!(f, "{reasons} ({})", self.call)?,
+        }
+        if !self.remedy.is_empty() {
+            write!(f, ": {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for ApiError {}
+
+/// Sorts what ureq reports: into what cannot have reached the other side, and the rest.
+pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
+    if let Some(problem) = certificate_problem(error) {
+        return (Kind::Untrusted, problem);
+    }
+    match error {
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+            (Kind::NotSent, "no connection in time".into())
+        }
+        ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
+        ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
+        ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
+        ureq::Error::ConnectProxyFailed(why) => {
+            (Kind::NotSent, format!("the proxy does not connect: {why}"))
+        }
+        ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
+        ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
+        ureq::Error::BodyExceedsLimit(limit) => (
+            Kind::Ambiguous,
+            format!("the answer is larger than {limit} bytes"),
+        ),
+        ureq::Error::Io(io) => match io.kind() {
+            ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
+            ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => (
+                Kind::Ambiguous,
+                "the connection was closed before the answer was complete".into(),
+            ),
+            // The standard library has no kind of its own for a name that does not resolve.
+            _ if io.to_string().starts_with("failed to lookup address") => {
+                (Kind::NotSent, "the host name is not known".into())
+            }
+            _ => (Kind::Ambiguous, io.to_string()),
+        },
+        other => (Kind::Ambiguous, other.to_string()),
+    }
+}

@@ -54,79 +54,93 @@ pub fn leaves(
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().check_end_names = false;
     reader.config_mut().expand_empty_elements = true;
-    let mut path: Vec<String> = Vec::new();
-    let mut value = String::new();
-    let mut is_leaf = false;
-    let mut roots = 0;
-    let mut wrong_ends = Vec::new();
+    let mut walk = Walk::default();
     loop {
         let event = match reader.read_event() {
             Ok(event) => event,
             Err(error) => bail!("{error}, at byte {}", reader.error_position()),
         };
         match event {
-            Event::Start(start) => {
-                if path.is_empty() {
-                    roots += 1;
-                    if roots > 1 {
-                        bail!("it has more than one root element");
-                    }
-                }
-                if path.len() == DEPTH {
-                    bail!("elements are nested more than {DEPTH} deep");
-                }
-                path.push(start.name().as_ref().to_owned());
-                value.clear();
-                is_leaf = true;
-            }
+            Event::Start(start) => walk.open(start.name().as_ref())?,
             Event::End(end) => {
-                let name = end.name();
-                let Some(opened) = path.last() else {
-                    bail!("</{}> closes nothing", shown(name.as_ref()));
-                };
-                if name.as_ref() != opened {
-                    if !is_leaf {
-                        bail!(
-                            "<{}> is closed by </{}>",
-                            shown(opened),
-                            shown(name.as_ref())
-                        );
-                    }
-                    if wrong_ends.len() == WRONG_ENDS {
-                        bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
-                    }
-                    wrong_ends.push(WrongEnd {
-                        opened: shown(opened).to_owned(),
-                        closed: shown(name.as_ref()).to_owned(),
-                    });
+                if walk.check_end(end.name().as_ref())? {
+                    visit(&walk.path, &walk.value)?;
                 }
-                if is_leaf {
-                    visit(&path, &value)?;
-                }
-                is_leaf = false;
-                path.pop();
+                walk.is_leaf = false;
+                walk.path.pop();
             }
-            Event::Text(text) => push(&mut value, &path, &text.xml10_content())?,
-            Event::CData(text) => push(&mut value, &path, &text.xml10_content())?,
-            Event::GeneralRef(entity) => push(&mut value, &path, &resolve(&entity)?)?,
+            Event::Text(text) => walk.push(&text.xml10_content())?,
+            Event::CData(text) => walk.push(&text.xml10_content())?,
+            Event::GeneralRef(entity) => walk.push(&resolve(&entity)?)?,
             Event::DocType(_) => bail!("it has a document type (DOCTYPE), which is not read"),
             Event::Empty(_) | Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
-    match path.last() {
+    match walk.path.last() {
         Some(open) => bail!("<{}> is never closed: the text is cut off", shown(open)),
-        None if roots == 0 => bail!("it has no element"),
-        None => Ok(wrong_ends),
+        None if walk.roots == 0 => bail!("it has no element"),
+        None => Ok(walk.wrong_ends),
     }
 }
 
-fn push(value: &mut String, path: &[String], text: &str) -> Result<()> {
-    if path.is_empty() && !text.trim().is_empty() {
-        bail!("there is text outside of the root element");
+/// Where a walk is.
+#[derive(Default)]
+struct Walk {
+    /// The names of the elements that are open.
+    path: Vec<String>,
+    /// The text since the last of them was opened.
+    value: String,
+    /// Whether the last of them has no element in it so far.
+    is_leaf: bool,
+    roots: usize,
+    wrong_ends: Vec<WrongEnd>,
+}
+
+impl Walk {
+    fn open(&mut self, name: &str) -> Result<()> {
+        if self.path.is_empty() {
+            self.roots += 1;
+            if self.roots > 1 {
+                bail!("it has more than one root element");
+            }
+        }
+        if self.path.len() == DEPTH {
+            bail!("elements are nested more than {DEPTH} deep");
+        }
+        self.path.push(name.to_owned());
+        self.value.clear();
+        self.is_leaf = true;
+        Ok(())
     }
-    value.push_str(text);
-    Ok(())
+
+    /// Whether the element that `name` closes is a leaf.
+    fn check_end(&mut self, name: &str) -> Result<bool> {
+        let Some(opened) = self.path.last() else {
+            bail!("</{}> closes nothing", shown(name));
+        };
+        if name != opened {
+            if !self.is_leaf {
+                bail!("<{}> is closed by </{}>", shown(opened), shown(name));
+            }
+            if self.wrong_ends.len() == WRONG_ENDS {
+                bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
+            }
+            self.wrong_ends.push(WrongEnd {
+                opened: shown(opened).to_owned(),
+                closed: shown(name).to_owned(),
+            });
+        }
+        Ok(self.is_leaf)
+    }
+
+    fn push(&mut self, text: &str) -> Result<()> {
+        if self.path.is_empty() && !text.trim().is_empty() {
+            bail!("there is text outside of the root element");
+        }
+        self.value.push_str(text);
+        Ok(())
+    }
 }
 
 /// The text of an entity of XML itself, or of a character reference.

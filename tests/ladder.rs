@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 9] = [
 /// A module, such as `http::client`; that of `lib.rs` is empty.
 type Module = Vec<String>;
 
-/// Each module, with its file and what it says without comments and tests.
+/// Each module, with its file and what that says without its tests.
 fn modules() -> BTreeMap<Module, (String, String)> {
     fn read(folder: &Path, root: &Path, found: &mut BTreeMap<Module, (String, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -31,17 +31,14 @@ fn modules() -> BTreeMap<Module, (String, String)> {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().lines();
-            let code: Vec<&str> = code
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .collect();
+            let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
             let name = path.strip_prefix(root).unwrap().with_extension("");
             let mut module: Module = name
                 .iter()
                 .map(|part| part.to_str().unwrap().to_owned())
                 .collect();
             module.pop_if(|last| last == "mod" || last == "lib");
-            found.insert(module, (path.display().to_string(), code.join("\n")));
+            found.insert(module, (format!("src/{}.rs", name.display()), text));
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -80,8 +77,11 @@ fn paths(text: &str) -> Vec<Module> {
     found
 }
 
-/// The modules that `code` of `module` names.
-fn imports<T>(module: &Module, code: &str, known: &BTreeMap<Module, T>) -> BTreeSet<Module> {
+/// The modules that the code of `module` names.
+fn imports<T>(module: &Module, text: &str, known: &BTreeMap<Module, T>) -> BTreeSet<Module> {
+    let is_comment = |line: &&str| line.trim_start().starts_with("//");
+    let code: Vec<&str> = text.lines().filter(|line| !is_comment(line)).collect();
+    let code = code.join("\n");
     let parent = &module[..module.len().saturating_sub(1)];
     let starts = [("crate::", &[][..]), ("super::", parent)];
     let mut found = BTreeSet::new();
@@ -119,7 +119,7 @@ fn a_folder_imports_only_what_stands_below_it_and_no_two_files_import_each_other
     let modules = modules();
     let graph: BTreeMap<&Module, BTreeSet<Module>> = modules
         .iter()
-        .map(|(module, (_, code))| (module, imports(module, code, &modules)))
+        .map(|(module, (_, text))| (module, imports(module, text, &modules)))
         .collect();
     let mut wrong = Vec::new();
     for (module, imports) in &graph {

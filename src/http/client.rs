@@ -38,7 +38,7 @@ pub struct Http {
 impl Http {
     /// A client for the server of `base`, which strikes `secrets` from whatever it tells.
     ///
-    /// The certificates of the system are loaded only for https; proxies are chosen by [`crate::http::proxy`].
+    /// The certificates of the system are loaded only for https; proxies are chosen as curl does.
     pub fn new(base: &str, secrets: Vec<Secret>, report: Report) -> Self {
         let mut builder = Agent::config_builder()
             .http_status_as_error(false)

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::wire::time::http_date;
+
 /// The longest rest that an answer can ask for: beyond every deadline, and short enough to reckon with.
 const LONGEST_REST: Duration = Duration::from_secs(31 * 24 * 3600);
 
@@ -60,35 +62,6 @@ fn until(then: SystemTime) -> Duration {
     then.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-/// An IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
-fn http_date(value: &str) -> Option<SystemTime> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let mut words = value.split_once(", ")?.1.split(' ');
-    let day: u64 = words.next()?.parse().ok()?;
-    let month = MONTHS.find(words.next().filter(|word| word.len() == 3)?)? as u64 / 3;
-    let year: u64 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(|part| part.parse::<u64>());
-    let (hour, minute, second) = (
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-    );
-    let is_day = (1970..=9999).contains(&year) && (1..=31).contains(&day);
-    if !is_day || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    // Days since the epoch, with the year begun in March so that the leap day is its last one.
-    let (y, m) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
-    };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719_468;
-    UNIX_EPOCH.checked_add(Duration::from_secs(
-        days * 86_400 + hour * 3600 + minute * 60 + second,
-    ))
-}
-
 /// `X-RateLimit-Reset`: seconds from now, or, as it is a large number, since the epoch.
 pub fn rate_limit_reset(value: &str) -> Option<Duration> {
     const AN_EPOCH: u64 = 1_000_000_000;
@@ -114,20 +87,5 @@ mod tests {
         assert_eq!(retry_after("soon"), None);
         assert_eq!(retry_after("-3"), Some(Duration::ZERO));
         assert_eq!(retry_after("1e300"), None);
-    }
-
-    #[test]
-    fn http_dates_are_counted_right() {
-        let date = |text: &str| {
-            http_date(text).map(|time| {
-                time.duration_since(UNIX_EPOCH)
-                    .unwrap_or_default()
-                    .as_secs()
-            })
-        };
-        assert_eq!(date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
-        assert_eq!(date("Sun, 06 Foo 1994 08:49:37 GMT"), None);
     }
 }

@@ -1162,17 +1162,7 @@ fn unix_time() -> u64 {
 
 /// Unix seconds as CloudWatch reads them: `2015-08-30T12:36:00Z`.
 fn iso(unix: u64) -> String {
-    let t = timestamp(unix);
-    let part = |from: usize, to: usize| &t[from..to];
-    format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        part(0, 4),
-        part(4, 6),
-        part(6, 8),
-        part(9, 11),
-        part(11, 13),
-        part(13, 15)
-    )
+    time::rfc3339_of(unix)
 }
 
 #[cfg(test)]

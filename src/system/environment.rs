@@ -1,11 +1,11 @@
-//! The environment of the process, as a value: nothing else reads it.
+//! The environment of the process, as a value that is handed down.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use anyhow::{Context, Result};
 
-/// The environment of the process, as a value that is handed down.
+/// The variables of an environment.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 

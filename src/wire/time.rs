@@ -2,48 +2,62 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A date and time as RFC 3339 has it, to the second: `2026-03-01T12:00:00Z`, `…+02:00`.
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// A date and time as RFC 3339 has it, to the second: `2026-03-01T12:00:00Z`, `…+02:00`. The `T` may be another
+/// character, and where no zone is told it is UTC.
 pub fn rfc3339(text: &str) -> Option<SystemTime> {
     let text = text.trim();
-    let number = |from: usize, to: usize| -> Option<u64> {
-        let digits = text.get(from..to)?;
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| digits.parse().ok()).flatten()
-    };
-    let marks = [(4, "-"), (7, "-"), (13, ":"), (16, ":")];
-    if marks
-        .iter()
-        .any(|(at, mark)| text.get(*at..at + 1) != Some(mark))
-    {
-        return None;
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since the epoch, with the year begun in March so that the leap day is its last one.
-    let (y, m) = if month < 3 {
-        (year - 1, month + 9)
+    let (date, clock, rest) = (text.get(..10)?, text.get(11..19)?, text.get(19..)?);
+    let (clock, leap) = without_leap(clock);
+    let zone = if rest.contains(['Z', 'z', '+', '-']) {
+        ""
     } else {
-        (year, month - 3)
+        "Z"
     };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719_468;
-    let local = Duration::from_secs(days * 86_400 + hour * 3600 + minute * 60 + second);
-    let zone = text[19..].trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
-    let zone_start = text.len() - zone.len();
-    let offset = || {
-        let hours = number(zone_start + 1, zone_start + 3)?;
-        let minutes = number(zone_start + 4, zone_start + 6)?;
-        Some(Duration::from_secs(hours * 3600 + minutes * 60))
+    let text = format!("{date}T{clock}{rest}{zone}");
+    moment(OffsetDateTime::parse(&text, &Rfc3339).ok()?, leap)
+}
+
+/// An IMF-fixdate of HTTP (RFC 9110, 5.6.7) such as `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are
+/// not read.
+pub fn http_date(text: &str) -> Option<SystemTime> {
+    // RFC 2822 has the same form, with any zone; here it is always GMT.
+    let words: Vec<&str> = text.split_once(", ")?.1.split(' ').collect();
+    let [day, month, year, clock, ..] = words[..] else {
+        return None;
     };
-    let utc = match zone.chars().next() {
-        None | Some('Z' | 'z') => local,
-        Some('+') => local.checked_sub(offset()?)?,
-        Some('-') => local.checked_add(offset()?)?,
-        Some(_) => return None,
-    };
-    UNIX_EPOCH.checked_add(utc)
+    let (clock, leap) = without_leap(clock);
+    let text = format!("{day} {month} {year} {clock} GMT");
+    moment(OffsetDateTime::parse(&text, &Rfc2822).ok()?, leap)
+}
+
+/// `clock`, where its second is not 60, and the seconds that it is behind then: a leap second is the one after.
+fn without_leap(clock: &str) -> (String, Duration) {
+    match clock.strip_suffix(":60") {
+        Some(minute) => (format!("{minute}:59"), Duration::from_secs(1)),
+        None => (clock.to_owned(), Duration::ZERO),
+    }
+}
+
+fn moment(time: OffsetDateTime, leap: Duration) -> Option<SystemTime> {
+    let since = Duration::from_secs(time.unix_timestamp().try_into().ok()?);
+    UNIX_EPOCH.checked_add(since + leap)
+}
+
+/// Unix seconds as `2015-08-30T12:36:00Z`.
+pub fn rfc3339_of(unix: u64) -> String {
+    let time = i64::try_from(unix).ok();
+    let time = time.and_then(|unix| OffsetDateTime::from_unix_timestamp(unix).ok());
+    // The form has four digits for the year.
+    let time = time.unwrap_or_else(|| PrimitiveDateTime::MAX.assume_utc());
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+/// Unix seconds as `20150830T123600Z` (ISO 8601, basic format).
+pub fn compact(unix: u64) -> String {
+    rfc3339_of(unix).replace(['-', ':'], "")
 }
 
 /// How long ago `then` was, in the one unit that matters: `40s`, `12m`, `5h`, `3d`.
@@ -81,6 +95,45 @@ mod tests {
         ] {
             assert_eq!(unix(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn http_dates_are_counted_right() {
+        let date = |text: &str| {
+            http_date(text).map(|time| {
+                time.duration_since(UNIX_EPOCH)
+                    .unwrap_or_default()
+                    .as_secs()
+            })
+        };
+        assert_eq!(date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
+        assert_eq!(date("Sun, 06 Foo 1994 08:49:37 GMT"), None);
+    }
+
+    #[test]
+    fn a_leap_second_is_the_one_after() {
+        assert_eq!(unix("2016-12-31T23:59:60Z"), unix("2017-01-01T00:00:00Z"));
+        assert_eq!(
+            http_date("Sat, 31 Dec 2016 23:59:60 GMT"),
+            http_date("Sun, 01 Jan 2017 00:00:00 GMT")
+        );
+        assert!(http_date("Sat, 31 Dec 2016 23:59:60 GMT").is_some());
+    }
+
+    #[test]
+    fn a_missing_zone_is_utc() {
+        assert_eq!(unix("2024-02-29 12:00:00"), Some(1_709_208_000));
+        assert_eq!(unix("2024-02-29T12:00:00.123456"), Some(1_709_208_000));
+        assert_eq!(unix("1969-12-31T23:59:59Z"), None);
+    }
+
+    #[test]
+    fn moments_are_written_in_both_forms() {
+        assert_eq!(rfc3339_of(1_440_938_160), "2015-08-30T12:36:00Z");
+        assert_eq!(compact(1_440_938_160), "20150830T123600Z");
+        assert_eq!(compact(0), "19700101T000000Z");
     }
 
     #[test]

@@ -100,14 +100,14 @@ fn carry_out(
             via_link,
         } => {
             process::close_what_is_inherited();
-            let row = provider.as_deref().map(provider::row).transpose()?;
+            let provider = provider.as_deref().map(provider::named).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.
             let interrupt = match action.only_looks() {
                 true => Interrupt::default(),
                 false => armed(*report)?,
             };
             action.run(&Context {
-                row,
+                provider,
                 program,
                 via_link,
                 environment,

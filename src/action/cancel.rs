@@ -4,7 +4,7 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::engine::Lifecycle;
+use crate::engine::Engine;
 
 /// Delete a machine and wait until it is gone.
 #[derive(FromArgs)]
@@ -24,6 +24,6 @@ impl Cancel {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, Lifecycle::cancel)
+        context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel)
     }
 }

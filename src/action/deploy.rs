@@ -9,16 +9,18 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
-use super::{Context, Named, advise, timeout};
+use super::target::{Named, advise};
+use super::{Context, timeout};
 use crate::engine::journal::{Journal, reminder_beside};
-use crate::engine::{Job, Lifecycle};
+use crate::engine::{Engine, Job};
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::Which;
 use crate::opennebula::owner::Owner;
 use crate::opennebula::session::warn_if_exposed;
-use crate::opennebula::settings::Settings;
-use crate::provider::{MachineId, Row};
+use crate::provider::Provider;
+use crate::provider::machine::MachineId;
+use crate::provider::order::Order;
 use crate::system::process;
 
 /// Order a machine for a host (or power on the one that it has), wait until it is up, and print its deploy id.
@@ -48,40 +50,61 @@ impl Deploy {
         let path = Path::new(&self.file);
         let mut host = deployment_file::receive(path, &context.interrupt, &context.report)
             .map_err(|error| with_reminder(error, reminder_beside(path)))?;
-        let row = context.row_of(Some(&host))?;
+        let provider = context.provider_of(Some(&host))?;
         let owner = Owner::of(&host);
-        let journal = Journal::beside(path, owner.identity(), row.id);
-        // Everything that can be wrong with the order is said before anybody is asked anything.
-        let prepare = || {
-            let settings = settings(&host, context);
-            timeout(&settings)?;
-            match deploy_id(&host, row)? {
-                Some(_) => Ok(None),
-                None => (row.order)(&host, &settings, &owner, &context.report).map(Some),
-            }
-        };
-        let prepared = prepare();
-        let (order, lifecycle) = prepared
-            .and_then(|order| {
-                decrypt(&mut host, argument_id, path, row, context)?;
-                let settings = settings(&host, context);
-                let backend = (row.open)(&settings, context.report)?;
-                Ok((order, context.lifecycle(&backend, &settings)?))
-            })
+        let journal = Journal::beside(path, owner.identity(), provider.spec().id);
+        let prepared = prepare(&mut host, provider, &owner, argument_id, path, context)
             .map_err(|error| with_reminder(error, journal.reminder()))?;
-        match (deploy_id(&host, row)?, order) {
-            (Some(id), _) => resume(&id, &host, &lifecycle, context),
+        let engine = &prepared.engine;
+        match (deploy_id(&host, provider)?, prepared.order) {
+            (Some(id), _) => resume(&id, &host, engine, context),
             (None, order) => {
+                if !owner.is_lasting() {
+                    context.report.warn(format_args!(
+                        "{} has no PROVISION_ID and no random name: a killed deploy could not find its machine again",
+                        host.called()
+                    ));
+                }
                 let job = Job {
                     order: &order.context("the host lost its DEPLOY_ID while it was read")?,
-                    owner: &owner,
                     journal: &journal,
                     remove: &|id| context.removal(id, &host),
                 };
-                obtain(&job, &host, row, &lifecycle, context)
+                obtain(&job, &host, provider, engine, context)
             }
         }
     }
+}
+
+/// What a deploy is done with.
+struct Prepared {
+    /// What to order; none for a host that has a machine.
+    order: Option<Order>,
+    engine: Engine,
+}
+
+/// Makes the order and the engine. Everything that can be wrong with the order is said before anybody is asked
+/// anything.
+fn prepare(
+    host: &mut Host,
+    provider: &'static dyn Provider,
+    owner: &Owner,
+    argument_id: Option<HostId>,
+    path: &Path,
+    context: &Context<'_>,
+) -> Result<Prepared> {
+    let settings = context.settings(Some(host));
+    timeout(&settings)?;
+    let order = match deploy_id(host, provider)? {
+        Some(_) => None,
+        None => Some(Order::of(provider, host, &settings, owner)?),
+    };
+    for warning in order.iter().flat_map(|order| &order.warnings) {
+        context.report.warn(warning);
+    }
+    decrypt(host, argument_id, path, provider, context)?;
+    let (engine, _) = context.engine(provider, Some(host))?;
+    Ok(Prepared { order, engine })
 }
 
 /// `error`, and what must be told beside it.
@@ -93,15 +116,16 @@ fn with_reminder(error: anyhow::Error, reminder: Option<String>) -> anyhow::Erro
 }
 
 /// The machine that the host has.
-fn deploy_id(host: &Host, row: &Row) -> Result<Option<MachineId>> {
+fn deploy_id(host: &Host, provider: &dyn Provider) -> Result<Option<MachineId>> {
     let Some(text) = host.deploy_id() else {
         return Ok(None);
     };
-    let id = (row.id)(text).with_context(|| {
+    let spec = provider.spec();
+    let id = (spec.id)(text).with_context(|| {
         format!(
             "DEPLOY_ID of {} is {text:?}, which is not {}: mend it with onehost update",
             host.called(),
-            row.id_form
+            spec.id_form
         )
     })?;
     Ok(Some(id))
@@ -112,10 +136,11 @@ fn decrypt(
     host: &mut Host,
     argument_id: Option<HostId>,
     path: &Path,
-    row: &Row,
+    provider: &dyn Provider,
     context: &Context<'_>,
 ) -> Result<()> {
-    if row.secrets.is_empty() {
+    let secrets = &provider.spec().secrets()[..];
+    if secrets.is_empty() {
         return Ok(());
     }
     let Some(id) = argument_id.or(host.id) else {
@@ -130,10 +155,10 @@ fn decrypt(
                 host.provision(name)
                     .is_some_and(|text| known.provision(name) == Some(text))
             };
-            if row.secrets.iter().any(is_clear) {
+            if secrets.iter().any(is_clear) {
                 warn_if_exposed(path, "holds a token in clear", &context.report);
             }
-            host.take_provision(&known, row.secrets);
+            host.take_provision(&known, secrets);
             if host.deploy_id().is_none() && known.deploy_id().is_some() {
                 context
                     .report
@@ -142,7 +167,7 @@ fn decrypt(
             }
         }
         // What the file has is encrypted: of no use to the provider.
-        None => host.drop_provision(row.secrets),
+        None => host.drop_provision(secrets),
     }
     Ok(())
 }
@@ -151,49 +176,32 @@ fn decrypt(
 fn obtain(
     job: &Job<'_>,
     host: &Host,
-    row: &Row,
-    lifecycle: &Lifecycle,
+    provider: &dyn Provider,
+    engine: &Engine,
     context: &Context<'_>,
 ) -> Result<()> {
-    if !job.owner.is_lasting() {
-        context.report.warn(format_args!(
-            "{} has no PROVISION_ID and no random name: a killed deploy could not find its machine again",
+    let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str()));
+    deployed.map_err(|failure| {
+        let first = format!(
+            "{} gives no machine for {}: {failure}",
+            provider.spec().name,
             host.called()
-        ));
-    }
-    lifecycle
-        .deploy(job, |id| context.report.deploy_id(id.as_str()))
-        .map_err(|failure| {
-            let first = format!(
-                "{} gives no machine for {}: {failure}",
-                row.name,
-                host.called()
-            );
-            match failure.cause {
-                Some(cause) => anyhow!(cause).context(first),
-                None => anyhow!(first),
-            }
-        })
+        );
+        match failure.cause {
+            Some(cause) => anyhow!(cause).context(first),
+            None => anyhow!(first),
+        }
+    })
 }
 
 /// Powers on the machine that the host has and prints its id.
-fn resume(id: &MachineId, host: &Host, lifecycle: &Lifecycle, context: &Context<'_>) -> Result<()> {
+fn resume(id: &MachineId, host: &Host, engine: &Engine, context: &Context<'_>) -> Result<()> {
     let called = host.called();
-    lifecycle.resume(id).map_err(|trouble| {
-        anyhow!(
-            "cannot resume {called} on machine {id}: {}",
-            advise(&trouble)
-        )
-    })?;
+    engine
+        .resume(id)
+        .map_err(|error| anyhow!("cannot resume {called} on machine {id}: {}", advise(&error)))?;
     context
         .report
         .deploy_id(id.as_str())
         .context("the deploy id cannot be printed: keep stdout open")
-}
-
-fn settings<'a>(host: &'a Host, context: &Context<'a>) -> Settings<'a> {
-    Settings {
-        host: Some(host),
-        environment: context.environment,
-    }
 }

@@ -1,4 +1,4 @@
-//! The actions, and what they share: which host is meant, its credentials, its machine.
+//! The actions, and what they share: the process as values, and which provider is meant.
 
 mod cancel;
 mod check;
@@ -8,6 +8,7 @@ mod poll;
 mod reboot;
 mod reset;
 mod shutdown;
+mod target;
 
 pub use cancel::Cancel;
 pub use check::Check;
@@ -18,19 +19,22 @@ pub use reboot::Reboot;
 pub use reset::Reset;
 pub use shutdown::Shutdown;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::engine::{Lifecycle, Trouble};
-use crate::opennebula::host::{Host, HostId};
+use crate::engine::Engine;
+use crate::opennebula::host::Host;
 use crate::opennebula::oned::{Oned, OnedError, Which};
 use crate::opennebula::settings::Settings;
-use crate::provider::{self, BACKENDS, Backend, MachineId, Row};
+use crate::provider::api::Session;
+use crate::provider::attribute::yes_or_no;
+use crate::provider::machine::MachineId;
+use crate::provider::{self, PROVIDERS, Provider};
 use crate::report::frame::Report;
+use crate::system::clock::SystemClock;
 use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 
@@ -51,7 +55,7 @@ pub enum Outcome {
 /// What an action is run with: the process, as values.
 pub struct Context<'a> {
     /// The provider that the folder of the link names.
-    pub row: Option<&'static Row>,
+    pub provider: Option<&'static dyn Provider>,
     /// How this process was called.
     pub program: PathBuf,
     /// Whether that was through a link.
@@ -64,131 +68,41 @@ pub struct Context<'a> {
     pub report: Report,
 }
 
-/// The host that the arguments of an action name, as they came.
-struct Named<'a> {
-    name: Option<&'a str>,
-    id: Option<&'a str>,
-}
-
-impl<'a> Named<'a> {
-    /// The host of the arguments `NAME HOST_ID NAME`, of which any may be missing.
-    fn of(words: &'a [String]) -> Self {
-        let word = |at: usize| words.get(at).map(|word| word.trim());
-        Self {
-            name: word(0).filter(|word| !word.is_empty()),
-            id: word(1).filter(|word| !word.is_empty()),
-        }
-    }
-
-    fn called(&self) -> String {
-        match (self.name, self.id) {
-            (Some(name), Some(id)) => format!("host {id} ({name})"),
-            (Some(name), None) => format!("host {name}"),
-            (None, Some(id)) => format!("host {id}"),
-            (None, None) => "the host".to_owned(),
-        }
-    }
-
-    /// The host's id, if the arguments have one.
-    fn host_id(&self) -> Result<Option<HostId>> {
-        match self.id {
-            None => Ok(None),
-            Some(text) => match HostId::parse(text) {
-                Some(id) => Ok(Some(id)),
-                None => bail!("HOST_ID is {text:?}, which is no number: {SHIFTED}"),
-            },
-        }
-    }
-}
-
-const SHIFTED: &str =
-    "the arguments look shifted; an empty one vanishes on its way through the shell";
-
-/// A machine that an action is about, and the engine that acts on it.
-struct Target {
-    id: MachineId,
-    lifecycle: Lifecycle,
-    backend: Arc<dyn Backend>,
-    shows_root_password: bool,
-}
-
 impl Context<'_> {
-    /// Does `what` to the machine `deploy_id` of the host that the words `host` name.
-    fn carry_out(
-        &self,
-        deploy_id: &str,
-        host: &[String],
-        what: impl FnOnce(&Lifecycle, &MachineId) -> Result<(), Trouble>,
-    ) -> Result<()> {
-        let named = Named::of(host);
-        let Target { id, lifecycle, .. } = self.target(deploy_id, &named)?;
-        what(&lifecycle, &id)
-            .map_err(|trouble| anyhow!("machine {id} of {}: {}", named.called(), advise(&trouble)))
+    /// The provider: that of the link, else the host's own, else the first one.
+    fn provider_of(&self, host: Option<&Host>) -> Result<&'static dyn Provider> {
+        match (self.provider, host.and_then(Host::pm_mad)) {
+            (Some(provider), _) => Ok(provider),
+            (None, Some(name)) => provider::named(name),
+            (None, None) => Ok(PROVIDERS[0]),
+        }
     }
 
-    /// The machine `deploy_id` of the host that is `named`, reached with that host's credentials.
-    fn target(&self, deploy_id: &str, named: &Named<'_>) -> Result<Target> {
-        // What no provider takes for an id is not worth a question to anybody.
-        self.check_id(deploy_id, named)?;
-        let host = match self.row {
-            Some(row) if row.secrets.is_empty() => None,
-            _ => self.named_host(named)?,
-        };
-        let row = self.row_of(host.as_ref())?;
-        let id = (row.id)(deploy_id).with_context(|| not_an_id(row, deploy_id, named))?;
-        let settings = Settings {
-            host: host.as_ref(),
+    /// The settings of a host.
+    fn settings<'b>(&'b self, host: Option<&'b Host>) -> Settings<'b> {
+        Settings {
+            host,
             environment: self.environment,
-        };
-        let backend = (row.open)(&settings, self.report)?;
-        Ok(Target {
-            id,
-            lifecycle: self.lifecycle(&backend, &settings)?,
-            backend,
-            shows_root_password: is_yes("PM_ROOT_PASSWORD", &settings)?,
-        })
-    }
-
-    fn check_id(&self, deploy_id: &str, named: &Named<'_>) -> Result<()> {
-        named.host_id()?;
-        let rows = match self.row {
-            Some(row) => std::slice::from_ref(row),
-            None => BACKENDS,
-        };
-        match rows {
-            [row, ..] if rows.iter().all(|row| (row.id)(deploy_id).is_none()) => {
-                bail!(not_an_id(row, deploy_id, named))
-            }
-            _ => Ok(()),
         }
     }
 
-    /// The provider: that of the link, else the host's own, else packet.
-    fn row_of(&self, host: Option<&Host>) -> Result<&'static Row> {
-        match (self.row, host.and_then(Host::pm_mad)) {
-            (Some(row), _) => Ok(row),
-            (None, Some(name)) => provider::row(name),
-            (None, None) => provider::row("packet"),
-        }
-    }
-
-    fn lifecycle(&self, backend: &Arc<dyn Backend>, settings: &Settings<'_>) -> Result<Lifecycle> {
-        Ok(Lifecycle::new(
-            backend.clone(),
+    /// A session with the credentials of `host`, and the engine over it.
+    fn engine(
+        &self,
+        provider: &'static dyn Provider,
+        host: Option<&Host>,
+    ) -> Result<(Engine, Arc<Session>)> {
+        let settings = self.settings(host);
+        let session = Arc::new(Session::connect(provider, &settings, self.report)?);
+        let engine = Engine::new(
+            provider,
+            Arc::clone(&session),
             self.interrupt.clone(),
-            timeout(settings)?,
+            Arc::new(SystemClock),
+            timeout(&settings)?,
             self.report,
-        ))
-    }
-
-    /// The host that is `named`, from oned. `None`: it cannot be asked, and the environment has what is needed.
-    fn named_host(&self, named: &Named<'_>) -> Result<Option<Host>> {
-        let which = match (named.host_id()?, named.name) {
-            (Some(id), _) => Some(Which::Id(id)),
-            (None, Some(name)) => Some(Which::Name(name)),
-            (None, None) => None,
-        };
-        self.ask_oned(which)
+        );
+        Ok((engine, session))
     }
 
     /// The decrypted host from oned, or `None` where it cannot be asked but the environment has the secrets.
@@ -212,7 +126,7 @@ impl Context<'_> {
             Err(OnedError::CannotAsk(why)) => Err(why),
             // Its machine may still be there, and must be reachable.
             Err(OnedError::NoSuchHost(why)) => {
-                let secrets = self.row_of(None)?.secrets.join(" and ");
+                let secrets = self.provider_of(None)?.spec().credentials().join(" and ");
                 bail!(
                     "{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone"
                 )
@@ -222,8 +136,7 @@ impl Context<'_> {
 
     /// Whether the environment has every secret of the provider (of the first one, where none is named).
     fn environment_has_secrets(&self) -> Result<bool> {
-        let row = self.row_of(None)?;
-        for name in row.secrets {
+        for name in self.provider_of(None)?.spec().credentials() {
             if self.environment.get(name)?.is_none() {
                 return Ok(false);
             }
@@ -248,6 +161,12 @@ impl Context<'_> {
         let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
         words.join(" ")
     }
+
+    /// Prints the answer of a subcommand that only looks.
+    fn print(&self, text: &str) -> Result<()> {
+        let printed = self.report.answer(text.trim_end());
+        printed.context("the answer cannot be printed: keep stdout open")
+    }
 }
 
 /// `text` as one word of a command line that somebody may paste into a shell.
@@ -258,43 +177,6 @@ fn shell_word(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
-}
-
-/// `trouble` with a machine that was handed over, and what to do about it where it does not say so itself.
-fn advise(trouble: &Trouble) -> String {
-    match trouble {
-        Trouble::Vanished(_) => format!("{trouble}: delete the host and create it anew"),
-        Trouble::Failed(_) => format!("{trouble}: see the machine at the provider"),
-        Trouble::Interrupted(_) => {
-            format!("{trouble}: what was asked for may happen all the same; ask again to be sure")
-        }
-        _ => trouble.to_string(),
-    }
-}
-
-/// Prints the answer of a subcommand that only looks.
-fn print(text: &str, context: &Context<'_>) -> Result<()> {
-    let printed = context.report.answer(text.trim_end());
-    printed.context("the answer cannot be printed: keep stdout open")
-}
-
-fn not_an_id(row: &Row, text: &str, named: &Named<'_>) -> anyhow::Error {
-    let shifted = text.is_empty()
-        || text.starts_with("provision-")
-        || text.starts_with("SHUTDOWN")
-        || HostId::parse(text).is_some()
-        || text.parse::<IpAddr>().is_ok()
-        || named.name == Some(text)
-        || named.id == Some(text);
-    let remedy = if shifted {
-        SHIFTED
-    } else {
-        "give the DEPLOY_ID that deploy printed"
-    };
-    anyhow!(
-        "DEPLOY_ID is {text:?}, which is not {}: {remedy}",
-        row.id_form
-    )
 }
 
 /// The time that one wait for a state may take.
@@ -308,8 +190,8 @@ fn timeout(settings: &Settings<'_>) -> Result<Duration> {
     }
 }
 
+/// Whether a setting is a yes. What is neither a yes nor a no is none.
 fn is_yes(name: &str, settings: &Settings<'_>) -> Result<bool> {
-    Ok(settings
-        .get(name)?
-        .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "yes" | "true" | "1")))
+    let text = settings.get(name)?;
+    Ok(text.is_some_and(|text| yes_or_no(text).unwrap_or_default()))
 }

@@ -7,11 +7,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use argh::FromArgs;
 
-use super::{Context, Named};
-use crate::provider::{Machine, State, Traffic};
+use super::Context;
+use super::target::Named;
+use crate::engine::Sight;
+use crate::provider::machine::{Machine, State, Traffic};
+use crate::report::frame::Report;
+use crate::report::secret::Secret;
 
 /// How long what is not worth a failure may take.
 const TRAFFIC: Duration = Duration::from_secs(20);
@@ -35,20 +39,23 @@ impl Poll {
     /// The machine is gone, has no address yet, or cannot be asked for.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
         let named = Named::of(&self.host);
-        let target = context.target(&self.deploy_id, &named)?;
+        let target = context.target(&self.deploy_id, &named, &[])?;
         let called = named.called();
         let id = &target.id;
+        let report = context.report;
         // Together they take one round trip to the provider less than one after the other.
-        let by = Instant::now() + TRAFFIC;
-        let (machine, traffic) = thread::scope(|scope| {
-            let traffic = scope.spawn(|| target.backend.traffic(id, by));
-            (target.lifecycle.look(id), traffic.join())
+        let api = target.session.api(Instant::now() + TRAFFIC);
+        let (sight, traffic) = thread::scope(|scope| {
+            let traffic = scope.spawn(|| target.provider.traffic(&api, id));
+            (target.engine.look(id), traffic.join())
         });
-        let mut machine = machine
-            .map_err(|trouble| anyhow!("cannot look at machine {id} of {called}: {trouble}"))?
-            .with_context(|| {
-                format!("machine {id} of {called} is gone: delete the host and create it anew")
-            })?;
+        let mut machine = match sight {
+            Ok(Sight::Here(machine)) => machine,
+            Ok(Sight::Gone(_) | Sight::NotYet) => {
+                bail!("machine {id} of {called} is gone: delete the host and create it anew")
+            }
+            Err(error) => bail!("cannot look at machine {id} of {called}: {error}"),
+        };
         if machine.addresses.is_empty() {
             bail!(
                 "machine {id} of {called} has no address yet, it is {}: try again when it is active",
@@ -58,43 +65,39 @@ impl Poll {
         let traffic = match traffic {
             Ok(Ok(traffic)) => traffic,
             Ok(Err(error)) => {
-                context.report.warn(format_args!(
+                report.warn(format_args!(
                     "the traffic of machine {id} is unknown: {error}"
                 ));
                 Traffic::default()
             }
             Err(_) => Traffic::default(),
         };
-        let by = Instant::now() + TRAFFIC;
-        machine.size = target.backend.size(&machine, by).unwrap_or_else(|error| {
-            context
-                .report
-                .warn(format_args!("the size of machine {id} is unknown: {error}"));
+        let api = target.session.api(Instant::now() + TRAFFIC);
+        let size = target.provider.size(&api, &machine);
+        machine.size = size.unwrap_or_else(|error| {
+            report.warn(format_args!("the size of machine {id} is unknown: {error}"));
             machine.size
         });
         let mut line = values(&machine, traffic);
         if target.shows_root_password {
-            match machine
-                .root_password
-                .as_ref()
-                .map(|password| password.expose())
-            {
-                Some(password) if password.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
-                    line.push_str(&format!(" ROOT_PASSWORD=\"{password}\""));
-                }
-                Some(_) => context
-                    .report
-                    .warn("the root password cannot be printed on one line: see the provider"),
-                None => context
-                    .report
-                    .info("the provider does not tell the root password any more"),
-            }
+            line.push_str(&root_password(&machine, report));
         }
-        context
-            .report
+        report
             .answer(&line)
             .context("the values cannot be printed: keep stdout open")
     }
+}
+
+/// The password of root as one more piece of the line, where it can be told.
+fn root_password(machine: &Machine, report: Report) -> String {
+    match machine.root_password.as_ref().map(Secret::expose) {
+        Some(password) if password.bytes().all(|b| b.is_ascii_graphic() && b != b'"') => {
+            return format!(" ROOT_PASSWORD=\"{password}\"");
+        }
+        Some(_) => report.warn("the root password cannot be printed on one line: see the provider"),
+        None => report.info("the provider does not tell the root password any more"),
+    }
+    String::new()
 }
 
 /// The line that is printed of a machine.
@@ -118,7 +121,7 @@ pub fn values(machine: &Machine, traffic: Traffic) -> String {
             State::On => "RUNNING",
             State::Off => "POWEROFF",
             State::Failed => "FAILURE",
-            State::Starting | State::Stopping | State::Deleting => "UNKNOWN",
+            State::Starting | State::Stopping | State::Deleting | State::Gone => "UNKNOWN",
         }
     ));
     for (name, value) in &machine.values {

@@ -4,7 +4,8 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::engine::Lifecycle;
+use crate::engine::Engine;
+use crate::provider::machine::Power;
 
 /// Reboot a machine; returns when it was down and is up again.
 #[derive(FromArgs)]
@@ -24,6 +25,11 @@ impl Reboot {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, Lifecycle::reboot)
+        context.carry_out(
+            &self.deploy_id,
+            &self.host,
+            &[Power::Reboot],
+            Engine::reboot,
+        )
     }
 }

@@ -6,9 +6,11 @@
 use anyhow::{Result, bail};
 use argh::FromArgs;
 
-use super::{Context, SHIFTED};
-use crate::engine::Lifecycle;
+use super::Context;
+use super::target::SHIFTED;
+use crate::engine::{Engine, Error};
 use crate::opennebula::host::HostId;
+use crate::provider::machine::{MachineId, Power};
 
 /// Power a machine off, or delete it, as LCM_STATE says.
 #[derive(FromArgs)]
@@ -34,9 +36,12 @@ impl Shutdown {
     /// # Errors
     /// The state is none of the three, or the machine did not do as it was asked.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        let what = match self.state.as_str() {
-            "SHUTDOWN" => Lifecycle::cancel,
-            "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => Lifecycle::power_off,
+        let (what, changes): (fn(&Engine, &MachineId) -> Result<(), Error>, &[Power]) = match self
+            .state
+            .as_str()
+        {
+            "SHUTDOWN" => (Engine::cancel, &[]),
+            "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => (Engine::power_off, &[Power::Off]),
             // The host's id, which follows.
             number if HostId::parse(number).is_some() => {
                 bail!("LCM_STATE is {number:?}: {SHIFTED}")
@@ -47,6 +52,6 @@ impl Shutdown {
         };
         let mut host = vec![self.name];
         host.extend(self.host);
-        context.carry_out(&self.deploy_id, &host, what)
+        context.carry_out(&self.deploy_id, &host, changes, what)
     }
 }

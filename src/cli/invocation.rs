@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
 use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
+use crate::provider::PROVIDERS;
 use crate::system::environment::Environment;
 
 /// What `--help` prints: within 25 lines of 80 columns.
@@ -15,8 +16,8 @@ const HELP: &str = "\
 Usage: pm-packet <command> [<args>]
 
 OpenNebula provision driver for bare metal. oneprovision calls its actions
-through the links REMOTES/pm/DRIVER/ACTION. DRIVER is the provider: packet, ec2
-or dummy; called as pm-packet, it is the PM_MAD of the host, else packet.
+through the links REMOTES/pm/DRIVER/ACTION; called as pm-packet, DRIVER is the
+PM_MAD of the host, else the first one of: DRIVERS.
 
 Actions:
   deploy      order a machine for a host, wait until it is up, print its id
@@ -158,9 +159,7 @@ impl Invocation {
             Some((option, _)) if option == "--version" || option == "-V" => Ok(Self::Text(
                 format!("pm-packet {}", env!("CARGO_PKG_VERSION")),
             )),
-            Some((option, _)) if option == "--help" || option == "-h" => {
-                Ok(Self::Text(HELP.to_owned()))
-            }
+            Some((option, _)) if option == "--help" || option == "-h" => Ok(Self::Text(help())),
             Some((action, rest)) if is_action(action) => parse(action, rest, None, program, false),
             Some((action, _)) => bail!(
                 "there is no action {action:?}: the known ones are {}",
@@ -168,6 +167,12 @@ impl Invocation {
             ),
         }
     }
+}
+
+/// The text of `--help`, with the drivers of the table in it.
+fn help() -> String {
+    let drivers: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
+    HELP.replace("DRIVERS", &drivers.join(", "))
 }
 
 fn parse(

@@ -1,67 +1,55 @@
-//! A deploy: from the look for what is there already to the id that is handed over, or the roll-back.
+//! A deploy: from the look for what is there already to the id that is handed over.
 
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::steps::Goal;
-use super::{Lifecycle, SETTLE, Trouble};
-use crate::engine::journal::{Entry, Journal};
-use crate::engine::schedule::Pace;
+use super::journal::{Entry, Journal};
+use super::rollback::NotDeployed;
+use super::schedule::Schedule;
+use super::{Engine, Error, Goal, Sight, Wait};
 use crate::http::backoff::Backoff;
 use crate::http::error::{ApiError, Kind};
-use crate::opennebula::owner::Owner;
-use crate::provider::{Machine, MachineId, Order, Power, State};
+use crate::provider::machine::{Machine, MachineId, Power, State};
+use crate::provider::order::Order;
+use crate::provider::{Advance, Filter};
 
+/// How long an order whose answer was lost is looked for before it counts as not carried out: a listing can
+/// lag by several seconds.
+pub(super) const SETTLE: Duration = Duration::from_secs(12);
 /// How often an order is sent in all, where each answer was lost and no machine appeared.
 const ORDERS: u32 = 3;
-/// The least and the most time that a roll-back takes: long enough to outlast a hiccup, and most refusals
-/// "while it is provisioning".
-const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(300));
+/// How many machines that are no more an idempotency key may lead to, one after another.
+const SPENT: usize = 100;
+
 /// What a deploy is to do.
 pub struct Job<'a> {
-    /// What to order.
+    /// What to order, and with which mark.
     pub order: &'a Order,
-    /// Whose it will be.
-    pub owner: &'a Owner,
     /// What an earlier run for this owner may have left, and where this one notes what it does.
     pub journal: &'a Journal,
     /// The command that removes a machine, for messages.
     pub remove: &'a dyn Fn(&MachineId) -> String,
 }
 
-/// A deploy that failed, and what became of what it ordered.
-#[derive(Debug)]
-pub struct NotDeployed {
-    /// What somebody must know first: what is left, or why it failed and that nothing is left.
-    pub outcome: String,
-    /// Why it failed, where the outcome does not say so itself.
-    pub cause: Option<Trouble>,
-}
-
-impl fmt::Display for NotDeployed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.outcome)
-    }
-}
-
 /// What may be lost if the deploy fails now.
 #[derive(Debug, Default)]
-struct Stake {
+pub(super) struct Stake {
     /// The machine that was ordered or adopted.
-    machine: Option<MachineId>,
+    pub(super) machine: Option<MachineId>,
     /// An order was sent whose answer was lost.
-    lost_order: bool,
+    pub(super) lost_order: bool,
+    /// Objects were made that an order needs.
+    pub(super) objects: bool,
 }
 
 impl Stake {
-    fn is_nothing(&self) -> bool {
-        self.machine.is_none() && !self.lost_order
+    pub(super) fn is_nothing(&self) -> bool {
+        self.machine.is_none() && !self.lost_order && !self.objects
     }
 }
 
-impl Lifecycle {
+impl Engine {
     /// Orders a machine, or adopts the one that its owner has, waits until it is up, and hands its id over.
     ///
     /// # Errors
@@ -75,14 +63,14 @@ impl Lifecycle {
         // A mistake of ours must not cost a machine either.
         let obtained = catch_unwind(AssertUnwindSafe(|| self.obtain(job, &mut stake)));
         let result = obtained
-            .unwrap_or(Err(Trouble::OurMistake))
-            .and_then(|machine| hand_over(&machine.id).map_err(Trouble::NotHandedOver));
+            .unwrap_or(Err(Error::OurMistake))
+            .and_then(|machine| hand_over(&machine.id).map_err(Error::NotHandedOver));
         match result {
             Ok(()) => {
                 job.journal.close();
                 Ok(())
             }
-            Err(trouble) => Err(self.roll_back(trouble, job, &stake)),
+            Err(error) => Err(self.roll_back(error, job, &stake)),
         }
     }
 
@@ -91,10 +79,14 @@ impl Lifecycle {
         SETTLE.min(self.timeout / 2)
     }
 
-    fn obtain(&self, job: &Job<'_>, stake: &mut Stake) -> Result<Machine, Trouble> {
+    fn obtain(&self, job: &Job<'_>, stake: &mut Stake) -> Result<Machine, Error> {
         let by = self.deadline();
+        let mut order = job.order.clone();
         let found = self.find(job, stake, by)?;
-        let is_adopted = found.is_some();
+        if self.provider.spec().has_objects {
+            stake.objects = true;
+            self.prepare(&mut order, by)?;
+        }
         let machine = match found {
             Some(found) => {
                 self.report
@@ -105,29 +97,55 @@ impl Lifecycle {
                 }
                 found
             }
-            None => self.order(job, stake, by)?,
+            None => self.order(job, &mut order, stake, by)?,
         };
-        let machine = if machine.state == State::On {
-            machine
-        } else {
-            self.wait(&machine.id, Goal::On, is_adopted, by)?
-                .ok_or(Trouble::Vanished("is gone".into()))?
-        };
-        self.ask(by, || self.backend.finish(job.order, &machine.id, by))?;
+        let machine = self.bring_up(machine, &order, by)?;
         if stake.lost_order {
-            self.remove_doubles(&machine, job.owner, by)?;
+            self.remove_doubles(&machine, &order.mark, by)?;
         }
         Ok(machine)
     }
 
+    /// Makes the objects that the order needs.
+    fn prepare(&self, order: &mut Order, by: Instant) -> Result<(), Error> {
+        *order = self.ask(by, || {
+            let mut prepared = order.clone();
+            self.provider
+                .prepare(&self.session.api(by), &mut prepared)
+                .map(|()| prepared)
+        })?;
+        Ok(())
+    }
+
+    /// Waits until a machine is up, and takes the steps that lead there.
+    fn bring_up(&self, machine: Machine, order: &Order, by: Instant) -> Result<Machine, Error> {
+        if machine.state == State::On {
+            let advance = || {
+                self.provider
+                    .advance(&self.session.api(by), order, &machine)
+            };
+            if self.ask(by, advance)? == Advance::Done {
+                return Ok(machine);
+            }
+        }
+        let wait = Wait {
+            id: &machine.id,
+            goal: Goal::On,
+            by,
+            order: Some(order),
+        };
+        self.wait(wait)?.ok_or(Error::Vanished("is gone".into()))
+    }
+
     /// The machine that the owner has, if any: what an earlier run noted and had no time to hand over or to
-    /// delete, else what carries its tag.
+    /// delete, else what carries its mark.
     fn find(
         &self,
         job: &Job<'_>,
         stake: &mut Stake,
         by: Instant,
-    ) -> Result<Option<Machine>, Trouble> {
+    ) -> Result<Option<Machine>, Error> {
+        let mark = &job.order.mark;
         let noted = job.journal.read();
         let mut found = Vec::new();
         if let Some(Entry {
@@ -135,15 +153,15 @@ impl Lifecycle {
             age,
         }) = &noted
         {
-            self.backend.announce(id, *age);
+            self.expect(id, *age);
             // Whatever fails before it is known to be gone would lose it again.
             self.put_at_stake(job, stake, id);
-            found.extend(self.noted(id, job.owner, by)?);
+            found.extend(self.noted(id, mark, by)?);
             if found.is_empty() {
                 self.withdraw(stake);
             }
         }
-        for machine in self.all_of(job.owner, by)? {
+        for machine in self.all_of(mark, by)? {
             if found.iter().all(|known: &Machine| known.id != machine.id) {
                 found.push(machine);
             }
@@ -154,12 +172,12 @@ impl Lifecycle {
             self.report
                 .info("an earlier run was killed while it ordered: looking for it");
             stake.lost_order = true;
-            found.extend(self.look_for(job.owner, self.settle(), by)?);
+            found.extend(self.look_for(mark, self.settle(), by)?);
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
             self.withdraw(stake);
-            return Err(Trouble::Several(
+            return Err(Error::Several(
                 found.into_iter().map(|machine| machine.id).collect(),
             ));
         }
@@ -168,73 +186,80 @@ impl Lifecycle {
 
     /// The machine that an earlier run noted, if it is still the owner's. One that the provider took back is
     /// not.
-    fn noted(
-        &self,
-        id: &MachineId,
-        owner: &Owner,
-        by: Instant,
-    ) -> Result<Option<Machine>, Trouble> {
-        let machine = match self.ask(by, || self.backend.get(id, by)) {
-            Err(Trouble::Api(error)) if error.kind == Kind::PermissionDenied => None,
-            machine => machine?,
-        };
-        Ok(machine.filter(|machine| {
-            machine.state != State::Deleting
-                && machine.tags.iter().any(|tag| tag == owner.identity())
-        }))
+    fn noted(&self, id: &MachineId, mark: &str, by: Instant) -> Result<Option<Machine>, Error> {
+        let identity = &self.provider.spec().identity;
+        loop {
+            match self.look_by(id, by)? {
+                Sight::Here(machine) => {
+                    let is_own = identity.is_borne(mark, &machine);
+                    let is_own = is_own && machine.state != State::Deleting;
+                    return Ok(is_own.then_some(*machine));
+                }
+                Sight::Gone(_) => return Ok(None),
+                Sight::NotYet => {
+                    let error = self
+                        .session
+                        .api(by)
+                        .problem(Kind::Ambiguous, format!("machine {id} is not shown yet"));
+                    self.pause_within(Duration::from_secs(1), by, &error)?;
+                }
+            }
+        }
     }
 
-    /// What carries the owner's tag. A machine that is being deleted is no more its own.
-    fn all_of(&self, owner: &Owner, by: Instant) -> Result<Vec<Machine>, Trouble> {
-        let mut found = self.ask(by, || self.backend.find(owner.identity(), by))?;
+    /// What carries the owner's mark. A machine that is being deleted is no more its own.
+    pub(super) fn all_of(&self, mark: &str, by: Instant) -> Result<Vec<Machine>, Error> {
+        let mut found = self.list_by(Filter::Marked(mark), by)?;
         found.retain(|machine| machine.state != State::Deleting);
         Ok(found)
     }
 
     /// Sends the order until it is known to have been carried out.
-    fn order(&self, job: &Job<'_>, stake: &mut Stake, by: Instant) -> Result<Machine, Trouble> {
-        let owner = job.owner;
+    fn order(
+        &self,
+        job: &Job<'_>,
+        order: &mut Order,
+        stake: &mut Stake,
+        by: Instant,
+    ) -> Result<Machine, Error> {
         let mut backoff = Backoff::default();
         let mut orders = 0;
         loop {
-            self.interrupt.check()?;
-            self.interrupt.at_stake(Some(format!(
-                "the machine that was just ordered may exist and be billed: look for the tag {} at the provider",
-                owner.identity()
-            )));
-            if let Err(error) = job.journal.note(None) {
-                self.report
-                    .info(format_args!("no journal is kept: {error}"));
-            }
+            self.begin_order(job)?;
             orders += 1;
-            let error = match self.backend.create(job.order, by) {
+            let error = match self.provider.create(&self.session.api(by), order) {
+                Ok(machine) if self.is_dead(&machine) && order.spent.len() < SPENT => {
+                    // An idempotency key whose machine is no more: the next one is to be used.
+                    order.spent.push(machine.id.to_string());
+                    orders -= 1;
+                    continue;
+                }
                 Ok(machine) => {
                     self.report
                         .info(format_args!("machine {} was ordered", machine.id));
+                    self.expect(&machine.id, Duration::ZERO);
                     self.put_at_stake(job, stake, &machine.id);
                     return Ok(machine);
                 }
                 Err(error) => error,
             };
             match error.kind {
+                Kind::KeySpent if order.spent.len() < SPENT => {
+                    order.spent.push(format!("key {}", order.spent.len()));
+                    orders -= 1;
+                }
                 Kind::Ambiguous => {
                     stake.lost_order = true;
-                    self.report.info(format_args!(
-                        "the answer to the order is lost ({error}): looking for it"
-                    ));
-                    if let Some(machine) = self.look_for(owner, self.settle(), by)? {
-                        self.report
-                            .info(format_args!("machine {} is what was ordered", machine.id));
-                        self.put_at_stake(job, stake, &machine.id);
+                    if let Some(machine) = self.find_unanswered(job, &error, stake, by)? {
                         return Ok(machine);
                     }
                     if orders == ORDERS {
-                        return Err(Trouble::OrdersLost(error));
+                        return Err(Error::OrdersLost(error));
                     }
                     self.report.info("nothing was ordered: ordering again");
                 }
                 // Nothing was ordered, and it may work later.
-                Kind::NotSent | Kind::RateLimited => {
+                Kind::NotSent | Kind::RateLimited | Kind::Conflict => {
                     let Some(pause) = backoff.after(&error) else {
                         return Err(self.not_ordered(job, stake, error));
                     };
@@ -248,8 +273,42 @@ impl Lifecycle {
         }
     }
 
+    /// Notes that an order is about to be sent.
+    fn begin_order(&self, job: &Job<'_>) -> Result<(), Error> {
+        self.interrupt.check()?;
+        self.interrupt.at_stake(Some(format!(
+            "the machine that was just ordered may exist and be billed: look for the tag {} at the provider",
+            job.order.mark
+        )));
+        if let Err(error) = job.journal.note(None) {
+            self.report
+                .info(format_args!("no journal is kept: {error}"));
+        }
+        Ok(())
+    }
+
+    /// The machine of an order whose answer was lost, if it appears.
+    fn find_unanswered(
+        &self,
+        job: &Job<'_>,
+        error: &ApiError,
+        stake: &mut Stake,
+        by: Instant,
+    ) -> Result<Option<Machine>, Error> {
+        self.report.info(format_args!(
+            "the answer to the order is lost ({error}): looking for it"
+        ));
+        let found = self.look_for(&job.order.mark, self.settle(), by)?;
+        if let Some(machine) = &found {
+            self.report
+                .info(format_args!("machine {} is what was ordered", machine.id));
+            self.put_at_stake(job, stake, &machine.id);
+        }
+        Ok(found)
+    }
+
     /// `error`, of an order that was refused: unless an earlier one was lost, nothing is at stake.
-    fn not_ordered(&self, job: &Job<'_>, stake: &Stake, error: ApiError) -> Trouble {
+    fn not_ordered(&self, job: &Job<'_>, stake: &Stake, error: ApiError) -> Error {
         if stake.is_nothing() {
             job.journal.close();
         }
@@ -258,39 +317,41 @@ impl Lifecycle {
 
     /// Looks for an order whose answer was lost until it appears, or has had the time to. A deadline or an
     /// error leaves it unknown.
-    fn look_for(
+    pub(super) fn look_for(
         &self,
-        owner: &Owner,
+        mark: &str,
         settle: Duration,
         by: Instant,
-    ) -> Result<Option<Machine>, Trouble> {
-        let pace = Pace::begin();
-        let settled = Instant::now() + settle;
-        let goal = format!("until an order appears | tag {}", owner.identity());
+    ) -> Result<Option<Machine>, Error> {
+        let begin = self.clock.now();
+        let schedule = Schedule::begin(begin);
+        let settled = begin + settle;
+        let goal = format!("until an order appears | tag {mark}");
         let mut line = self.progress(goal, settled);
         line.tell("not in the listing");
         loop {
             // An order that was sent twice may appear twice; the second one is removed in the end.
-            if let Some(machine) = self.all_of(owner, by)?.into_iter().next() {
+            if let Some(machine) = self.all_of(mark, by)?.into_iter().next() {
                 return Ok(Some(machine));
             }
-            if Instant::now() >= settled {
+            let now = self.clock.now();
+            if now >= settled {
                 return Ok(None);
             }
-            line.sleep(pace.pause(None))?;
+            line.sleep(schedule.pause(schedule.elapsed(now), None))?;
         }
     }
 
     /// Deletes what a lost order of this run brought beside the machine that is handed over: before the first
     /// order there was none.
-    fn remove_doubles(&self, kept: &Machine, owner: &Owner, by: Instant) -> Result<(), Trouble> {
-        for machine in self.all_of(owner, by)? {
+    fn remove_doubles(&self, kept: &Machine, mark: &str, by: Instant) -> Result<(), Error> {
+        for machine in self.all_of(mark, by)? {
             if machine.id != kept.id {
                 self.report.info(format_args!(
                     "machine {} was ordered twice: deleting it",
                     machine.id
                 ));
-                self.delete(&machine.id, by)?;
+                self.remove_machine(&machine.id, by)?;
             }
         }
         Ok(())
@@ -312,76 +373,5 @@ impl Lifecycle {
     fn withdraw(&self, stake: &mut Stake) {
         *stake = Stake::default();
         self.interrupt.at_stake(None);
-    }
-
-    /// Deletes whatever is at stake, and says what became of it.
-    fn roll_back(&self, trouble: Trouble, job: &Job<'_>, stake: &Stake) -> NotDeployed {
-        let nothing_left = |outcome: String| NotDeployed {
-            outcome,
-            cause: None,
-        };
-        if stake.is_nothing() {
-            let reminder = job.journal.reminder();
-            let reminder = reminder.as_deref().unwrap_or("nothing was ordered");
-            return nothing_left(format!("{trouble}; {reminder}"));
-        }
-        self.interrupt.acknowledge();
-        self.report.notice(format_args!(
-            "{trouble}: rolling back; a second signal ends it at once"
-        ));
-        let by = Instant::now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
-        let mut left = Vec::new();
-        let mut ids: Vec<MachineId> = stake.machine.iter().cloned().collect();
-        if stake.lost_order {
-            match self.find_lost(job.owner, !ids.is_empty(), by) {
-                Ok(found) => ids.extend(found.into_iter().filter(|id| stake.machine.as_ref() != Some(id))),
-                Err(why) => left.push(format!(
-                    "an order may have been carried out and be STILL BILLED ({why}): look for the tag {} at the provider and delete what has it",
-                    job.owner.identity()
-                )),
-            }
-        }
-        for id in &ids {
-            match self.delete(id, by) {
-                Ok(()) => {}
-                Err(why) => left.push(format!(
-                    "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{}`",
-                    (job.remove)(id)
-                )),
-            }
-        }
-        if !left.is_empty() {
-            return NotDeployed {
-                outcome: left.join("; "),
-                cause: Some(trouble),
-            };
-        }
-        job.journal.close();
-        let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();
-        let ids = ids.join(" and ");
-        nothing_left(match trouble {
-            _ if ids.is_empty() => format!("{trouble}; no machine was ordered"),
-            Trouble::Vanished(_) => {
-                format!("{trouble}; nothing is left of machine {ids}: deploy once more")
-            }
-            Trouble::Failed(_) => format!(
-                "{trouble}; machine {ids} was deleted again: deploy once more, or order in another place"
-            ),
-            _ => format!("{trouble}; machine {ids} was deleted again"),
-        })
-    }
-
-    /// What orders with lost answers brought; waits for the listing to catch up unless a machine is known.
-    fn find_lost(
-        &self,
-        owner: &Owner,
-        is_one_known: bool,
-        by: Instant,
-    ) -> Result<Vec<MachineId>, Trouble> {
-        if !is_one_known {
-            self.look_for(owner, SETTLE, by)?;
-        }
-        let found = self.all_of(owner, by)?;
-        Ok(found.into_iter().map(|machine| machine.id).collect())
     }
 }

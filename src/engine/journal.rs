@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::provider::MachineId;
+use crate::provider::machine::MachineId;
 use crate::system::file;
 
 /// What an earlier run noted.

@@ -1,223 +1,135 @@
-//! The engine, over any backend: order or adopt, wait, roll back, power, delete.
+//! The engine, over any provider: order or adopt, wait, roll back, power, delete.
 //!
 //! oneprovision stores the deploy id only after `deploy` succeeded, cancels only what has one, and orders
 //! again when it retries. So from the moment an order may exist until its id is handed over, whatever goes
-//! wrong here deletes the machine; and what a killed run left is found by its owner's tag and adopted.
+//! wrong here deletes the machine; and what a killed run left is found by its owner's mark and adopted.
 
+mod delete;
 mod deploy;
+pub mod error;
 pub mod journal;
+mod look;
+pub mod power;
+mod rollback;
 pub mod schedule;
-mod steps;
+mod wait;
 
-use std::borrow::Cow;
-use std::fmt;
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
-pub use self::deploy::{Job, NotDeployed};
-use self::steps::{Goal, Outcome};
+pub use self::deploy::Job;
+pub use self::error::Error;
+pub use self::look::Sight;
+use self::look::Sightings;
+pub use self::rollback::NotDeployed;
+use self::wait::{Goal, Wait};
+use crate::http::backoff::Backoff;
 use crate::http::error::ApiError;
-use crate::provider::{Backend, Machine, MachineId, Power};
+use crate::provider::Provider;
+use crate::provider::api::Session;
+use crate::provider::machine::MachineId;
 use crate::report::frame::Report;
+use crate::report::progress::Progress;
+use crate::system::clock::Clock;
 use crate::system::interrupt::Interrupt;
 
-/// How long an order whose answer was lost is looked for before it counts as not carried out: a listing can
-/// lag by several seconds.
-const SETTLE: Duration = Duration::from_secs(12);
-/// How long a reboot may take to show that the machine went down. Right after the call it is still up, and
-/// some providers never show it down.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// The engine.
-pub struct Lifecycle {
-    backend: Arc<dyn Backend>,
+pub struct Engine {
+    provider: &'static dyn Provider,
+    session: Arc<Session>,
     interrupt: Interrupt,
+    clock: Arc<dyn Clock>,
     timeout: Duration,
     report: Report,
+    sightings: Mutex<Sightings>,
 }
 
-/// What went wrong.
-#[derive(Debug)]
-pub enum Trouble {
-    /// A call failed.
-    Api(ApiError),
-    /// The machine is in a state that it will not leave.
-    Failed(String),
-    /// The machine is gone, or was taken back by the provider.
-    Vanished(Cow<'static, str>),
-    /// The deadline passed.
-    Deadline {
-        /// What was waited for, and for how long.
-        waited: String,
-        /// What was last seen, or what kept us from seeing.
-        last: String,
-    },
-    /// A signal came.
-    Interrupted(Signal),
-    /// Several machines carry the owner's tag.
-    Several(Vec<MachineId>),
-    /// The id could not be handed over.
-    NotHandedOver(io::Error),
-    /// Every order was lost, and none was carried out.
-    OrdersLost(ApiError),
-    /// A panic.
-    OurMistake,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Api(error) => error.fmt(f),
-            Self::Failed(state) => write!(f, "the machine is in state {state}"),
-            Self::Vanished(how) => write!(f, "the machine {how}"),
-            Self::Deadline { waited, last } => {
-                write!(
-                    f,
-                    "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds"
-                )
-            }
-            Self::Interrupted(signal) => write!(f, "interrupted ({signal})"),
-            Self::Several(ids) => {
-                let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();
-                write!(
-                    f,
-                    "it has {} machines already, {}: delete all but one at the provider",
-                    ids.len(),
-                    ids.join(" and ")
-                )
-            }
-            Self::NotHandedOver(error) => {
-                write!(
-                    f,
-                    "the deploy id could not be printed ({error}): keep stdout open"
-                )
-            }
-            Self::OurMistake => f.write_str("pm-packet made a mistake: please report it"),
-            Self::OrdersLost(error) => write!(f, "no order got an answer: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Trouble {}
-
-impl From<ApiError> for Trouble {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
-impl From<Signal> for Trouble {
-    fn from(signal: Signal) -> Self {
-        Self::Interrupted(signal)
-    }
-}
-
-impl Lifecycle {
-    /// The engine over `backend`; `timeout` is the time that one wait for a state may take.
+impl Engine {
+    /// The engine over a provider, in a session; `timeout` is the time that one wait for a state may take.
     pub fn new(
-        backend: Arc<dyn Backend>,
+        provider: &'static dyn Provider,
+        session: Arc<Session>,
         interrupt: Interrupt,
+        clock: Arc<dyn Clock>,
         timeout: Duration,
         report: Report,
     ) -> Self {
-        let at_work = Arc::clone(&backend);
+        let at_work = Arc::clone(&session);
         interrupt.on_first(Box::new(move || at_work.abort()));
         Self {
-            backend,
+            provider,
+            session,
             interrupt,
+            clock,
             timeout,
             report,
+            sightings: Mutex::default(),
         }
-    }
-
-    /// Powers on the machine of a host that has one, and waits until it is up. It is never deleted.
-    ///
-    /// # Errors
-    /// The machine is gone, or does not come up.
-    pub fn resume(&self, id: &MachineId) -> Result<(), Trouble> {
-        let by = self.deadline();
-        if self.act(id, Power::On, by)? == Outcome::Accepted {
-            self.wait(id, Goal::On, true, by)?;
-        }
-        Ok(())
-    }
-
-    /// Powers the machine off and waits until it is. One that is off already is a success.
-    ///
-    /// # Errors
-    /// The machine is gone, or does not go down.
-    pub fn power_off(&self, id: &MachineId) -> Result<(), Trouble> {
-        let by = self.deadline();
-        if self.act(id, Power::Off, by)? == Outcome::Accepted {
-            self.wait(id, Goal::Off, true, by)?;
-        }
-        Ok(())
-    }
-
-    /// Off, and on again. From off it just powers on.
-    ///
-    /// # Errors
-    /// As [`Self::power_off`] and [`Self::resume`].
-    pub fn reset(&self, id: &MachineId) -> Result<(), Trouble> {
-        self.power_off(id)?;
-        self.resume(id)
-    }
-
-    /// Reboots the machine; returns when it was down and is up again.
-    ///
-    /// A provider that does not show the machine down within a grace period is believed if it is up then.
-    ///
-    /// # Errors
-    /// The machine is gone, is off, or does not come up again.
-    pub fn reboot(&self, id: &MachineId) -> Result<(), Trouble> {
-        let by = self.deadline();
-        self.act(id, Power::Reboot, by)?;
-        let grace = GRACE.min(self.timeout / 2);
-        match self.wait(id, Goal::Down, true, (Instant::now() + grace).min(by)) {
-            Ok(_) => {}
-            Err(Trouble::Deadline { .. }) => self.report.info("the machine was not seen down"),
-            Err(trouble) => return Err(trouble),
-        }
-        self.wait(id, Goal::On, true, by)?;
-        Ok(())
     }
 
     /// Deletes the machine and waits until it is gone. One that is gone already is a success.
     ///
     /// # Errors
-    /// The provider does not delete it, or it does not go away in time.
-    pub fn cancel(&self, id: &MachineId) -> Result<(), Trouble> {
+    /// The provider does not delete it, it does not go away in time, or it is not known whether it is gone.
+    pub fn cancel(&self, id: &MachineId) -> Result<(), Error> {
         let by = self.deadline();
         self.interrupt.at_stake(Some(format!(
             "machine {id} may be STILL BILLED: cancel it again"
         )));
-        self.delete(id, by)?;
-        self.wait(id, Goal::Gone, true, by)?;
+        self.remove(id, by)
+    }
+
+    /// The moment by which one wait must end.
+    fn deadline(&self) -> Instant {
+        self.clock.now() + self.timeout
+    }
+
+    fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        self.sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks something that may be asked again, with patience for passing faults.
+    fn ask<T>(&self, by: Instant, call: impl Fn() -> Result<T, ApiError>) -> Result<T, Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            self.interrupt.check()?;
+            if self.clock.now() >= by {
+                return Err(Error::Deadline {
+                    waited: "the time is up".to_owned(),
+                    last: "before the provider could be asked".to_owned(),
+                });
+            }
+            let error = match call() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(pause) = backoff.after(&error) else {
+                self.interrupt.check()?;
+                return Err(error.into());
+            };
+            self.report.info(format_args!("{error}: again"));
+            self.pause_within(pause, by, &error)?;
+        }
+    }
+
+    /// Sleeps for `pause`, unless the deadline comes first: then `error` is what it ends with.
+    fn pause_within(&self, pause: Duration, by: Instant, error: &ApiError) -> Result<(), Error> {
+        if self.clock.now() + pause >= by {
+            self.interrupt.check()?;
+            return Err(Error::Deadline {
+                waited: "there is no time left to try again".to_owned(),
+                last: format!("the last attempt failed: {error}"),
+            });
+        }
+        let mut line = self.progress("asking again".to_owned(), by);
+        line.tell(error.reasons.join("; "));
+        line.sleep(pause)?;
         Ok(())
     }
 
-    /// Every machine that carries `tag`, with patience for passing faults.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn tagged(&self, tag: &str) -> Result<Vec<Machine>, Trouble> {
-        let by = self.deadline();
-        self.ask(by, || self.backend.find(tag, by))
-    }
-
-    /// Looks at a machine once, with patience for passing faults.
-    ///
-    /// # Errors
-    /// The call failed. A machine that is gone is `None`.
-    pub fn look(&self, id: &MachineId) -> Result<Option<Machine>, Trouble> {
-        let by = self.deadline();
-        self.ask(by, || self.backend.get(id, by))
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+    fn progress(&self, goal: String, by: Instant) -> Progress<'_> {
+        Progress::new(self.report, &*self.clock, &self.interrupt, goal, by)
     }
 }

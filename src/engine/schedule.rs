@@ -19,28 +19,27 @@ const SHARES: (u32, u32) = (4, 15);
 /// How much longer, or shorter, a pause may become because of the provider's progress.
 const STRETCH: u32 = 4;
 
-/// The pace of one wait.
+/// The schedule of one wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Schedule {
     start: Instant,
 }
 
-impl Pace {
-    /// A wait that begins now.
-    pub fn begin() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+impl Schedule {
+    /// A wait that begins at this moment.
+    pub fn begin(start: Instant) -> Self {
+        Self { start }
     }
 
     /// How long the wait has lasted.
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
     }
 
-    /// The pause before the next look. `progress`: how far the provider says it is, in per cent.
-    pub fn pause(&self, progress: Option<f64>) -> Duration {
-        pause_after(self.elapsed(), progress)
+    /// The pause before the next look of a wait that has lasted for `elapsed`. `progress`: how far the provider says
+    /// it is, in per cent.
+    pub fn pause(&self, elapsed: Duration, progress: Option<f64>) -> Duration {
+        pause_after(elapsed, progress)
     }
 }
 

@@ -36,7 +36,8 @@ pub fn advice(kind: Kind) -> Advice {
         | Kind::Rejected
         | Kind::Protected
         | Kind::Redirected
-        | Kind::Untrusted => Advice::Never,
+        | Kind::Untrusted
+        | Kind::KeySpent => Advice::Never,
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Http {
     failures: Mutex<BTreeMap<String, u32>>,
     /// The variable that names the proxy, if there is one.
     proxy: Option<&'static str>,
-    secrets: Vec<Secret>,
+    secrets: Mutex<Vec<Secret>>,
     report: Report,
 }
 
@@ -61,9 +61,14 @@ impl Http {
             allowance: Mutex::new(None),
             failures: Mutex::default(),
             proxy,
-            secrets,
+            secrets: Mutex::new(secrets),
             report,
         }
+    }
+
+    /// Strikes one more secret, such as a token that was fetched, from whatever is told from now on.
+    pub fn conceal(&self, secret: Secret) {
+        lock(&self.secrets).push(secret);
     }
 
     /// Ends the requests under way. Later ones use new connections.
@@ -115,8 +120,7 @@ impl Http {
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
     pub fn tellable(&self, text: &str) -> String {
-        let clean = self
-            .secrets
+        let clean = lock(&self.secrets)
             .iter()
             .fold(text.to_owned(), |text, secret| secret.strike_from(&text));
         let mut line = one_line(&clean);
@@ -147,7 +151,8 @@ impl Http {
             status: Some(answer.status),
             reasons: vec![self.tellable(&format!("the answer cannot be read: {why}"))],
             retry_after: None,
-            remedy: "try again later",
+            remedy: "try again later".into(),
+            code: None,
         }
     }
 
@@ -237,7 +242,8 @@ impl Http {
             status: None,
             reasons: vec![self.tellable(reason)],
             retry_after: None,
-            remedy: "",
+            remedy: "".into(),
+            code: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What went wrong with a request, sorted by what may be done about it.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::ErrorKind;
@@ -34,6 +35,9 @@ pub enum Kind {
     Redirected,
     /// The other side's certificate cannot be trusted.
     Untrusted,
+    /// The idempotency key of an order is spent on a machine that is no more: nothing was ordered, and the next key
+    /// is to be used.
+    KeySpent,
 }
 
 impl Kind {
@@ -67,7 +71,9 @@ pub struct ApiError {
     /// How long the other side asks us to wait.
     pub retry_after: Option<Duration>,
     /// What somebody may do about it.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
+    /// The other side's own code for it, where its errors have one.
+    pub code: Option<String>,
 }
 
 impl fmt::Display for ApiError {

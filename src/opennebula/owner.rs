@@ -49,6 +49,17 @@ impl Owner {
         }
     }
 
+    /// Whether `tag` is one that only this driver, or the stock one, may set.
+    pub fn is_reserved(tag: &str) -> bool {
+        tag == Self::COMMON_TAG || tag.starts_with("ONE_HOST_ID=") || Self::is_identity(tag)
+    }
+
+    /// Whether `tag` is the identity of some owner.
+    pub fn is_identity(tag: &str) -> bool {
+        let keys = ["ONE_PROVISION_HOST=", "ONE_HOST_NAME=", "ONE_ORDER="];
+        keys.iter().any(|key| tag.starts_with(key))
+    }
+
     /// The one tag by which the owner's machines are found.
     pub fn identity(&self) -> &str {
         &self.identity

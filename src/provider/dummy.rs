@@ -1,156 +1,141 @@
-//! The provider that is none, as OpenNebula's own dummy driver: it needs no network, and a machine is no more
-//! than an address, its id.
+//! The provider that is none, as OpenNebula's own dummy driver: it needs no network, and a machine is no more than
+//! an address, its id.
 //!
 //! Nothing outlives the process, so every address is a machine that runs until this process deletes it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
-use super::{Backend, Machine, MachineId, Order, Power, Row, State};
+use super::api::{Api, Endpoint};
+use super::attribute::{Attribute, Form};
+use super::auth::Auth;
+use super::machine::{Machine, MachineId, Power, State};
+use super::order::Order;
+use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
+use super::{Explanation, Filter, Provider};
 use crate::http::error::{ApiError, Kind};
-use crate::opennebula::host::Host;
-use crate::opennebula::owner::Owner;
-use crate::opennebula::settings::Settings;
-use crate::report::frame::Report;
 use crate::report::secret::Secret;
+use crate::wire::tree::Tree;
 
-/// The dummy's row in the table of providers.
-pub const ROW: Row = Row {
+/// The dummy.
+pub struct Dummy;
+
+const SPEC: Spec = Spec {
     name: "dummy",
-    account: &[],
-    shows: |name| name == "IP",
-    secrets: &[],
     id_form: "an IP address",
     id,
-    order,
-    open: |_, _| Ok(Arc::new(Dummy::default())),
+    attributes: &[Attribute::sent(
+        "IP",
+        "ip",
+        Form::Own("IP address", address),
+        "the address of the host",
+    )
+    .required()
+    .remedy("set it to the address of the host")],
+    answers: Format::Json,
+    user_data: UserDataForm::NONE,
+    identity: Identity::Tags { field: "tags" },
+    order_within: Duration::ZERO,
+    appears_within: Duration::ZERO,
+    absence: Absence::NotFound,
+    has_idempotency_key: true,
+    has_objects: false,
+    power: PowerControl::FULL,
 };
-
-#[derive(Default)]
-struct Dummy {
-    known: Mutex<BTreeMap<MachineId, Known>>,
-}
-
-#[derive(Clone, Default)]
-struct Known {
-    state: Option<State>,
-    tags: Vec<String>,
-}
 
 fn id(text: &str) -> Option<MachineId> {
     let address: IpAddr = text.parse().ok()?;
     Some(MachineId::checked(address.to_string()))
 }
 
-fn order(_: &Host, settings: &Settings<'_>, owner: &Owner, _: &Report) -> Result<Order> {
-    let text = settings.host.and_then(|host| host.provision("IP"));
-    let text = text
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .context("PROVISION lacks the mandatory attribute IP: set it to the address of the host")?;
-    let address = id(text).with_context(|| format!("IP is {text:?}: set it to an IP address"))?;
-    let mut body = vec![address.to_string()];
-    body.extend(owner.tags());
-    Ok(Order {
-        body: Secret::new(body.join("\n")),
-        summary: vec![("IP", address.to_string())],
-    })
+fn address(written: &str) -> Result<Value> {
+    let id = id(written).with_context(|| format!("is {written:?}: set it to an IP address"))?;
+    Ok(json!(id.as_str()))
 }
 
-fn describe(id: &MachineId, state: State, tags: Vec<String>) -> Machine {
-    Machine {
-        id: id.clone(),
+/// What this process knows of a machine: one that it did not hear of runs.
+fn known(api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
+    let known = api.memory().get(id).cloned();
+    let machine = known.unwrap_or_else(|| Machine {
+        addresses: id.as_str().parse().into_iter().collect(),
+        ..Machine::new(id.clone(), State::On, "on")
+    });
+    match machine.state {
+        State::Gone => Err(api.problem(Kind::NotFound, format!("machine {id} was deleted"))),
+        _ => Ok(machine),
+    }
+}
+
+fn set(api: &Api<'_>, id: &MachineId, state: State) -> Result<(), ApiError> {
+    let machine = Machine {
         state,
         state_name: format!("{state:?}").to_lowercase(),
-        progress: None,
-        addresses: id.as_str().parse().into_iter().collect(),
-        locked: false,
-        tags,
-        size: None,
-        values: Vec::new(),
-        created: None,
-        root_password: None,
-    }
+        ..known(api, id)?
+    };
+    api.memory().insert(id.clone(), machine);
+    Ok(())
 }
 
-impl Dummy {
-    fn machine(&self, id: &MachineId) -> Option<Machine> {
-        let known = self.lock().get(id).cloned().unwrap_or(Known {
-            state: Some(State::On),
-            tags: Vec::new(),
-        });
-        let state = known.state?;
-        Some(describe(id, state, known.tags))
+impl Provider for Dummy {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<MachineId, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connect(&self, _: &BTreeMap<&'static str, Secret>) -> Result<Endpoint> {
+        Ok(Endpoint {
+            base: String::new(),
+            auth: Auth::None,
+        })
     }
-}
 
-impl Backend for Dummy {
-    fn find(&self, tag: &str, _: Instant) -> Result<Vec<Machine>, ApiError> {
-        let ids: Vec<MachineId> = self
-            .lock()
-            .iter()
-            .filter(|(_, known)| known.tags.iter().any(|own| own == tag))
-            .map(|(id, _)| id.clone())
+    fn list(&self, api: &Api<'_>, _: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
+        Ok(api.memory().values().cloned().collect())
+    }
+
+    fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
+        let id = id(order.attribute("IP"));
+        let id = id.ok_or_else(|| api.problem(Kind::Rejected, "IP is no address"))?;
+        let tags = order.body["tags"].as_array().into_iter().flatten();
+        let tags = tags
+            .filter_map(|tag| tag.as_str().map(str::to_owned))
             .collect();
-        Ok(ids.iter().filter_map(|id| self.machine(id)).collect())
-    }
-
-    fn create(&self, order: &Order, _: Instant) -> Result<Machine, ApiError> {
-        let mut lines = order.body.expose().lines().map(str::to_owned);
-        let id = MachineId::checked(lines.next().unwrap_or_default());
-        let known = Known {
-            state: Some(State::On),
-            tags: lines.collect(),
+        let machine = Machine {
+            tags,
+            ..known(api, &id)?
         };
-        let machine = describe(&id, State::On, known.tags.clone());
-        self.lock().insert(id, known);
+        api.memory().insert(id, machine.clone());
         Ok(machine)
     }
 
-    fn get(&self, id: &MachineId, _: Instant) -> Result<Option<Machine>, ApiError> {
-        let machine = self.machine(id);
-        // A reboot is seen down once, or it would be waited for as for a provider that does not show it.
-        if let Some(known) = self.lock().get_mut(id)
-            && known.state == Some(State::Stopping)
-        {
-            known.state = Some(State::On);
-        }
-        Ok(machine)
+    fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
+        known(api, id)
     }
 
-    fn power(&self, id: &MachineId, power: Power, _: Instant) -> Result<(), ApiError> {
-        let Some(machine) = self.machine(id) else {
-            return Err(ApiError {
-                kind: Kind::NotFound,
-                call: power.to_string(),
-                status: None,
-                reasons: vec![format!("machine {id} was deleted")],
-                retry_after: None,
-                remedy: "",
-            });
+    fn power(
+        &self,
+        api: &Api<'_>,
+        id: &MachineId,
+        power: Power,
+    ) -> Result<Option<State>, ApiError> {
+        let (state, shown) = match power {
+            Power::On => (State::On, State::On),
+            Power::Off => (State::Off, State::Off),
+            // It is down and up again at once.
+            Power::Reboot => (State::On, State::Stopping),
         };
-        let known = Known {
-            state: Some(match power {
-                Power::On => State::On,
-                Power::Off => State::Off,
-                Power::Reboot => State::Stopping,
-            }),
-            tags: machine.tags,
-        };
-        self.lock().insert(id.clone(), known);
-        Ok(())
+        set(api, id, state)?;
+        Ok(Some(shown))
     }
 
-    fn delete(&self, id: &MachineId, _: Instant) -> Result<(), ApiError> {
-        self.lock().entry(id.clone()).or_default().state = None;
-        Ok(())
+    fn delete(&self, api: &Api<'_>, id: &MachineId) -> Result<(), ApiError> {
+        set(api, id, State::Gone)
+    }
+
+    fn explain(&self, _: &Api<'_>, _: u16, _: &Tree) -> Explanation {
+        Explanation::default()
     }
 }

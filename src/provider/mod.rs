@@ -1,59 +1,42 @@
-//! The providers: what the engine asks of each, and the table of those there are.
+//! The providers: what the engine asks of each, the table of those there are, and the kit that they are made of.
 
-mod attribute;
+pub mod api;
+pub mod attribute;
+pub mod auth;
+pub mod catalogue;
 pub mod dummy;
 pub mod ec2;
+pub mod machine;
+pub mod order;
 pub mod packet;
+pub mod spec;
 
-use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-use crate::http::error::ApiError;
-use crate::opennebula::host::Host;
-use crate::opennebula::owner::Owner;
-use crate::opennebula::settings::Settings;
+use self::api::{Api, Endpoint};
+use self::machine::{Machine, MachineId, Power, State, Traffic};
+use self::order::Order;
+use self::spec::Spec;
+use crate::http::error::{ApiError, Kind};
 use crate::report::finding::Finding;
-use crate::report::frame::Report;
 use crate::report::secret::Secret;
+use crate::wire::tree::Tree;
 
-/// Every provider, in one table. A further one is one file and one row.
-pub const BACKENDS: &[Row] = &[packet::ROW, ec2::ROW, dummy::ROW];
+/// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
+/// which.
+pub const PROVIDERS: &[&dyn Provider] = &[&packet::Packet, &ec2::Ec2, &dummy::Dummy];
 
-/// What is known of a provider before anything is asked of it.
-#[derive(Clone, Copy)]
-pub struct Row {
-    /// The driver's name: the folder in `remotes/pm`, and the host's `PM_MAD`.
-    pub name: &'static str,
-    /// The settings that say whose machines are seen: credentials, and what else an account is reached by.
-    pub account: &'static [&'static str],
-    /// Whether an attribute of `PROVISION` is one that this provider reads, and whose value may be shown.
-    pub shows: fn(&str) -> bool,
-    /// The `PROVISION` attributes that oned encrypts, and that only it can decrypt. Where there are none,
-    /// oned is never asked.
-    pub secrets: &'static [&'static str],
-    /// What a deploy id looks like, for a message.
-    pub id_form: &'static str,
-    /// Reads a deploy id. MUST refuse whatever could change the address of a request.
-    pub id: fn(&str) -> Option<MachineId>,
-    /// Makes the order for a host. MUST NOT ask anybody, and MUST name all missing attributes at once.
-    pub order: fn(&Host, &Settings<'_>, &Owner, &Report) -> Result<Order>,
-    /// Makes a backend with the credentials in the settings. MUST NOT ask anybody.
-    pub open: fn(&Settings<'_>, Report) -> Result<Arc<dyn Backend>>,
-}
-
-/// The row of the provider `name`.
+/// The provider `name`.
 ///
 /// # Errors
 /// There is none; the error lists those there are.
-pub fn row(name: &str) -> Result<&'static Row> {
-    match BACKENDS.iter().find(|row| row.name == name) {
-        Some(row) => Ok(row),
+pub fn named(name: &str) -> Result<&'static dyn Provider> {
+    match PROVIDERS.iter().find(|one| one.spec().name == name) {
+        Some(provider) => Ok(*provider),
         None => {
-            let known: Vec<&str> = BACKENDS.iter().map(|row| row.name).collect();
+            let known: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
             bail!(
                 "there is no provider {name:?}: the folder of the link, or PM_MAD, must be one of {}",
                 known.join(", ")
@@ -62,182 +45,126 @@ pub fn row(name: &str) -> Result<&'static Row> {
     }
 }
 
-/// A provider, as the engine sees it: it translates its words into ours.
+/// Which machines are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter<'a> {
+    /// Those that carry this mark.
+    Marked(&'a str),
+    /// Those that OpenNebula ordered, as far as the provider can tell.
+    Ours,
+    /// All that the account has.
+    Account,
+}
+
+/// A provider: it translates its words into ours, and decides nothing.
 ///
-/// A backend MUST NOT sleep, retry or print, and each method MUST send its request at most once (`find`: once
-/// a page). Every request MUST end by the moment `by`. What a method cannot do it says with the
-/// [`Kind`](crate::http::error::Kind) that decisions hang on; it MUST NOT use `Rejected` for something that passes
-/// with time.
-pub trait Backend: Send + Sync {
-    /// The machines that carry `tag`, exactly. MUST look at every page.
-    fn find(&self, tag: &str, by: Instant) -> Result<Vec<Machine>, ApiError>;
+/// It MUST NOT sleep, retry, print or read the environment, and holds no state: what it needs is handed to it as
+/// [`Api`]. Each method sends its request at most once, but [`list`](Self::list), which sends one a page; it MAY
+/// look for what it needs before it acts. What it cannot do it says as an [`ApiError`] whose kind decisions hang on:
+///
+/// - `NotSent`, `RateLimited`, `Rejected`, `Protected`, `Conflict` MUST mean that nothing was done;
+/// - `Conflict` MUST mean that it passes with time, and `Rejected` that it does not;
+/// - `NotFound` MUST mean that the provider itself knows no such machine, in a form of its own: whether that proves
+///   anything is the engine's to say;
+/// - where it is not certain what was done, the kind is `Ambiguous`.
+pub trait Provider: Send + Sync {
+    /// Everything that can be known of it without asking.
+    fn spec(&self) -> &'static Spec;
 
-    /// Orders one machine, in exactly one request that carries all tags of its owner, so that no machine
-    /// without them can exist.
+    /// Where its API is, and how it lets us in, by the settings of the account, which were read by their forms.
     ///
-    /// An error of kind `NotSent` or `RateLimited`, or any that is an answer, MUST mean that nothing was
-    /// ordered; where that is not certain the kind is `Ambiguous`.
-    fn create(&self, order: &Order, by: Instant) -> Result<Machine, ApiError>;
+    /// # Errors
+    /// A setting that is needed is missing or makes no sense: what, and the remedy.
+    fn connect(&self, settings: &BTreeMap<&'static str, Secret>) -> Result<Endpoint>;
 
-    /// Looks at a machine. `None`: it is gone.
-    fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError>;
+    /// Puts into an order what the table of attributes cannot say. SHOULD be left out.
+    fn complete(&self, _order: &mut Order) {}
 
-    /// Tells of a machine that another run ordered `age` ago. A provider whose new machines may not be known
-    /// by their id at first MUST NOT, for a while, take what it then says for a proof that it is gone; nor
-    /// with a machine that it ordered itself.
-    fn announce(&self, _id: &MachineId, _age: Duration) {}
+    /// The machines of the account that pass `filter`; it MAY list more, as the engine looks at each itself. MUST
+    /// look at every page, and fail rather than leave one out. A tombstone has the state [`State::Gone`].
+    fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError>;
 
-    /// Asks for a change of power. SHOULD return when it is accepted, and MUST NOT wait for it.
-    fn power(&self, id: &MachineId, power: Power, by: Instant) -> Result<(), ApiError>;
-
-    /// Asks for the deletion of a machine. One that is gone MUST be a success.
-    fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError>;
-
-    /// Does what an order asks for beside the machine, once that is up. MUST be repeatable.
-    fn finish(&self, _order: &Order, _id: &MachineId, _by: Instant) -> Result<(), ApiError> {
+    /// Makes the objects that an order needs before it can be sent, and puts their ids into it; or finds those that
+    /// an earlier run made, by the order's mark. MUST be repeatable.
+    fn prepare(&self, _api: &Api<'_>, _order: &mut Order) -> Result<(), ApiError> {
         Ok(())
     }
 
-    /// What became of a machine that is gone, or on its way there, and why: what may follow "the machine", as
-    /// "is terminated (…)". `None` where the provider tells no more of it.
-    fn fate(&self, _id: &MachineId, _by: Instant) -> Result<Option<String>, ApiError> {
-        Ok(None)
+    /// Orders one machine, in exactly one request that carries the owner's mark, so that no machine without it can
+    /// exist.
+    ///
+    /// With an idempotency key the key MUST differ by [`Order::spent`]; an answer about a machine of an earlier order
+    /// is given as it is, and `KeySpent` says that the key's machine is no more.
+    fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError>;
+
+    /// Looks at a machine, in one request. The engine sees to it that it is the one that was asked for.
+    fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError>;
+
+    /// Asks for a change of power, and does not wait for it. `Some`: the state that the answer shows, if it shows
+    /// that the machine has begun to change.
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power)
+    -> Result<Option<State>, ApiError>;
+
+    /// Takes the next step of a machine that was ordered towards being up, and what is to be done once it is: called
+    /// after each look that shows it starting or up, by the run that ordered it as by one that adopted it. MUST be
+    /// repeatable.
+    fn advance(
+        &self,
+        _api: &Api<'_>,
+        _order: &Order,
+        _machine: &Machine,
+    ) -> Result<Advance, ApiError> {
+        Ok(Advance::Done)
     }
 
-    /// The size of a machine, where asking for it costs a request.
-    fn size(&self, machine: &Machine, _by: Instant) -> Result<Option<(u64, u64)>, ApiError> {
-        Ok(machine.size)
+    /// Asks for the deletion of a machine, whatever its state. MUST NOT take a not-found for a success.
+    fn delete(&self, api: &Api<'_>, id: &MachineId) -> Result<(), ApiError>;
+
+    /// Removes the objects that [`prepare`](Self::prepare) made for the owner with this mark. Where there are none,
+    /// that is a success.
+    fn discard(&self, _api: &Api<'_>, _mark: &str) -> Result<(), ApiError> {
+        Ok(())
     }
 
-    /// The machine's traffic.
-    fn traffic(&self, _id: &MachineId, _by: Instant) -> Result<Traffic, ApiError> {
-        Ok(Traffic::default())
-    }
+    /// What an answer with a status from 300 on means. `body` is null where it is not in the provider's format, such
+    /// as a proxy's page: then it is none of the provider's own.
+    fn explain(&self, api: &Api<'_>, status: u16, body: &Tree) -> Explanation;
 
-    /// Asks whether the machine that `host` describes could be ordered: whether the credentials are accepted,
-    /// and what is named is known and to be had. MUST change nothing; MAY send a request for each question,
-    /// and says all that it finds, whatever is missing.
-    fn examine(&self, _host: &Host, _by: Instant) -> Vec<Finding> {
+    /// Asks whether `order` would be accepted: whether the credentials are, and what is named is known and to be
+    /// had. MUST change nothing; MAY send a request for each question, and says all that it finds.
+    fn preflight(&self, _api: &Api<'_>, _order: &Order) -> Vec<Finding> {
         Vec::new()
     }
 
-    /// How long the provider's rate limit asks us to rest.
-    fn rest(&self) -> Duration {
-        Duration::ZERO
+    /// The number of CPUs and the memory in KiB of a machine, where asking for it costs a request.
+    fn size(&self, _api: &Api<'_>, machine: &Machine) -> Result<Option<(u64, u64)>, ApiError> {
+        Ok(machine.size)
     }
 
-    /// Ends the requests under way; later ones MUST work.
-    fn abort(&self) {}
-}
-
-/// The id of a machine at its provider: what OpenNebula stores as `DEPLOY_ID`. It can only be made by the
-/// provider's own check.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MachineId(String);
-
-impl MachineId {
-    /// An id that its provider has checked.
-    fn checked(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The id as it is printed and sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The traffic of a machine.
+    fn traffic(&self, _api: &Api<'_>, _id: &MachineId) -> Result<Traffic, ApiError> {
+        Ok(Traffic::default())
     }
 }
 
-impl fmt::Display for MachineId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for MachineId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Whether a machine runs.
+/// Whether more is to be done for a machine that was ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not there yet: queued, provisioning, powering on, or in a state that we do not know.
-    Starting,
-    /// Up.
-    On,
-    /// On its way down.
-    Stopping,
-    /// Powered off.
-    Off,
-    /// It could not be provisioned, or not be deprovisioned.
-    Failed,
-    /// Being deleted.
-    Deleting,
+pub enum Advance {
+    /// Nothing, in the state that it is in.
+    Done,
+    /// A step was taken, or must wait: look again.
+    Again,
 }
 
-/// A machine, as the provider describes it.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// Its id.
-    pub id: MachineId,
-    /// Whether it runs.
-    pub state: State,
-    /// The provider's word for its state.
-    pub state_name: String,
-    /// How far its provisioning is, in per cent, where the provider tells.
-    pub progress: Option<f64>,
-    /// Its addresses, the one on which the front-end reaches it first.
-    pub addresses: Vec<IpAddr>,
-    /// Whether somebody protected it from deletion.
-    pub locked: bool,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// The number of its CPUs, and its memory in KiB, where the provider has such.
-    pub size: Option<(u64, u64)>,
-    /// What else `poll` prints: names and values.
-    pub values: Vec<(&'static str, String)>,
-    /// When it was ordered, where the provider tells.
-    pub created: Option<SystemTime>,
-    /// The password of root, as long as the provider tells it.
-    pub root_password: Option<Secret>,
-}
-
-/// A change of power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// Up.
-    On,
-    /// Down.
-    Off,
-    /// Down and up.
-    Reboot,
-}
-
-impl fmt::Display for Power {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::On => "power-on",
-            Self::Off => "power-off",
-            Self::Reboot => "reboot",
-        })
-    }
-}
-
-/// The traffic of a machine, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Received.
-    pub received: u64,
-    /// Sent.
-    pub sent: u64,
-}
-
-/// An order, ready to be sent, and in words that may be shown.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// The body of the request. It may hold user data, so it is a secret.
-    pub body: Secret,
-    /// What is ordered: names and values, without the secret ones.
-    pub summary: Vec<(&'static str, String)>,
+/// What an error answer means, in the provider's own words.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// The kind, where the body says more than the status.
+    pub kind: Option<Kind>,
+    /// The provider's code for it.
+    pub code: Option<String>,
+    /// Its reasons.
+    pub reasons: Vec<String>,
+    /// What to do, where the kind does not say it all.
+    pub remedy: Option<&'static str>,
 }

@@ -1,332 +1,333 @@
-//! Packet, later Equinix Metal: its words and ours.
+//! Packet, later Equinix Metal.
 //!
 //! What is relied on was observed, or stands in the API description that Equinix published (`Device`,
-//! `DeviceCreateInput`, `DeviceActionInput`); its operator ended the public service in June 2026, so the
-//! address of the API is a setting.
+//! `DeviceCreateInput`, `DeviceActionInput`); its operator ended the public service on 2026-06-30, so the address of
+//! the API is a setting.
 
-mod answer;
-mod examine;
-mod order;
+mod preflight;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub use self::answer::{read_machine, read_page, read_reasons, read_traffic};
-use self::order::{ATTRIBUTES, UNSHOWN, order};
-use super::attribute::private_texts;
-use super::{Backend, Machine, MachineId, Order, Power, Row, Traffic};
-use crate::http::client::{Answer, Failure, Http, Method, Request};
+use super::api::{Api, Call, Endpoint};
+use super::attribute::{Attribute, Form, is_uuid};
+use super::auth::Auth;
+use super::machine::{Machine, MachineId, Power, State, Traffic};
+use super::order::Order;
+use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
+use super::{Explanation, Filter, Provider};
 use crate::http::error::{ApiError, Kind};
-use crate::http::url::{is_http, is_loopback, percent_encode};
-use crate::opennebula::host::Host;
-use crate::opennebula::settings::Settings;
+use crate::http::url::percent_encode;
+use crate::opennebula::owner::Owner;
 use crate::report::finding::Finding;
-use crate::report::frame::Report;
+use crate::report::frame::one_line;
 use crate::report::secret::Secret;
+use crate::wire::time;
+use crate::wire::tree::Tree;
 
-/// Packet's row in the table of providers.
-pub const ROW: Row = Row {
+/// Packet.
+pub struct Packet;
+
+const SPEC: Spec = Spec {
     name: "packet",
-    account: &["PACKET_TOKEN", "PACKET_PROJECT", "PACKET_API_URL"],
-    shows,
-    secrets: &["PACKET_TOKEN"],
     id_form: "a UUID",
-    id,
-    order,
-    open,
+    id: |text| is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase())),
+    attributes: ATTRIBUTES,
+    answers: Format::Json,
+    user_data: UserDataForm::plain("userdata", usize::MAX),
+    identity: Identity::Tags { field: "tags" },
+    order_within: Duration::from_secs(60),
+    appears_within: Duration::from_secs(12),
+    absence: Absence::NotFound,
+    has_idempotency_key: false,
+    has_objects: false,
+    power: PowerControl::FULL,
 };
 
-const API_URL: &str = "https://api.equinix.com/metal/v1";
-/// How long a look, an action or a deletion may take: they answer within a second or two.
-const REQUEST: Duration = Duration::from_secs(20);
-/// How long an order may take: it waits for the provider's scheduler.
-const ORDER: Duration = Duration::from_secs(60);
+/// `LOCKED` is left out with intent: a locked machine cannot be deleted, so a failed deploy would leave it.
+#[rustfmt::skip]
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::credential("PACKET_TOKEN", "the API key").required(),
+    Attribute::new("PACKET_PROJECT", "the UUID of the project").form(Form::Own("UUID", project)).account().required(),
+    Attribute::address("PACKET_API_URL", "where the API is").default("https://api.equinix.com/metal/v1"),
+    Attribute::sent("FACILITY", "facility", Form::OneOrList, "the place, or several by preference").required().or("METRO").place(),
+    Attribute::sent("PLAN", "plan", Form::Text, "the kind of machine").required().plan(),
+    Attribute::sent("OS", "operating_system", Form::Text, "the operating system").required(),
+    Attribute::sent("METRO", "metro", Form::Text, "the place, of newer APIs").place(),
+    Attribute::sent("HOSTNAME", "hostname", Form::Text, "the host name"),
+    Attribute::sent("BILLING_CYCLE", "billing_cycle", Form::Text, "hourly, monthly or yearly"),
+    Attribute::sent("HARDWARE_RESERVATION", "hardware_reservation_id", Form::Text, "a reserved server, or next-available"),
+    Attribute::sent("DESCRIPTION", "description", Form::Text, "what it is for"),
+    Attribute::sent("IPXE_SCRIPT_URL", "ipxe_script_url", Form::Text, "what custom_ipxe boots"),
+    Attribute::sent("ALWAYS_PXE", "always_pxe", Form::Flag, "boots by PXE every time"),
+    Attribute::sent("SPOT_INSTANCE", "spot_instance", Form::Flag, "on the spot market"),
+    Attribute::sent("SPOT_PRICE_MAX", "spot_price_max", Form::Number, "the most that it may cost an hour"),
+    Attribute::sent("TERMINATION_TIME", "termination_time", Form::Time, "when the provider takes it back"),
+    Attribute::sent("PROJECT_SSH_KEYS", "project_ssh_keys", Form::Uuids, "keys of the project"),
+    Attribute::sent("USER_SSH_KEYS", "user_ssh_keys", Form::Uuids, "keys of users"),
+    Attribute::sent("NO_SSH_KEYS", "no_ssh_keys", Form::Flag, "no key but the context's"),
+    Attribute::sent("FEATURES", "features", Form::List, "what the server must have"),
+    Attribute::sent("CUSTOMDATA", "customdata", Form::Object, "what the metadata service hands out").private(),
+    Attribute::sent("PUBLIC_IPV4_SUBNET_SIZE", "public_ipv4_subnet_size", Form::Prefix, "the public subnet"),
+    Attribute::sent("PRIVATE_IPV4_SUBNET_SIZE", "private_ipv4_subnet_size", Form::Prefix, "the private subnet"),
+    Attribute::sent("IP_ADDRESSES", "ip_addresses", Form::Objects, "addresses to have"),
+    Attribute::sent("NETWORK_FROZEN", "network_frozen", Form::Flag, "no change of the network"),
+    Attribute::sent("STORAGE", "storage", Form::Object, "disks, partitions, file systems"),
+    Attribute::new("TAGS", "tags beside those of OpenNebula").form(Form::List),
+];
+
 /// Machines a page of a listing; the API allows up to 1000.
 const PAGE: usize = 100;
-/// Pages after which a listing must have ended: no project has 100,000 machines with one tag.
-const PAGES: usize = 1000;
-/// The largest answer that is read: a page of machines is some 1 MB.
-const LIMIT: u64 = 16 << 20;
 /// The time of which `poll` sums up the traffic.
 const TRAFFIC: Duration = Duration::from_secs(3600);
 
-struct Packet {
-    http: Http,
-    base: String,
-    token: Secret,
-    project: Option<String>,
-}
-
-fn open(settings: &Settings<'_>, report: Report) -> Result<Arc<dyn Backend>> {
-    let token = settings.get("PACKET_TOKEN")?.context(
-        "there is no PACKET_TOKEN: put it into the section provision of the host's template",
-    )?;
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        bail!("PACKET_TOKEN holds characters that no token has: copy it anew from the provider");
-    }
-    let base = api_url(settings)?;
-    if base.starts_with("http://") && !is_loopback(base) {
-        report.warn("PACKET_API_URL is http: the token travels in clear; use https");
-    }
-    let project = project_id(settings)?.map(str::to_owned);
-    let token = Secret::new(token);
-    let private = |host| private_texts(host, UNSHOWN);
-    let mut secrets = settings.host.map(private).unwrap_or_default();
-    secrets.push(token.clone());
-    Ok(Arc::new(Packet {
-        http: Http::new(base, secrets, report),
-        base: base.trim_end_matches('/').to_owned(),
-        token,
-        project,
-    }))
-}
-
-/// Whether `name` is an attribute that is read here and may be shown.
-fn shows(name: &str) -> bool {
-    let is_ordered = ATTRIBUTES.iter().any(|(attribute, ..)| *attribute == name);
-    let others = ["PACKET_PROJECT", "PACKET_API_URL", "TAGS"];
-    (is_ordered || others.contains(&name)) && !UNSHOWN.contains(&name)
-}
-
-/// A deploy id: a UUID, as nothing else is ever put into an address.
-fn id(text: &str) -> Option<MachineId> {
-    is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase()))
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
-fn api_url<'a>(settings: &Settings<'a>) -> Result<&'a str> {
-    let base = settings.get("PACKET_API_URL")?.unwrap_or(API_URL);
-    if !is_http(base) || base.contains(['?', '#']) {
-        bail!("PACKET_API_URL is not the address of an API: set it as {API_URL}");
-    }
-    Ok(base)
-}
-
-fn project_id<'a>(settings: &Settings<'a>) -> Result<Option<&'a str>> {
+fn project(written: &str) -> Result<Value> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let project = settings.get("PACKET_PROJECT")?;
-    if project.is_some_and(|text| !text.bytes().all(plain)) {
-        bail!("PACKET_PROJECT is no project id: set it to the UUID of the project");
+    if !written.bytes().all(plain) {
+        bail!("is no project id: set it to the UUID of the project");
     }
-    Ok(project)
+    Ok(json!(written))
 }
 
-impl Packet {
-    fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&str>,
-        by: Instant,
-    ) -> Result<Answer, ApiError> {
-        let is_order = method == Method::Post && path.starts_with("/projects/");
-        let request = Request {
-            method,
-            url: &format!("{}{path}", self.base),
-            path,
-            headers: &[("x-auth-token", self.token.expose())],
-            body: body.map(|body| ("application/json", body.as_bytes())),
-            by,
-            within: if is_order { ORDER } else { REQUEST },
-            limit: LIMIT,
-        };
-        self.http
-            .send(&request)
-            .map_err(|failure| self.explain(*failure, is_order))
-    }
-
-    /// Sends a request and reads its answer with `reading`.
-    fn read<T>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&str>,
-        by: Instant,
-        reading: impl FnOnce(&[u8]) -> Result<T>,
-    ) -> Result<T, ApiError> {
-        let answer = self.send(method, path, body, by)?;
-        reading(&answer.body).map_err(|error| {
-            self.http
-                .unreadable(method, path, &answer, &error.to_string())
-        })
-    }
-
-    fn projects_devices(&self) -> Result<String, ApiError> {
-        match &self.project {
-            Some(project) => Ok(format!("/projects/{project}/devices")),
-            None => Err(ApiError {
-                kind: Kind::Rejected,
-                call: "nothing was sent".to_owned(),
-                status: None,
-                reasons: vec!["there is no PACKET_PROJECT".to_owned()],
-                retry_after: None,
-                remedy: "put it into the section provision of the host's template",
-            }),
-        }
-    }
-
-    /// Adds the API's reasons, which are JSON unless a proxy in between answered, and what to do.
-    fn explain(&self, failure: Failure, is_order: bool) -> ApiError {
-        let Failure { mut error, body } = failure;
-        let reasons = read_reasons(&body);
-        error.reasons = self.http.reasons(&reasons, &error.reasons.join("; "));
-        let says = |word: &str| {
-            let mut reasons = error.reasons.iter();
-            reasons.any(|reason| reason.to_ascii_lowercase().contains(word))
-        };
-        if error.kind == Kind::Rejected {
-            // "Cannot delete a device while it is provisioning" passes with time, "Cannot delete a locked
-            // item." does not.
-            if says("while") && says("provisioning") {
-                error.kind = Kind::Conflict;
-            } else if says("locked") {
-                error.kind = Kind::Protected;
-            }
-        }
-        error.remedy = match error.kind {
-            Kind::NotSent => "check PACKET_API_URL and the network",
-            Kind::Ambiguous | Kind::RateLimited | Kind::Conflict => "try again later",
-            Kind::Unauthenticated => "check PACKET_TOKEN",
-            Kind::PermissionDenied => "check that PACKET_TOKEN may use PACKET_PROJECT",
-            Kind::NotFound => "check PACKET_PROJECT and PACKET_API_URL",
-            Kind::Rejected if is_order => "change the section provision of the host's template",
-            Kind::Rejected => "see the state of the machine at the provider",
-            Kind::Protected => "unlock it at the provider first",
-            Kind::Redirected => "set PACKET_API_URL to the address of the API itself",
-            Kind::Untrusted => {
-                "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
-            }
-        };
-        error
+/// The path of the project's machines.
+fn devices(api: &Api<'_>) -> Result<String, ApiError> {
+    match api.setting("PACKET_PROJECT") {
+        "" => Err(ApiError {
+            remedy: "put it into the section provision of the host's template".into(),
+            ..api.problem(Kind::Rejected, "there is no PACKET_PROJECT")
+        }),
+        project => Ok(format!("/projects/{project}/devices")),
     }
 }
 
-impl Backend for Packet {
-    fn find(&self, tag: &str, by: Instant) -> Result<Vec<Machine>, ApiError> {
-        let devices = self.projects_devices()?;
-        let mut found = Vec::new();
-        for page in 1..=PAGES {
-            let path = format!(
-                "{devices}?tag={}&per_page={PAGE}&page={page}",
-                percent_encode(tag)
-            );
-            let (machines, is_last) =
-                self.read(Method::Get, &path, None, by, |body| read_page(body, tag))?;
-            found.extend(machines);
-            if is_last {
-                return Ok(found);
-            }
-        }
-        Err(ApiError {
-            kind: Kind::Ambiguous,
-            call: format!("GET {devices}"),
-            status: None,
-            reasons: vec![format!("the listing has no end after {PAGES} pages")],
-            retry_after: None,
-            remedy: "check PACKET_API_URL",
+impl Provider for Packet {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn connect(&self, settings: &BTreeMap<&'static str, Secret>) -> Result<Endpoint> {
+        let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
+        let base = setting("PACKET_API_URL");
+        Ok(Endpoint {
+            base: base.expose().trim_end_matches('/').to_owned(),
+            auth: Auth::Header("x-auth-token", setting("PACKET_TOKEN")),
         })
     }
 
-    fn create(&self, order: &Order, by: Instant) -> Result<Machine, ApiError> {
-        let path = self.projects_devices()?;
-        self.read(
-            Method::Post,
-            &path,
-            Some(order.body.expose()),
-            by,
-            read_machine,
-        )
-    }
-
-    fn get(&self, id: &MachineId, by: Instant) -> Result<Option<Machine>, ApiError> {
-        let path = format!("/devices/{id}");
-        let machine = match self.read(Method::Get, &path, None, by, read_machine) {
-            Err(error) if error.kind == Kind::NotFound => return Ok(None),
-            machine => machine?,
+    fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
+        let devices = devices(api)?;
+        let tag = match filter {
+            Filter::Marked(mark) => format!("tag={}&", percent_encode(mark)),
+            Filter::Ours => format!("tag={}&", Owner::COMMON_TAG),
+            Filter::Account => String::new(),
         };
-        if machine.state_name == "deleted" {
-            return Ok(None);
-        }
-        if machine.id != *id {
-            return Err(ApiError {
-                kind: Kind::Ambiguous,
-                call: format!("GET {path}"),
-                status: None,
-                reasons: vec![format!(
-                    "the answer is about another machine, {}",
-                    machine.id
-                )],
-                retry_after: None,
-                remedy: "check PACKET_API_URL",
-            });
-        }
-        Ok(Some(machine))
+        let mut number = 0;
+        api.pages(|_| {
+            number += 1;
+            let path = format!("{devices}?{tag}per_page={PAGE}&page={number}");
+            api.read(&Call::get(&path), read_page)
+        })
     }
 
-    fn power(&self, id: &MachineId, power: Power, by: Instant) -> Result<(), ApiError> {
+    fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
+        api.read(&Call::order(&devices(api)?).json(&order.body), machine)
+    }
+
+    fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
+        api.read(&Call::get(&format!("/devices/{id}")), machine)
+    }
+
+    fn power(
+        &self,
+        api: &Api<'_>,
+        id: &MachineId,
+        power: Power,
+    ) -> Result<Option<State>, ApiError> {
         let action = match power {
             Power::On => "power_on",
             Power::Off => "power_off",
             Power::Reboot => "reboot",
         };
-        let body = json!({ "type": action }).to_string();
-        self.send(
-            Method::Post,
-            &format!("/devices/{id}/actions"),
-            Some(&body),
-            by,
-        )?;
-        Ok(())
+        let path = format!("/devices/{id}/actions");
+        api.send(&Call::post(&path).json(&json!({ "type": action })))?;
+        // After `reboot` a device stays `active` for a while: the answer shows nothing.
+        Ok(None)
     }
 
-    fn delete(&self, id: &MachineId, by: Instant) -> Result<(), ApiError> {
-        match self.send(Method::Delete, &format!("/devices/{id}"), None, by) {
-            Err(error) if error.kind == Kind::NotFound => Ok(()),
-            result => result.map(|_| ()),
+    fn delete(&self, api: &Api<'_>, id: &MachineId) -> Result<(), ApiError> {
+        api.send(&Call::delete(&format!("/devices/{id}")))
+    }
+
+    fn explain(&self, _: &Api<'_>, status: u16, body: &Tree) -> Explanation {
+        let reasons = read_reasons(body);
+        let says = |word: &str| {
+            let mut reasons = reasons.iter();
+            reasons.any(|reason| reason.to_ascii_lowercase().contains(word))
+        };
+        let kind = match status {
+            404 | 410 if !reasons.is_empty() => Some(Kind::NotFound),
+            401 | 403 | 404 | 408 | 410 | 429 => None,
+            // "Cannot delete a device while it is provisioning" passes with time, "Cannot delete a locked item."
+            // does not.
+            400..500 if says("while") && says("provisioning") => Some(Kind::Conflict),
+            400..500 if says("locked") => Some(Kind::Protected),
+            _ => None,
+        };
+        Explanation {
+            kind,
+            remedy: (status == 403).then_some("check that PACKET_TOKEN may use PACKET_PROJECT"),
+            reasons,
+            ..Explanation::default()
         }
     }
 
-    fn traffic(&self, id: &MachineId, by: Instant) -> Result<Traffic, ApiError> {
+    fn preflight(&self, api: &Api<'_>, order: &Order) -> Vec<Finding> {
+        preflight::ask(api, order)
+    }
+
+    fn traffic(&self, api: &Api<'_>, id: &MachineId) -> Result<Traffic, ApiError> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        let from = now.saturating_sub(TRAFFIC).as_secs();
         let path = format!(
-            "/devices/{id}/bandwidth?from={}&until={}",
-            now.saturating_sub(TRAFFIC).as_secs(),
+            "/devices/{id}/bandwidth?from={from}&until={}",
             now.as_secs()
         );
-        self.read(Method::Get, &path, None, by, read_traffic)
+        api.read(&Call::get(&path), |answer| Ok(read_traffic(answer)))
     }
+}
 
-    fn examine(&self, host: &Host, by: Instant) -> Vec<Finding> {
-        self.questions(host, by)
-    }
+// ---- The answers -----------------------------------------------------------------------------------------
 
-    fn rest(&self) -> Duration {
-        self.http.rest()
-    }
+/// The machines of a page, and whether there is a next one.
+fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
+    let machines = page
+        .items("devices")
+        .map(machine)
+        .collect::<Result<Vec<_>>>()?;
+    let has_next = !machines.is_empty() && !page.at("meta.next").is_null();
+    Ok((machines, has_next.then(String::new)))
+}
 
-    fn abort(&self) {
-        self.http.abort();
+/// The machine that an answer describes.
+///
+/// # Errors
+/// It describes none.
+pub fn machine(device: &Tree) -> Result<Machine> {
+    let id = device.text("id").and_then(SPEC.id);
+    let id = id.context("it names a machine whose id is no UUID")?;
+    let word = one_line(device.text("state").unwrap_or("unknown"));
+    let own = |path: &str| device.text(path).map(str::to_owned);
+    let (plan, metro, facility) = (own("plan.slug"), own("metro.code"), own("facility.code"));
+    let logo = own("operating_system.distro").map(|distro| format!("images/logos/{distro}.png"));
+    let values = [
+        ("OS", own("operating_system.slug")),
+        ("PLAN", plan.clone()),
+        ("FACILITY", facility.clone()),
+        ("METRO", metro.clone()),
+        ("LOGO", logo),
+    ];
+    let cpus = device.count("plan.specs.cpus.0.count").unwrap_or_default();
+    let memory = device.text("plan.specs.memory.total").and_then(kib);
+    Ok(Machine {
+        progress: device.number("provisioning_percentage"),
+        name: own("hostname"),
+        tags: device.texts("tags").map(str::to_owned).collect(),
+        addresses: addresses(device),
+        locked: device.flag("locked").unwrap_or_default(),
+        size: Some((cpus, memory.unwrap_or_default())),
+        plan,
+        place: facility.or(metro),
+        values: values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+        created: device.text("created_at").and_then(time::rfc3339),
+        root_password: own("root_password").map(Secret::new),
+        ..Machine::new(id, state(&word), word)
+    })
+}
+
+/// The API's states. Those it does not describe are not there yet, never an error.
+fn state(word: &str) -> State {
+    match word {
+        "active" => State::On,
+        "inactive" => State::Off,
+        "powering_off" | "rebooting" => State::Stopping,
+        "failed" => State::Failed,
+        "deprovisioning" => State::Deleting,
+        "deleted" => State::Gone,
+        _ => State::Starting,
     }
+}
+
+/// The machine's addresses: public IPv4 first, as the front-end reaches the host on it, then public IPv6, then
+/// private ones. The API promises no order.
+fn addresses(device: &Tree) -> Vec<IpAddr> {
+    let mut ranked: Vec<(bool, bool, IpAddr)> = device
+        .items("ip_addresses")
+        .filter_map(|entry| {
+            let address: IpAddr = entry.text("address")?.parse().ok()?;
+            let is_public = entry.flag("public").unwrap_or_default();
+            Some((!is_public, address.is_ipv6(), address))
+        })
+        .collect();
+    ranked.sort_by_key(|(private, v6, _)| (*private, *v6));
+    ranked.into_iter().map(|(_, _, address)| address).collect()
+}
+
+/// A size such as `8GB` or `1.5TB`, in KiB; the API counts in powers of two.
+fn kib(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
+    let unit = text[digits.len()..].trim().to_ascii_uppercase();
+    let factor = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "K" => 1.0,
+        "M" => 1024.0,
+        "" | "G" => 1024.0 * 1024.0,
+        "T" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    // A size that is none becomes zero, and one beyond all machines the largest number.
+    Some((digits.parse::<f64>().ok()? * factor) as u64)
+}
+
+/// The traffic that an answer tells: kilobits become bytes, as the stock driver reckons.
+pub fn read_traffic(answer: &Tree) -> Traffic {
+    let sum = |target: &str| {
+        let series = answer.items("bandwidth");
+        let points = series.filter(|one| one.text("target") == Some(target));
+        let points = points.flat_map(|one| one.items("datapoints"));
+        let kilobits: f64 = points.filter_map(|point| point.number("0")).sum();
+        (kilobits * 1024.0 / 8.0) as u64
+    };
+    Traffic {
+        received: sum("inbound"),
+        sent: sum("outbound"),
+    }
+}
+
+/// The reasons of an error: none where it is not the API's, such as the page of a proxy.
+pub fn read_reasons(error: &Tree) -> Vec<String> {
+    let reasons = error.texts("errors").chain(error.text("error"));
+    reasons.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(device: Value) -> Result<Machine> {
+        machine(&Tree::json(device.to_string().as_bytes())?)
+    }
+
     #[test]
     fn only_uuids_are_deploy_ids() {
+        let id = SPEC.id;
         assert!(id("B9EB1666-1b72-45ee-b529-806b079ce5af").is_some());
         for text in [
             "",
@@ -338,5 +339,64 @@ mod tests {
         ] {
             assert!(id(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn sizes_of_memory_are_read() {
+        assert_eq!(kib("8GB"), Some(8_388_608));
+        assert_eq!(kib("1TB"), Some(1 << 30));
+        assert_eq!(kib("1.5 TB"), Some(3 << 29));
+        assert_eq!(kib("512MB"), Some(524_288));
+        assert_eq!(kib("64GiB"), Some(64 << 20));
+        for text in ["", "GB", "8PB", "8 bananas", "é"] {
+            assert_eq!(kib(text), None, "{text}");
+        }
+        assert_eq!(kib("-8GB"), Some(0));
+    }
+
+    #[test]
+    fn the_public_ipv4_comes_first() -> Result<()> {
+        let entry = |address: &str, public: bool| json!({ "address": address, "public": public });
+        let device = json!({ "ip_addresses": [
+            entry("10.80.0.11", false),
+            entry("2604:1380:1000::b", true),
+            entry("147.75.0.11", true),
+            entry("not an address", true),
+        ]});
+        let tree = Tree::json(device.to_string().as_bytes())?;
+        let ordered: Vec<String> = addresses(&tree).iter().map(IpAddr::to_string).collect();
+        assert_eq!(ordered, ["147.75.0.11", "2604:1380:1000::b", "10.80.0.11"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_field_of_another_type_does_not_spoil_the_answer() -> Result<()> {
+        let machine = read(json!({
+            "id": "b9eb1666-1b72-45ee-b529-806b079ce5af",
+            "state": "active",
+            "locked": "maybe",
+            "plan": { "slug": "baremetal_0", "specs": { "cpus": {}, "memory": { "total": "8GB" } } },
+            "ip_addresses": null,
+        }))?;
+        assert_eq!(machine.state, State::On);
+        assert_eq!(machine.size, Some((0, 8_388_608)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_null_in_a_list_does_not_spoil_the_list() -> Result<()> {
+        let machine = read(json!({
+            "id": "b9eb1666-1b72-45ee-b529-806b079ce5af",
+            "tags": ["OpenNebula", null, 7],
+            "ip_addresses": [null, { "address": "147.75.0.11", "public": true }, "x"],
+        }))?;
+        assert_eq!(machine.tags, ["OpenNebula"]);
+        assert_eq!(machine.addresses.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn unknown_states_are_not_errors() {
+        assert_eq!(state("post_provisioning"), State::Starting);
     }
 }

@@ -57,6 +57,8 @@ pub struct Finding {
     pub what: String,
     /// What to do; empty where all is well.
     pub remedy: String,
+    /// Whether nothing more can be asked before it is mended.
+    pub is_closing: bool,
 }
 
 impl Finding {
@@ -79,6 +81,14 @@ impl Finding {
         Self::new(Verdict::Bad, about, what, remedy)
     }
 
+    /// The same, where nothing more can be asked before it is mended.
+    pub fn closing(self) -> Self {
+        Self {
+            is_closing: true,
+            ..self
+        }
+    }
+
     fn new(
         verdict: Verdict,
         about: &'static str,
@@ -90,6 +100,7 @@ impl Finding {
             about,
             what: what.into(),
             remedy: remedy.into(),
+            is_closing: false,
         }
     }
 

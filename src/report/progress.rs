@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::report::frame::Report;
+use crate::system::clock::Clock;
 use crate::system::interrupt::Interrupt;
 
 /// How often the line is renewed: it counts seconds.
@@ -15,6 +16,7 @@ const RENEWAL: Duration = Duration::from_secs(1);
 /// One wait, as somebody sees it. Its line disappears with it.
 pub struct Progress<'a> {
     report: Report,
+    clock: &'a dyn Clock,
     interrupt: &'a Interrupt,
     /// What is waited for.
     goal: String,
@@ -27,9 +29,16 @@ pub struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// A wait that may last until `by`; `goal` says what it ends with. Its time is counted from the begin of
     /// the action, as whoever called it does.
-    pub fn new(report: Report, interrupt: &'a Interrupt, goal: String, by: Instant) -> Self {
+    pub fn new(
+        report: Report,
+        clock: &'a dyn Clock,
+        interrupt: &'a Interrupt,
+        goal: String,
+        by: Instant,
+    ) -> Self {
         Self {
             report,
+            clock,
             interrupt,
             goal,
             start: report.start(),
@@ -52,12 +61,12 @@ impl<'a> Progress<'a> {
     /// The signal.
     pub fn sleep(&self, time: Duration) -> Result<(), Signal> {
         if !self.report.is_watched() {
-            return self.interrupt.sleep(time);
+            return self.clock.sleep(time, self.interrupt);
         }
-        let end = Instant::now() + time;
+        let end = self.clock.now() + time;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            self.interrupt.sleep(left.min(RENEWAL))?;
+            let left = end.saturating_duration_since(self.clock.now());
+            self.clock.sleep(left.min(RENEWAL), self.interrupt)?;
             if left <= RENEWAL {
                 return Ok(());
             }
@@ -67,7 +76,7 @@ impl<'a> Progress<'a> {
 
     fn renew(&self) {
         let line = line(
-            self.start.elapsed(),
+            self.clock.now().saturating_duration_since(self.start),
             self.by.saturating_duration_since(self.start),
             &self.seen,
             &self.goal,

@@ -5,7 +5,7 @@ use std::fmt;
 /// A token, a session, a password or user data: something that must appear in no output, log or error.
 ///
 /// It has no `Display`, and its `Debug` tells nothing, so that only [`Secret::expose`] gives it away.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {

@@ -60,6 +60,18 @@ pub fn compact(unix: u64) -> String {
     rfc3339_of(unix).replace(['-', ':'], "")
 }
 
+/// A date and time as RFC 3339 has it, with its zone: without one it is UTC, and that is made explicit. `None`: it is
+/// none.
+pub fn explicit(written: &str) -> Option<String> {
+    rfc3339(written)?;
+    let (date, time) = (written.get(..10)?, written.get(11..)?);
+    let zone = match time.find(['Z', 'z', '+', '-']) {
+        None => "Z",
+        Some(_) => "",
+    };
+    Some(format!("{date}T{}{zone}", time.replace('z', "Z")))
+}
+
 /// How long ago `then` was, in the one unit that matters: `40s`, `12m`, `5h`, `3d`.
 pub fn age(then: SystemTime, now: SystemTime) -> String {
     let seconds = now.duration_since(then).unwrap_or_default().as_secs();
@@ -74,6 +86,25 @@ pub fn age(then: SystemTime, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_made_explicit() {
+        let explicit = |text| explicit(text).unwrap_or_default();
+        assert_eq!(explicit("2026-11-30 18:00:00"), "2026-11-30T18:00:00Z");
+        assert_eq!(
+            explicit("2026-11-30T18:00:00.5+03:00"),
+            "2026-11-30T18:00:00.5+03:00"
+        );
+        for text in [
+            "tomorrow",
+            "2026-11-30",
+            "2026-11-30T18:00:00.",
+            "2026-11-30T18:00:00+3",
+            "é026-11-30T18:00:00Z",
+        ] {
+            assert_eq!(explicit(text), "", "{text}");
+        }
+    }
 
     fn unix(text: &str) -> Option<u64> {
         let since = rfc3339(text)?.duration_since(UNIX_EPOCH);

@@ -1,0 +1,101 @@
+//! The host that is checked: from a file, its secrets from oned, or all of it from oned.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+
+use super::{Context, host_id};
+use crate::opennebula::deployment_file;
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::session::is_exposed;
+use crate::provider::spec::Spec;
+use crate::report::finding::Finding;
+use crate::report::secret::Secret;
+
+/// A host, its secrets in the clear as far as they are to be had, and what came up on the way.
+pub(super) struct Checked {
+    pub(super) host: Host,
+    /// Every secret that was seen, in the clear or not: none is shown.
+    pub(super) secrets: Vec<Secret>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Checked {
+    pub(super) fn from_file(path: &Path, context: &Context<'_>) -> Result<Self> {
+        let (host, warnings) = deployment_file::read(path)?;
+        let spec = context.provider_of(Some(&host))?.spec();
+        let mut checked = Self {
+            secrets: secrets_of(&host, spec),
+            host,
+            findings: warnings
+                .into_iter()
+                .map(|warning| Finding::doubtful("file", warning, "mend it"))
+                .collect(),
+        };
+        match checked.host.id {
+            _ if spec.secrets().is_empty() => {}
+            Some(id) => checked.decrypt(id, spec, context)?,
+            None if is_exposed(path) => {
+                let what = "every user can read the file, and the token in it";
+                checked
+                    .findings
+                    .push(Finding::doubtful("file", what, "chmod 600 it"));
+            }
+            None => {}
+        }
+        Ok(checked)
+    }
+
+    pub(super) fn from_oned(id: &str, context: &Context<'_>) -> Result<Self> {
+        let id = host_id(id)?;
+        let (host, endpoint) = ask_oned(id, context)?;
+        let spec = context.provider_of(Some(&host))?.spec();
+        Ok(Self {
+            secrets: secrets_of(&host, spec),
+            host,
+            findings: vec![Finding::good("oned", format!("answers at {endpoint}"))],
+        })
+    }
+
+    /// Takes the secrets from oned, and the DEPLOY_ID that it may know.
+    fn decrypt(&mut self, id: HostId, spec: &Spec, context: &Context<'_>) -> Result<()> {
+        let names = &spec.secrets()[..];
+        match ask_oned(id, context) {
+            Ok((known, endpoint)) => {
+                self.secrets.extend(secrets_of(&known, spec));
+                self.host.take_provision(&known, names);
+                if self.host.deploy_id().is_none() {
+                    self.host.take_provision(&known, &["DEPLOY_ID"]);
+                }
+                self.findings
+                    .push(Finding::good("oned", format!("answers at {endpoint}")));
+            }
+            Err(OnedError::CannotAsk(why)) if context.environment_has_secrets()? => {
+                let remedy = "deploy will use the credentials of the environment";
+                self.findings
+                    .push(Finding::doubtful("oned", format!("{why:#}"), remedy));
+                self.host.drop_provision(names);
+            }
+            Err(why) => {
+                // What the file has is encrypted: of no use to the provider.
+                self.host.drop_provision(names);
+                self.findings
+                    .push(Finding::of_error("oned", &format!("{:#}", anyhow!(why))));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ask_oned(id: HostId, context: &Context<'_>) -> Result<(Host, String), OnedError> {
+    let oned = Oned::open(context.environment, &context.interrupt, context.report)?;
+    let host = oned.host(Which::Id(id))?;
+    Ok((host, oned.endpoint().to_owned()))
+}
+
+fn secrets_of(host: &Host, spec: &Spec) -> Vec<Secret> {
+    let names = spec.secrets().into_iter();
+    let values = names.filter_map(|name| host.provision(name));
+    values.map(|value| Secret::new(value.trim())).collect()
+}

@@ -1,0 +1,200 @@
+//! What would be ordered, and what the provider says of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::checked::Checked;
+use super::{Context, Inquiry, Section, host, keys};
+use crate::action::timeout;
+use crate::engine::{Engine, Sight};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::provider::api::Session;
+use crate::provider::machine::State;
+use crate::provider::order::Order;
+use crate::provider::{Filter, Provider};
+use crate::report::finding::{Finding, Problems};
+
+/// How long all questions to the provider may take.
+const QUESTIONS: Duration = Duration::from_secs(60);
+
+impl Inquiry {
+    /// Finds out all that is to be said of a host.
+    pub(super) fn make(checked: Checked, context: &Context<'_>) -> Result<Self> {
+        let Checked {
+            host,
+            secrets,
+            mut findings,
+        } = checked;
+        let provider = context.provider_of(Some(&host))?;
+        let settings = context.settings(Some(&host));
+        let (sections, doubts) = host::read(&host, provider.spec());
+        findings.extend(doubts);
+        let mut inquiry = Self {
+            called: host.called(),
+            sections,
+            findings,
+        };
+        let owner = Owner::of(&host);
+        let (order, problems) = Order::draft(provider, &host, &settings, &owner)?;
+        let has_machine = host.deploy_id().is_some();
+        let is_right = problems == Problems::default();
+        if !has_machine {
+            inquiry.told_order(&order, problems, &owner, context);
+        }
+        if let Err(error) = timeout(&settings) {
+            inquiry
+                .findings
+                .push(Finding::of_error("settings", &error.to_string()));
+        }
+        match Session::connect(provider, &settings, context.report) {
+            Ok(session) => {
+                // Where a setting is wrong, which was said, only the machine cannot be looked at.
+                let engine = context.engine(provider, Some(&host)).ok();
+                let engine = engine.map(|(engine, _)| engine);
+                match has_machine {
+                    true => inquiry.look(&host, provider, engine),
+                    false => inquiry.ask(provider, &session, engine, &order, &owner),
+                }
+            }
+            // What is missing was said with the order.
+            Err(_) if !is_right && !has_machine => {}
+            Err(error) => inquiry
+                .findings
+                .push(Finding::of_error("credentials", &error.to_string())),
+        }
+        let is_said = inquiry.findings.iter().any(|one| one.about == "ssh key");
+        inquiry.findings.extend(keys::findings(&host, is_said));
+        let lines = inquiry.sections.iter_mut().flat_map(|one| &mut one.lines);
+        let values = lines.map(|(_, value)| value);
+        let findings = inquiry.findings.iter_mut();
+        let told = findings.flat_map(|one| [&mut one.what, &mut one.remedy]);
+        for text in values.chain(told) {
+            for secret in &secrets {
+                *text = secret.strike_from(text);
+            }
+        }
+        Ok(inquiry)
+    }
+
+    /// What would be ordered, if that can be said.
+    fn told_order(
+        &mut self,
+        order: &Order,
+        problems: Problems,
+        owner: &Owner,
+        context: &Context<'_>,
+    ) {
+        if problems != Problems::default() {
+            let problems = [problems.general, problems.mistakes].concat();
+            let problems = problems.iter();
+            self.findings
+                .extend(problems.map(|problem| Finding::of_error("attributes", problem)));
+            return;
+        }
+        for warning in &order.warnings {
+            context.report.warn(warning);
+        }
+        self.findings
+            .push(Finding::good("attributes", "complete and well-formed"));
+        let summary = order.summary.iter();
+        let lines: Vec<_> = summary
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        if !lines.is_empty() {
+            let title = "What would be ordered";
+            self.sections.push(Section { title, lines });
+        }
+        if !owner.is_lasting() {
+            self.findings.push(Finding::doubtful(
+                "identity",
+                "it has no PROVISION_ID and no random name: a killed deploy could not find its machine again",
+                "create the host with oneprovision",
+            ));
+        }
+    }
+
+    /// What the machine is that the host has.
+    fn look(&mut self, host: &Host, provider: &dyn Provider, engine: Option<Engine>) {
+        const ABOUT: &str = "machine";
+        const ANEW: &str = "delete the host and create it anew";
+        let text = host.deploy_id().unwrap_or_default();
+        let does = format!("powers on machine {text}, and orders nothing");
+        self.sections.push(Section {
+            title: "What would be done",
+            lines: vec![("deploy".to_owned(), does)],
+        });
+        let spec = provider.spec();
+        let Some(id) = (spec.id)(text) else {
+            let what = format!("DEPLOY_ID is {text:?}, which is not {}", spec.id_form);
+            let remedy = "mend it with onehost update";
+            self.findings.push(Finding::bad(ABOUT, what, remedy));
+            return;
+        };
+        let Some(engine) = engine else {
+            return;
+        };
+        self.findings.push(match engine.look(&id) {
+            Ok(Sight::Gone(_) | Sight::NotYet) => {
+                Finding::bad(ABOUT, format!("{id} is gone"), ANEW)
+            }
+            Ok(Sight::Here(machine)) => {
+                let what = format!("{id} is {}", machine.state_name);
+                match machine.state {
+                    State::Failed | State::Deleting => Finding::bad(ABOUT, what, ANEW),
+                    _ => Finding::good(ABOUT, what),
+                }
+            }
+            Err(error) => Finding::of_error(ABOUT, &format!("{id}: {error}")),
+        });
+    }
+
+    /// What the provider says of the order, and of what an earlier deploy left.
+    fn ask(
+        &mut self,
+        provider: &dyn Provider,
+        session: &Session,
+        engine: Option<Engine>,
+        order: &Order,
+        owner: &Owner,
+    ) {
+        const ABOUT: &str = "machine";
+        let found = provider.preflight(&session.api(Instant::now() + QUESTIONS), order);
+        let is_closed = found.iter().any(|one| one.is_closing);
+        self.findings.extend(found);
+        let Some(engine) = engine.filter(|_| !is_closed && owner.is_lasting()) else {
+            return;
+        };
+        let mut machines = match engine.list(Filter::Marked(&order.mark)) {
+            Ok(machines) => machines,
+            Err(error) => {
+                self.findings
+                    .push(Finding::of_error(ABOUT, &error.to_string()));
+                return;
+            }
+        };
+        machines.retain(|machine| machine.state != State::Deleting);
+        self.findings.extend(match &machines[..] {
+            [] => None,
+            [machine] => Some(Finding::doubtful(
+                ABOUT,
+                format!(
+                    "{} of an earlier deploy is there and {}",
+                    machine.id, machine.state_name
+                ),
+                "deploy adopts it and orders none",
+            )),
+            several => {
+                let ids: Vec<&str> = several.iter().map(|machine| machine.id.as_str()).collect();
+                let ids = ids.join(" and ");
+                let what = format!("the host has {} machines already, {ids}", several.len());
+                Some(Finding::bad(
+                    ABOUT,
+                    what,
+                    "delete all but one at the provider",
+                ))
+            }
+        });
+    }
+}

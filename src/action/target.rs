@@ -1,0 +1,172 @@
+//! The machine and the host that the arguments of an action name.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::{Context, is_yes};
+use crate::engine::{Engine, Error, power};
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::oned::Which;
+use crate::provider::api::Session;
+use crate::provider::machine::{MachineId, Power};
+use crate::provider::{PROVIDERS, Provider};
+
+/// What is said of arguments that do not stand where they belong.
+pub(super) const SHIFTED: &str =
+    "the arguments look shifted; an empty one vanishes on its way through the shell";
+
+/// The host that the arguments of an action name, as they came.
+pub(super) struct Named<'a> {
+    name: Option<&'a str>,
+    id: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    /// The host of the arguments `NAME HOST_ID NAME`, of which any may be missing.
+    pub(super) fn of(words: &'a [String]) -> Self {
+        let word = |at: usize| words.get(at).map(|word| word.trim());
+        Self {
+            name: word(0).filter(|word| !word.is_empty()),
+            id: word(1).filter(|word| !word.is_empty()),
+        }
+    }
+
+    pub(super) fn called(&self) -> String {
+        match (self.name, self.id) {
+            (Some(name), Some(id)) => format!("host {id} ({name})"),
+            (Some(name), None) => format!("host {name}"),
+            (None, Some(id)) => format!("host {id}"),
+            (None, None) => "the host".to_owned(),
+        }
+    }
+
+    /// The host's id, if the arguments have one.
+    pub(super) fn host_id(&self) -> Result<Option<HostId>> {
+        match self.id {
+            None => Ok(None),
+            Some(text) => match HostId::parse(text) {
+                Some(id) => Ok(Some(id)),
+                None => bail!("HOST_ID is {text:?}, which is no number: {SHIFTED}"),
+            },
+        }
+    }
+}
+
+/// A machine that an action is about, and the engine that acts on it.
+pub(super) struct Target {
+    pub(super) id: MachineId,
+    pub(super) provider: &'static dyn Provider,
+    pub(super) engine: Engine,
+    pub(super) session: Arc<Session>,
+    pub(super) shows_root_password: bool,
+}
+
+impl Context<'_> {
+    /// Does `what` to the machine `deploy_id` of the host that the words `host` name. It needs the provider to take
+    /// `changes` of power.
+    pub(super) fn carry_out(
+        &self,
+        deploy_id: &str,
+        host: &[String],
+        changes: &[Power],
+        what: impl FnOnce(&Engine, &MachineId) -> Result<(), Error>,
+    ) -> Result<()> {
+        let named = Named::of(host);
+        let Target { id, engine, .. } = self.target(deploy_id, &named, changes)?;
+        what(&engine, &id)
+            .map_err(|error| anyhow!("machine {id} of {}: {}", named.called(), advise(&error)))
+    }
+
+    /// The machine `deploy_id` of the host that is `named`, reached with that host's credentials.
+    pub(super) fn target(
+        &self,
+        deploy_id: &str,
+        named: &Named<'_>,
+        changes: &[Power],
+    ) -> Result<Target> {
+        // What no provider takes for an id, or what this one cannot do, is not worth a question to anybody.
+        self.check_id(deploy_id, named)?;
+        let supported = |provider: &'static dyn Provider| {
+            changes
+                .iter()
+                .try_for_each(|change| power::supported(provider, *change))
+        };
+        if let Some(provider) = self.provider {
+            supported(provider)?;
+        }
+        let host = match self.provider {
+            Some(provider) if provider.spec().secrets().is_empty() => None,
+            _ => self.named_host(named)?,
+        };
+        let provider = self.provider_of(host.as_ref())?;
+        supported(provider)?;
+        let id = (provider.spec().id)(deploy_id);
+        let id = id.with_context(|| not_an_id(provider, deploy_id, named))?;
+        let (engine, session) = self.engine(provider, host.as_ref())?;
+        Ok(Target {
+            id,
+            provider,
+            engine,
+            session,
+            shows_root_password: is_yes("PM_ROOT_PASSWORD", &self.settings(host.as_ref()))?,
+        })
+    }
+
+    fn check_id(&self, deploy_id: &str, named: &Named<'_>) -> Result<()> {
+        named.host_id()?;
+        let providers = match &self.provider {
+            Some(provider) => std::slice::from_ref(provider),
+            None => PROVIDERS,
+        };
+        let is_none = |provider: &&dyn Provider| (provider.spec().id)(deploy_id).is_none();
+        match providers {
+            [provider, ..] if providers.iter().all(is_none) => {
+                bail!(not_an_id(*provider, deploy_id, named))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The host that is `named`, from oned. `None`: it cannot be asked, and the environment has what is needed.
+    fn named_host(&self, named: &Named<'_>) -> Result<Option<Host>> {
+        let which = match (named.host_id()?, named.name) {
+            (Some(id), _) => Some(Which::Id(id)),
+            (None, Some(name)) => Some(Which::Name(name)),
+            (None, None) => None,
+        };
+        self.ask_oned(which)
+    }
+}
+
+/// `error` with a machine that was handed over, and what to do about it where it does not say so itself.
+pub(super) fn advise(error: &Error) -> String {
+    match error {
+        Error::Vanished(_) => format!("{error}: delete the host and create it anew"),
+        Error::Failed(_) => format!("{error}: see the machine at the provider"),
+        Error::Interrupted(_) => {
+            format!("{error}: what was asked for may happen all the same; ask again to be sure")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn not_an_id(provider: &dyn Provider, text: &str, named: &Named<'_>) -> anyhow::Error {
+    let shifted = text.is_empty()
+        || text.starts_with("provision-")
+        || text.starts_with("SHUTDOWN")
+        || HostId::parse(text).is_some()
+        || text.parse::<IpAddr>().is_ok()
+        || named.name == Some(text)
+        || named.id == Some(text);
+    let remedy = if shifted {
+        SHIFTED
+    } else {
+        "give the DEPLOY_ID that deploy printed"
+    };
+    anyhow!(
+        "DEPLOY_ID is {text:?}, which is not {}: {remedy}",
+        provider.spec().id_form
+    )
+}

@@ -1,0 +1,98 @@
+//! Deletions. One is done when the machine was seen gone.
+
+use std::time::Instant;
+
+use super::look::is_absence;
+use super::{Engine, Error, Goal, Sight, Wait};
+use crate::http::backoff::Backoff;
+use crate::http::error::Kind;
+use crate::provider::machine::{MachineId, State};
+
+impl Engine {
+    /// Deletes a machine, waits until it is gone, and removes the objects that were made for its owner, whose
+    /// mark it bears.
+    pub(super) fn remove(&self, id: &MachineId, by: Instant) -> Result<(), Error> {
+        let mark = match self.provider.spec().has_objects {
+            true => self.mark_of(id, by)?,
+            false => None,
+        };
+        self.remove_machine(id, by)?;
+        match mark {
+            Some(mark) => self.discard(&mark, by),
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes a machine and waits until it is gone.
+    pub(super) fn remove_machine(&self, id: &MachineId, by: Instant) -> Result<(), Error> {
+        if !self.delete(id, by)? {
+            self.wait(Wait {
+                id,
+                goal: Goal::Gone,
+                by,
+                order: None,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Removes the objects that were made for the owner with this mark, if the provider has such.
+    pub(super) fn discard(&self, mark: &str, by: Instant) -> Result<(), Error> {
+        if !self.provider.spec().has_objects {
+            return Ok(());
+        }
+        self.ask(by, || self.provider.discard(&self.session.api(by), mark))
+    }
+
+    /// The mark that a machine bears.
+    fn mark_of(&self, id: &MachineId, by: Instant) -> Result<Option<String>, Error> {
+        Ok(match self.look_by(id, by)? {
+            Sight::Here(machine) => self.provider.spec().identity.borne(&machine),
+            Sight::NotYet | Sight::Gone(_) => None,
+        })
+    }
+
+    /// Asks for the deletion until it is accepted; yes, where the machine is known to be gone already.
+    fn delete(&self, id: &MachineId, by: Instant) -> Result<bool, Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            self.interrupt.check()?;
+            let error = match self.provider.delete(&self.session.api(by), id) {
+                Ok(()) => {
+                    // What the provider deletes it knows: its not-found will be a proof.
+                    self.note_known(id);
+                    return Ok(false);
+                }
+                Err(error) => error,
+            };
+            let pause = match error.kind {
+                Kind::Rejected | Kind::Conflict => match self.look_by(id, by)? {
+                    Sight::Gone(_) => return Ok(true),
+                    Sight::NotYet => backoff.pause(),
+                    Sight::Here(machine) => match machine.state {
+                        State::Deleting => return Ok(false),
+                        State::Starting | State::Stopping if !machine.locked => backoff.pause(),
+                        _ if error.kind == Kind::Conflict => backoff.pause(),
+                        _ => return Err(error.into()),
+                    },
+                },
+                Kind::NotFound | Kind::PermissionDenied => match self.look_by(id, by) {
+                    Ok(Sight::Gone(_)) => return Ok(true),
+                    Ok(Sight::NotYet) => backoff.pause(),
+                    Ok(Sight::Here(_)) => return Err(error.into()),
+                    Err(Error::Api(why)) if is_absence(&why) => {
+                        return Err(error.into());
+                    }
+                    Err(why) => return Err(why),
+                },
+                _ => match backoff.after(&error) {
+                    Some(pause) => pause,
+                    None => return Err(error.into()),
+                },
+            };
+            self.report
+                .info(format_args!("not deleted yet ({error}): again"));
+            self.pause_within(pause, by, &error)?;
+        }
+    }
+}

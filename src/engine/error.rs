@@ -1,0 +1,92 @@
+//! What can go wrong with a machine.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use nix::sys::signal::Signal;
+
+use crate::http::error::ApiError;
+use crate::provider::machine::{MachineId, Power};
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Error {
+    /// A call failed.
+    Api(ApiError),
+    /// The machine is in a state that it will not leave: the provider's word for it, and why it is in it.
+    Failed(String),
+    /// The machine is gone, or was taken back by the provider.
+    Vanished(Cow<'static, str>),
+    /// The deadline passed.
+    Deadline {
+        /// What was waited for, and for how long.
+        waited: String,
+        /// What was last seen, or what kept us from seeing.
+        last: String,
+    },
+    /// A signal came.
+    Interrupted(Signal),
+    /// Several machines carry the owner's mark.
+    Several(Vec<MachineId>),
+    /// The id could not be handed over.
+    NotHandedOver(io::Error),
+    /// Every order was lost, and none was carried out.
+    OrdersLost(ApiError),
+    /// The provider cannot do that with a machine's power.
+    Unsupported(&'static str, Power),
+    /// A panic.
+    OurMistake,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(f),
+            Self::Failed(state) => write!(f, "the machine is in state {state}"),
+            Self::Vanished(how) => write!(f, "the machine {how}"),
+            Self::Deadline { waited, last } => {
+                write!(
+                    f,
+                    "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds"
+                )
+            }
+            Self::Interrupted(signal) => write!(f, "interrupted ({signal})"),
+            Self::Several(ids) => {
+                let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();
+                write!(
+                    f,
+                    "it has {} machines already, {}: delete all but one at the provider",
+                    ids.len(),
+                    ids.join(" and ")
+                )
+            }
+            Self::NotHandedOver(error) => {
+                write!(
+                    f,
+                    "the deploy id could not be printed ({error}): keep stdout open"
+                )
+            }
+            Self::OrdersLost(error) => write!(f, "no order got an answer: {error}"),
+            Self::Unsupported(provider, power) => write!(
+                f,
+                "{provider} has no {power} of machines: do it where the machine stands"
+            ),
+            Self::OurMistake => f.write_str("pm-packet made a mistake: please report it"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<Signal> for Error {
+    fn from(signal: Signal) -> Self {
+        Self::Interrupted(signal)
+    }
+}

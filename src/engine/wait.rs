@@ -1,0 +1,177 @@
+//! The only loop that waits for a state.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::look::is_absence;
+use super::schedule::Schedule;
+use super::{Engine, Error, Sight};
+use crate::http::backoff::{Advice, advice};
+use crate::http::error::{ApiError, Kind};
+use crate::provider::Advance;
+use crate::provider::machine::{Machine, MachineId, State};
+use crate::provider::order::Order;
+
+/// How often the pause of a wait is doubled at most because the provider sent us away.
+const STRETCHES: u32 = 3;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    On,
+    Off,
+    /// Anything but up: the first half of a reboot.
+    Down,
+    Gone,
+}
+
+impl Goal {
+    fn is_reached_by(self, state: State) -> bool {
+        match self {
+            Self::On => state == State::On,
+            Self::Off => state == State::Off,
+            Self::Down => state != State::On,
+            Self::Gone => false,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "active",
+            Self::Off => "powered off",
+            Self::Down => "down",
+            Self::Gone => "gone",
+        })
+    }
+}
+
+/// One wait.
+#[derive(Clone, Copy)]
+pub(super) struct Wait<'a> {
+    pub(super) id: &'a MachineId,
+    pub(super) goal: Goal,
+    pub(super) by: Instant,
+    /// The order whose machine it is: it takes the steps that lead up.
+    pub(super) order: Option<&'a Order>,
+}
+
+/// What a wait saw, between two looks.
+struct Seen {
+    was_deleting: bool,
+    last: String,
+    progress: Option<f64>,
+    asked_pause: Duration,
+    /// How often we were sent away lately: where many wait at once, each must ask less often.
+    strain: u32,
+}
+
+impl Engine {
+    /// Waits until the goal is reached. `None`: the machine is gone, which was the goal.
+    ///
+    /// Ends at once on a state that it will not leave, when the machine vanishes, and on errors that do not pass; all
+    /// others count against the deadline.
+    pub(super) fn wait(&self, wait: Wait<'_>) -> Result<Option<Machine>, Error> {
+        let Wait { id, goal, by, .. } = wait;
+        let schedule = Schedule::begin(self.clock.now());
+        let mut line = self.progress(format!("until {goal} | machine {id}"), by);
+        let mut seen = Seen {
+            was_deleting: false,
+            last: "it was never seen".to_owned(),
+            progress: None,
+            asked_pause: Duration::ZERO,
+            strain: 0,
+        };
+        loop {
+            // Nothing changes at the moment it was asked for: every look comes after a pause.
+            let elapsed = schedule.elapsed(self.clock.now());
+            let pause = (schedule.pause(elapsed, seen.progress)
+                * (1 << seen.strain.min(STRETCHES)))
+            .max(seen.asked_pause)
+            .max(self.session.rest());
+            let left = by.saturating_duration_since(self.clock.now());
+            line.sleep(pause.min(left))?;
+            if self.clock.now() >= by {
+                let elapsed = schedule.elapsed(self.clock.now()).as_secs();
+                return Err(Error::Deadline {
+                    waited: format!("the machine is not {goal} after {elapsed} s"),
+                    last: seen.last,
+                });
+            }
+            seen.asked_pause = Duration::ZERO;
+            match self.step(wait) {
+                Ok(Sight::Here(machine)) => {
+                    seen.strain = seen.strain.saturating_sub(1);
+                    if goal.is_reached_by(machine.state) {
+                        return Ok(Some(*machine));
+                    }
+                    self.check_state(goal, &machine, seen.was_deleting)?;
+                    seen.note(&machine);
+                    line.tell(&seen.last);
+                    seen.last = format!("it is {}", seen.last);
+                }
+                Ok(Sight::Gone(_)) if goal == Goal::Gone => return Ok(None),
+                Ok(Sight::Gone(how)) => return Err(Error::Vanished(how)),
+                Ok(Sight::NotYet) => seen.strain = seen.strain.saturating_sub(1),
+                Err(Error::Api(error)) if advice(error.kind) != Advice::Never => {
+                    seen.fault(&error);
+                    line.tell(&seen.last);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Looks once, and takes the order's next step where the machine is on its way up. A machine that is up and still
+    /// has a step to take counts as starting.
+    fn step(&self, wait: Wait<'_>) -> Result<Sight, Error> {
+        let Wait { id, by, order, .. } = wait;
+        let mut sight = match self.peek(id, by) {
+            Err(error) if is_absence(&error) => return self.absence(id, error, by),
+            sight => sight?,
+        };
+        if let (Sight::Here(machine), Some(order)) = (&mut sight, order)
+            && matches!(machine.state, State::Starting | State::On)
+            && self
+                .provider
+                .advance(&self.session.api(by), order, machine)?
+                == Advance::Again
+        {
+            machine.state = State::Starting;
+        }
+        Ok(sight)
+    }
+
+    /// Whether `machine` can still reach `goal`.
+    fn check_state(&self, goal: Goal, machine: &Machine, was_deleting: bool) -> Result<(), Error> {
+        match machine.state {
+            // Right after its deletion a failed machine may still be shown as failed.
+            State::Failed if goal != Goal::Gone || was_deleting => {
+                Err(Error::Failed(self.state_of(machine)))
+            }
+            State::Deleting if goal != Goal::Gone => Err(Error::Vanished(self.fate(machine))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Seen {
+    fn note(&mut self, machine: &Machine) {
+        self.was_deleting |= machine.state == State::Deleting;
+        self.progress = machine.progress;
+        self.last = match machine.progress {
+            Some(progress) => format!("{} ({progress:.0} %)", machine.state_name),
+            None => machine.state_name.clone(),
+        };
+    }
+
+    fn fault(&mut self, error: &ApiError) {
+        self.strain = match error.kind {
+            Kind::RateLimited => self.strain + 1,
+            _ => self.strain.saturating_sub(1),
+        };
+        self.asked_pause = error.retry_after.unwrap_or_default();
+        self.last = format!("the last look failed: {error}");
+    }
+}

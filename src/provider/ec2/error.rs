@@ -1,0 +1,162 @@
+//! What EC2's errors mean ("Error codes for the Amazon EC2 API").
+
+use super::super::Explanation;
+use crate::http::error::Kind;
+use crate::wire::tree::Tree;
+
+/// What an error answer means. Where EC2 says it by a code, the status decides nothing.
+pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
+    let Some((code, message)) = error_of(body) else {
+        return Explanation::default();
+    };
+    let (kind, remedy) = meaning(code, message, has_session);
+    let by_status = (status == 404).then_some(Kind::Rejected);
+    let kind = kind.or(by_status);
+    let remedy = remedy.or(match kind {
+        Some(Kind::PermissionDenied) => Some("let the policy of EC2_ACCESS allow the action"),
+        Some(Kind::Protected) => Some("take its termination or stop protection off at AWS first"),
+        _ => None,
+    });
+    Explanation {
+        kind,
+        reasons: vec![format!("{code}: {message}")],
+        code: Some(code.to_owned()),
+        remedy,
+    }
+}
+
+/// The code and the reason of an error, in either of AWS's forms.
+fn error_of(body: &Tree) -> Option<(&str, &str)> {
+    let forms = ["Response.Errors.Error", "ErrorResponse.Error"];
+    let error = forms
+        .iter()
+        .map(|path| body.at(path))
+        .find(|error| !error.is_null())?;
+    Some((
+        error.text("Code")?,
+        error.text("Message").unwrap_or_default(),
+    ))
+}
+
+/// What a code and a message mean, with a remedy where the kind does not say it all. No kind: what the status says.
+fn meaning(code: &str, message: &str, has_session: bool) -> (Option<Kind>, Option<&'static str>) {
+    const CLOCK: &str = "set the clock of this machine";
+    const SESSION: &str = "EC2_SESSION_TOKEN has expired or is wrong: get new keys from STS";
+    let kind = match code {
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "EC2ThrottledException"
+        | "BandwidthLimitExceeded"
+        | "SlowDown" => Kind::RateLimited,
+        "InvalidInstanceID.NotFound" => Kind::NotFound,
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken" => {
+            return (Some(Kind::Unauthenticated), Some(SESSION));
+        }
+        // EC2 says so of an expired session as well as of a clock that is slow.
+        "RequestExpired" if has_session => {
+            return (
+                Some(Kind::Unauthenticated),
+                Some(
+                    "EC2_SESSION_TOKEN has expired, or the clock of this machine is wrong: get new keys from STS, or set it",
+                ),
+            );
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => {
+            return (Some(Kind::Unauthenticated), Some(CLOCK));
+        }
+        // "Signature expired: … is now earlier than …", "Signature not yet current: …".
+        "SignatureDoesNotMatch" | "InvalidSignatureException"
+            if message.starts_with("Signature ") =>
+        {
+            return (Some(Kind::Unauthenticated), Some(CLOCK));
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            return (Some(Kind::Unauthenticated), Some("check EC2_SECRET"));
+        }
+        "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            return (
+                Some(Kind::Unauthenticated),
+                Some("check EC2_ACCESS and REGION_NAME"),
+            );
+        }
+        // "Not authorized for images: [ami-…]" is about what is ordered.
+        "AuthFailure" if message.starts_with("Not authorized for") => Kind::Rejected,
+        "AuthFailure" | "MissingAuthenticationToken" | "IncompleteSignature" => {
+            return (
+                Some(Kind::Unauthenticated),
+                Some("check EC2_ACCESS and EC2_SECRET, and the clock of this machine"),
+            );
+        }
+        "OptInRequired" | "Blocked" | "NotSignedUp" => {
+            return (Some(Kind::Unauthenticated), Some("see the account at AWS"));
+        }
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+            Kind::PermissionDenied
+        }
+        "OperationNotPermitted" => Kind::Protected,
+        // These are sent as 500 and 503, but they are no fault: AWS has none to give.
+        _ if code.starts_with("Insufficient") => Kind::Rejected,
+        // Whether it passes, the engine sees by the machine's state.
+        "IncorrectState" | "IncorrectInstanceState" => Kind::Rejected,
+        "IdempotentInstanceTerminated" => Kind::KeySpent,
+        _ => return (None, None),
+    };
+    (Some(kind), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(status: u16, code: &str) -> Option<Kind> {
+        let body =
+            format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>");
+        explain(
+            status,
+            &Tree::xml(body.as_bytes()).unwrap_or_default(),
+            false,
+        )
+        .kind
+    }
+
+    #[test]
+    fn errors_are_read_in_both_forms() {
+        let code = |body: &str| {
+            let body = Tree::xml(body.as_bytes()).unwrap_or_default();
+            error_of(&body).map(|(code, _)| code.to_owned())
+        };
+        assert_eq!(
+            code("<Response><Errors><Error><Code>A</Code></Error></Errors></Response>").as_deref(),
+            Some("A")
+        );
+        assert_eq!(
+            code("<ErrorResponse><Error><Type>Sender</Type><Code>B</Code></Error></ErrorResponse>")
+                .as_deref(),
+            Some("B")
+        );
+        assert_eq!(code("<html><body>Bad Gateway</body></html>"), None);
+        assert_eq!(code("{\"message\": \"no\"}"), None);
+    }
+
+    #[test]
+    fn what_aws_has_not_to_give_is_a_refusal_whatever_its_status() {
+        assert_eq!(
+            explained(500, "InsufficientInstanceCapacity"),
+            Some(Kind::Rejected)
+        );
+        assert_eq!(
+            explained(503, "RequestLimitExceeded"),
+            Some(Kind::RateLimited)
+        );
+        assert_eq!(explained(500, "InternalError"), None);
+        assert_eq!(explained(400, "InvalidParameterValue"), None);
+        assert_eq!(
+            explained(400, "IdempotentInstanceTerminated"),
+            Some(Kind::KeySpent)
+        );
+    }
+}

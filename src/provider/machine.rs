@@ -1,0 +1,143 @@
+//! A machine, as every provider's words are translated.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use crate::report::secret::Secret;
+
+/// The id of a machine at its provider: what OpenNebula stores as `DEPLOY_ID`. It is made by the provider's own
+/// reading of an id, and may hold its place (`zone/uuid`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineId(String);
+
+impl MachineId {
+    /// An id that its provider has read: nothing in it may change the address of a request.
+    pub(super) fn checked(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The id as it is printed and sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a machine is, of all that providers tell: its delivery, its installation and its power in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not there yet: queued, provisioning, installing, powering on, or in a state that we do not know.
+    Starting,
+    /// Up: delivered, installed and powered on.
+    On,
+    /// On its way down.
+    Stopping,
+    /// Powered off.
+    Off,
+    /// It could not be provisioned, or not be deprovisioned.
+    Failed,
+    /// Being deleted.
+    Deleting,
+    /// No more, and shown as such for a while: a tombstone.
+    Gone,
+}
+
+/// A machine, as the provider describes it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its id.
+    pub id: MachineId,
+    /// What it is.
+    pub state: State,
+    /// The provider's word for its state, on one line.
+    pub state_name: String,
+    /// Why it is in that state, where the provider tells; some tell it once.
+    pub reason: Option<String>,
+    /// How far its provisioning is, in per cent, where the provider tells.
+    pub progress: Option<f64>,
+    /// Its name or host name at the provider.
+    pub name: Option<String>,
+    /// Its tags; one with a value is `key=value`.
+    pub tags: Vec<String>,
+    /// Its addresses, the one on which the front-end reaches it first.
+    pub addresses: Vec<IpAddr>,
+    /// Whether somebody protected it from deletion.
+    pub locked: bool,
+    /// The number of its CPUs, and its memory in KiB, where the provider has such.
+    pub size: Option<(u64, u64)>,
+    /// The plan it was ordered as.
+    pub plan: Option<String>,
+    /// Where it stands.
+    pub place: Option<String>,
+    /// What else `poll` prints: names and values.
+    pub values: Vec<(&'static str, String)>,
+    /// When it was ordered, where the provider tells.
+    pub created: Option<SystemTime>,
+    /// The password of root, as long as the provider tells it.
+    pub root_password: Option<Secret>,
+}
+
+impl Machine {
+    /// A machine of which no more is known.
+    pub fn new(id: MachineId, state: State, state_name: impl Into<String>) -> Self {
+        Self {
+            id,
+            state,
+            state_name: state_name.into(),
+            reason: None,
+            progress: None,
+            name: None,
+            tags: Vec::new(),
+            addresses: Vec::new(),
+            locked: false,
+            size: None,
+            plan: None,
+            place: None,
+            values: Vec::new(),
+            created: None,
+            root_password: None,
+        }
+    }
+}
+
+/// A change of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// Up.
+    On,
+    /// Down.
+    Off,
+    /// Down and up.
+    Reboot,
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "power-on",
+            Self::Off => "power-off",
+            Self::Reboot => "reboot",
+        })
+    }
+}
+
+/// The traffic of a machine, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+}

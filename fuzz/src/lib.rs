@@ -1,8 +1,6 @@
 //! What must hold of everything that others write: each function takes any bytes, reads them as the driver does, and
 //! panics where something does not hold. The fuzz targets call them, and so does `cargo test`, with the corpora.
 
-#![allow(dead_code, reason = "a reader of MIME that is shared with other tests")]
-
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -17,8 +15,7 @@ use pm_packet::wire::{time, xml};
 use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
 
-#[path = "../../tests/common/mime.rs"]
-mod mime;
+pub mod mime;
 
 use mime::Part;
 

@@ -1,13 +1,7 @@
 //! What every test of the binary starts from: the simulator, a folder of links to the real binary, a home with
 //! oneadmin's credentials, and oneprovision to call through them in a scrubbed environment.
 
-#![allow(
-    dead_code,
-    reason = "each test file is a crate of its own and takes what it needs"
-)]
-
 pub mod description;
-pub mod mime;
 pub mod phase;
 
 use std::fs;

@@ -1,15 +1,14 @@
 //! Each action, as it is called: through links and as explicit subcommands, for both providers, with every command line
 //! of the contract and with arguments that went astray.
 
-mod common;
-
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use common::description::assert_described;
-use common::{ACTIONS, Bench, UNKNOWN_ID, assert_failure_with, assert_success, finish};
+use crate::common;
+use crate::common::description::assert_described;
+use crate::common::{ACTIONS, Bench, UNKNOWN_ID, assert_failure_with, assert_success, finish};
 use simulator::oneprovision::{Answer, host_name_5_12, read_poll};
 use simulator::{HostTemplate, Operation, Options, Service, State};
 

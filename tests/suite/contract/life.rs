@@ -1,10 +1,9 @@
 //! The life of a host, as oneprovision leads it through the links.
 
-mod common;
-
 use std::time::Duration;
 
-use common::Bench;
+use crate::common;
+use crate::common::Bench;
 use simulator::{HostTemplate, Options};
 
 #[test]

@@ -1,12 +1,11 @@
 //! oned: where it is found, who we are to it, which host is asked for, and what each of its failures says.
 
-mod common;
-
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use common::{
+use crate::common;
+use crate::common::{
     Bench, UNKNOWN_ID, assert_failure_with, assert_success, assert_warned, finish, fixture,
     set_mode, unregistered,
 };

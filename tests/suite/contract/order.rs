@@ -1,17 +1,16 @@
 //! What is ordered: every attribute of the host's PROVISION as it arrives at the provider, the user data, and the
 //! deployment file that says so.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::description::assert_described;
-use common::mime::Part;
-use common::{
+use crate::checks::mime::Part;
+use crate::common;
+use crate::common::description::assert_described;
+use crate::common::{
     Bench, assert_failure_with, assert_success, assert_warned, each, finish, fixture, set_mode,
     unregistered,
 };

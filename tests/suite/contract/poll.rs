@@ -1,11 +1,9 @@
 //! What `poll` prints, as oneprovision reads it.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::{Bench, UNKNOWN_ID, assert_failure_with, assert_success, assert_warned};
+use crate::common::{Bench, UNKNOWN_ID, assert_failure_with, assert_success, assert_warned};
 use serde_json::{Value, json};
 use simulator::oneprovision::{Answer, host_name_5_8, host_name_5_12, read_poll};
 use simulator::{Answer as Reply, Effect, HostTemplate, Operation, Options, State};

@@ -1,13 +1,11 @@
 //! Killed deploys: what one that had no time for a roll-back leaves, the next deploy of the same host finds.
 
-mod common;
-
 use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use common::phase::{PHASES, Phase, deploy_until};
-use common::{Bench, assert_failure, each, finish, identity, signal, until};
+use crate::common::phase::{PHASES, Phase, deploy_until};
+use crate::common::{Bench, assert_failure, each, finish, identity, signal, until};
 use nix::sys::signal::Signal;
 use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, State};
 

@@ -1,10 +1,8 @@
 //! Orders: whose machine is whose, and what became of an order whose answer was lost.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, assert_failure, each, finish, identity, signal};
+use crate::common::{Bench, assert_failure, each, finish, identity, signal};
 use nix::sys::signal::Signal;
 use simulator::{
     Answer, Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, Simulator, State,

@@ -6,8 +6,6 @@
 //! `PM_PACKET_RUNS` is the number of hosts (10000 for the long run), `PM_PACKET_SEED` repeats one. Timing is
 //! part of the game, so a seed repeats the same game, not the same moves of the threads.
 
-mod common;
-
 use std::fmt::Write as _;
 use std::process::Child;
 use std::sync::Mutex;
@@ -15,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Bench, finish, signal, until};
+use crate::common::{Bench, finish, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use simulator::ec2::{Ec2, Ec2Options, Instance};

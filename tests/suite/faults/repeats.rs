@@ -1,11 +1,9 @@
 //! Actions that were done already, in part or in vain: repeating one is a success, and a cancellation waits only for
 //! what passes.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Bench, UNKNOWN_ID, assert_failure, each, finish, taking};
+use crate::common::{Bench, UNKNOWN_ID, assert_failure, each, finish, taking};
 use simulator::oneprovision::Answer as Answered;
 use simulator::{Answer, Effect, Fault, HostTemplate, Operation, Options, State};
 

@@ -1,11 +1,9 @@
 //! Requests that go wrong: what is sent again, what is not, and that nothing outlasts the deadline.
 
-mod common;
-
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{Bench, assert_failure, each, taking};
+use crate::common::{Bench, assert_failure, each, taking};
 use simulator::{
     Answer, Effect, Fault, HostTemplate, Operation, Options, RateLimit, Service, Simulator, State,
 };

@@ -1,13 +1,11 @@
 //! Roll-backs: from the moment an order may exist until its id is handed over, any failure deletes it again.
 
-mod common;
-
 use std::fs::OpenOptions;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::phase::{PHASES, Phase, deploy_until};
-use common::{Bench, assert_failure, closed_pipe, each, finish, identity, signal};
+use crate::common::phase::{PHASES, Phase, deploy_until};
+use crate::common::{Bench, assert_failure, closed_pipe, each, finish, identity, signal};
 use nix::sys::signal::Signal;
 use simulator::{Answer, Effect, Fault, HostTemplate, Operation, Options, PROJECT, State, TOKEN};
 

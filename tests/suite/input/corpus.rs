@@ -1,11 +1,10 @@
 //! The corpora of the fuzz targets, and what fuzzing found, read through the same functions as the targets call.
 
-#[path = "../fuzz/src/lib.rs"]
-mod checks;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+
+use crate::checks;
 
 /// The files in a folder, and none where there is no such folder.
 fn files(folder: &str) -> Vec<PathBuf> {

@@ -1,8 +1,6 @@
 //! Bad input of every kind: each has its own first line with what is wrong and what to do, in a frame that oneprovision
 //! reads, with exit code 255 and nothing on stdout; and nobody is asked in vain.
 
-mod common;
-
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -13,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{
+use crate::common;
+use crate::common::{
     BINARY, Bench, UNKNOWN_ID, assert_failure, assert_failure_with, each, finish, unregistered,
 };
 use simulator::oneprovision::{Answer, read_error};

@@ -1,8 +1,6 @@
 //! Hostile input: whatever a file, STDIN, an argument or an answer holds, the driver stays small, ends in time, and
 //! says what is wrong in one frame.
 
-mod common;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +10,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Bench, UNKNOWN_ID, assert_failure, assert_failure_with, assert_success, finish};
+use crate::common;
+use crate::common::{
+    Bench, UNKNOWN_ID, assert_failure, assert_failure_with, assert_success, finish,
+};
 use nix::sys::signal::Signal;
 use simulator::oneprovision::{Answer, read_poll};
 use simulator::{Effect, Fault, HostTemplate, Operation};

@@ -1,11 +1,9 @@
 //! What is written and read again comes back the same: hosts, calls, and the line of `poll`.
 
-#[path = "../fuzz/src/lib.rs"]
-mod checks;
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::checks;
 use pm_packet::action;
 use pm_packet::opennebula::host::Host;
 use pm_packet::opennebula::oned::{MethodResponse, Parameter, method_call, method_response};

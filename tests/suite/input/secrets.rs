@@ -1,14 +1,13 @@
 //! Secrets: what a token, a session, a password and user data appear in, which is nothing.
 
-mod common;
-
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
+use crate::common;
+use crate::common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::provider::packet;
 use pm_packet::report::frame::{Level, Report};

@@ -1,8 +1,7 @@
 //! `pm-packet check`: what a host would order, and whether that would work.
 
-mod common;
-
-use common::{Bench, each, finish};
+use crate::common;
+use crate::common::{Bench, each, finish};
 use serde_json::Value;
 use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, SESSION, TOKEN};

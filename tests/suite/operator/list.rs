@@ -1,10 +1,9 @@
 //! `pm-packet list`: the provider's machines beside oned's hosts.
 
-mod common;
-
 use std::process::Stdio;
 
-use common::{Bench, finish};
+use crate::common;
+use crate::common::{Bench, finish};
 use serde_json::Value;
 use simulator::oneprovision::Answer;
 use simulator::{

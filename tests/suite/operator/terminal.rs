@@ -1,7 +1,5 @@
 //! What somebody at a terminal sees of the driver: the line that renews itself, the log, the help.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
@@ -9,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use common::{Bench, assert_success, finish, signal, until};
+use crate::common;
+use crate::common::{Bench, assert_success, finish, signal, until};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State, TOKEN};

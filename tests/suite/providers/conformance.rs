@@ -2,10 +2,9 @@
 //!
 //! A new backend adds a [`Candidate`] and nothing else.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common;
 use pm_packet::http::client::Kind;
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::provider::{self, BACKENDS, Backend, Machine, MachineId, Power, Row, State};

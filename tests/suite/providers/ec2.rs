@@ -1,12 +1,11 @@
 //! Hosts on EC2, through the links, beside the small EC2 of the simulator. What EC2 itself is, is asked of an
-//! emulator of the whole: see `tests/moto.rs`.
-
-mod common;
+//! emulator of the whole: see `moto.rs`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{
+use crate::common;
+use crate::common::{
     ACTIONS, Bench, assert_failure, assert_failure_with, assert_success, each, finish, until,
 };
 use nix::sys::signal::Signal;

@@ -2,8 +2,6 @@
 //!
 //! `PM_MOTO_SERVER` names its program, as `pip install 'moto[ec2,server]'` has it; `.ci/run` sees to it.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Bench, assert_failure_with, assert_success};
+use crate::common::{Bench, assert_failure_with, assert_success};
 use pm_packet::opennebula::host::{Environment, Host, Owner, Settings};
 use pm_packet::provider;
 use pm_packet::report::frame::{Level, Report};

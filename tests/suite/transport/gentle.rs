@@ -1,12 +1,10 @@
 //! How little is asked: each action asks oned once and the provider for what it needs, on one connection, and
 //! nothing of that grows with the cloud.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::Bench;
+use crate::common::Bench;
 use simulator::oneprovision::Answer;
 use simulator::{HostTemplate, NewDevice, Operation, Options, Service};
 

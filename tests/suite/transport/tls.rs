@@ -1,13 +1,12 @@
 //! Trust: which servers are believed to be the provider, and on which way they are asked.
 
-mod common;
-
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{Bench, assert_failure_with};
+use crate::common;
+use crate::common::{Bench, assert_failure_with};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };

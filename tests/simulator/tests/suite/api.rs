@@ -1,11 +1,9 @@
 //! The API's behaviour: access, orders, states, lists.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Api, devices, order, ready, start, wait};
+use crate::common::{Api, devices, order, ready, start, wait};
 use serde_json::{Value, json};
 use simulator::{
     Answer, Effect, Fault, NewDevice, Operation, Options, RateLimit, Simulator, State,

@@ -1,11 +1,9 @@
 //! Each fault does what it says, to the client and to the books.
 
-mod common;
-
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use common::{Answer as Got, Api, Client, devices, order, ready, start, wait};
+use crate::common::{Answer as Got, Api, Client, devices, order, ready, start, wait};
 use serde_json::json;
 use simulator::{Answer, Effect, Fault, Operation, Options, RateLimit, Simulator, State};
 

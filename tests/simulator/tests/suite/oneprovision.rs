@@ -1,12 +1,10 @@
 //! The caller's port, with a driver that writes down how it was called.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::start;
+use crate::common::{start, write_script};
 use simulator::{HostTemplate, Oneprovision, Options, Simulator};
 
 /// A folder of remotes, removed when dropped.
@@ -19,9 +17,7 @@ impl Remotes {
         let driver = root.join("pm/packet");
         fs::create_dir_all(&driver).expect("a folder");
         for action in ["deploy", "poll", "reboot", "reset", "shutdown", "cancel"] {
-            let path = driver.join(action);
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+            write_script(&driver.join(action), script);
         }
         Remotes(root)
     }

@@ -1,8 +1,6 @@
 //! oned and oneprovision against what was recorded of OpenNebula 5.12.
 
-mod common;
-
-use common::{Answer, Client, fixture, start};
+use crate::common::{Answer, Client, fixture, start};
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, Service, Simulator};
 
 fn recorded(name: &str) -> String {

@@ -1,13 +1,10 @@
 //! The program as it is called.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use common::{Client, fixture};
+use crate::common::{Client, fixture, write_script};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pm-packet-simulator"));
@@ -87,10 +84,9 @@ fn the_demo_fails_with_its_first_wrong_step() {
     let root = std::env::temp_dir().join(format!("pm-packet-demo-test-{}", std::process::id()));
     let driver = root.join("pm/packet");
     std::fs::create_dir_all(&driver).expect("a folder");
-    let script = "#!/bin/sh\nprintf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255\n";
-    std::fs::write(driver.join("deploy"), script).expect("a script");
-    std::fs::set_permissions(driver.join("deploy"), PermissionsExt::from_mode(0o755))
-        .expect("a mode");
+    let script =
+        "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
+    write_script(&driver.join("deploy"), script);
     let output = program()
         .arg("demo")
         .arg(&driver)

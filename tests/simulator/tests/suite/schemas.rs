@@ -1,8 +1,6 @@
 //! Every answer of the API against the schemas of its published description.
 
-mod common;
-
-use common::{Api, devices, order, ready, start};
+use crate::common::{Api, devices, order, ready, start};
 use serde_json::{Value, json};
 use simulator::description::Description;
 use simulator::{Options, State};

@@ -1,9 +1,9 @@
 //! A client as plain as can be: what it reads is what the server wrote.
-#![allow(dead_code)] // each test program uses its own part
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -229,7 +229,23 @@ pub fn ready() -> (Simulator, Api) {
     (simulator, api)
 }
 
-/// A file of the recordings and descriptions.
+/// Writes a script of the shell, to be run. Another process writes it: a descriptor of ours that is open for writing
+/// could be inherited by what another test starts at that moment, and a file that anyone writes cannot be run.
+pub fn write_script(path: &Path, body: &str) {
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("install");
+    let text = format!("#!/bin/sh\n{body}\n");
+    let mut pipe = install.stdin.take().expect("its input");
+    pipe.write_all(text.as_bytes()).expect("written");
+    drop(pipe);
+    assert!(install.wait().expect("its end").success());
+}
+
+/// A file of the recordings.
 pub fn fixture(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../fixtures")

@@ -20,7 +20,6 @@
 mod api;
 mod catalogue;
 mod clock;
-pub mod description;
 mod desk;
 mod device;
 pub mod ec2;
@@ -32,6 +31,7 @@ mod oned;
 pub mod oneprovision;
 mod options;
 mod random;
+pub mod shape;
 mod simulator;
 mod world;
 mod xml;

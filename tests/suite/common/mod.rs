@@ -1,7 +1,7 @@
 //! What every test of the binary starts from: the simulator, a folder of links to the real binary, a home with
 //! oneadmin's credentials, and oneprovision to call through them in a scrubbed environment.
 
-pub mod description;
+pub mod orders;
 pub mod phase;
 
 use std::fs;
@@ -231,6 +231,10 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
+        // Whatever a test is about, what it ordered is judged.
+        if !std::thread::panicking() {
+            orders::assert_taken(&self.simulator);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::common;
-use crate::common::description::assert_described;
+use crate::common::orders::assert_described;
 use crate::common::{ACTIONS, Bench, UNKNOWN_ID, assert_failure_with, assert_success, finish};
 use simulator::oneprovision::{Answer, host_name_5_12, read_poll};
 use simulator::{HostTemplate, Operation, Options, Service, State};

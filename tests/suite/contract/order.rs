@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::checks::mime::Part;
 use crate::common;
-use crate::common::description::assert_described;
+use crate::common::orders::assert_described;
 use crate::common::{
     Bench, assert_failure_with, assert_success, assert_warned, each, finish, fixture, set_mode,
     unregistered,

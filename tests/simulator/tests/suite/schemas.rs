@@ -1,24 +1,32 @@
-//! Every answer of the API against the schemas of its published description.
+//! Every answer of the API, judged by what it is said to hold, and the judge itself.
 
 use crate::common::{Api, devices, order, ready, start};
 use serde_json::{Value, json};
-use simulator::description::Description;
+use simulator::shape::{self, ORDER, ORDER_FIELDS, PROJECT, Shape};
 use simulator::{Options, State};
 
-/// Asserts that an answer is of this schema.
-fn judge(schema: &str, answer: &Value) {
-    let faults = Description::published().judge_answer(schema, answer);
-    assert!(faults.is_empty(), "{schema}:\n{}", faults.join("\n"));
+/// Asserts that an answer is of this shape.
+fn judge(shape: Shape, answer: &Value) {
+    let faults = shape.judge_answer(answer);
+    assert!(faults.is_empty(), "{answer:#}\n{}", faults.join("\n"));
 }
 
 #[test]
 fn the_judge_knows_good_orders_from_bad_ones() {
-    let judge =
-        |body: &Value| Description::published().judge_request("/projects/{id}/devices", body);
+    let judge = |body: &Value| ORDER.judge_request(body);
     let order = json!({"plan": "p", "operating_system": "o", "metro": "am"});
     assert_eq!(judge(&order), [""; 0]);
     for (name, value) in [
         ("facility", json!("ams1")),
+        ("metro", Value::Null),
+        ("metro", json!(["am"])),
+        ("operating_system", json!(["o"])),
+        ("tags", json!(["a", 1])),
+        ("billing_cycle", json!("weekly")),
+        ("always_pxe", json!("yes")),
+        ("spot_price_max", json!("1.5")),
+        ("public_ipv4_subnet_size", json!(33)),
+        ("storage", json!({"disks": [{"device": 1}]})),
         ("plan", Value::Null),
         ("tag", json!(["a"])),
         ("tags", json!("a")),
@@ -38,12 +46,16 @@ fn the_judge_knows_good_orders_from_bad_ones() {
 
 #[test]
 fn the_judge_knows_good_answers_from_bad_ones() {
-    let judge = |project: &Value| Description::published().judge_answer("Project", project);
-    let project = json!({"name": "p", "created_at": "2026-11-30T18:00:00Z", "updated_at": null});
+    let judge = |project: &Value| PROJECT.judge_answer(project);
+    let (simulator, mut api) = ready();
+    let path = format!("/projects/{}", simulator.project());
+    let mut project = api.get(&path).json();
+    project["updated_at"] = Value::Null;
     assert_eq!(judge(&project), [""; 0]);
     for (name, value) in [
         ("naem", json!("p")),
         ("naem", Value::Null),
+        ("name", Value::Null),
         ("name", json!("")),
         ("name", json!("p".repeat(81))),
         ("created_at", json!("2026-11-30T18:00:00+01:00")),
@@ -75,7 +87,7 @@ fn a_device_is_of_its_schema_in_every_state() {
         assert_eq!(created.status, 201, "{}", created.text());
         let created = created.json();
         // The form of a date is checked, and what came in is kept: a date of another form is the orderer's.
-        judge("Device", &created);
+        judge(shape::DEVICE, &created);
         let id = created["id"].as_str().expect("an id");
         for state in [
             State::Queued,
@@ -91,15 +103,17 @@ fn a_device_is_of_its_schema_in_every_state() {
             assert!(simulator.set_state(id, state.clone()));
             let shown = api.get(&format!("/devices/{id}")).json();
             assert_eq!(shown["state"], state.as_str());
-            judge("Device", &shown);
+            let traffic = api.get(&format!("/devices/{id}/bandwidth?from=0&until=1200"));
+            judge(shape::BANDWIDTH, &traffic.json());
+            judge(shape::DEVICE, &shown);
         }
         judge(
-            "EventList",
+            shape::EVENTS,
             &api.get(&format!("/devices/{id}/events?per_page=3")).json(),
         );
     }
     judge(
-        "DeviceList",
+        shape::DEVICES,
         &api.get(&format!("{}?per_page=1", devices())).json(),
     );
 }
@@ -108,27 +122,27 @@ fn a_device_is_of_its_schema_in_every_state() {
 fn the_catalogue_is_of_its_schemas() {
     let (simulator, mut api) = ready();
     let project = format!("/projects/{}", simulator.project());
-    for (schema, path) in [
-        ("PlanList", "/plans".to_owned()),
-        ("PlanList", format!("{project}/plans")),
-        ("OperatingSystemList", "/operating-systems".to_owned()),
-        ("FacilityList", "/facilities".to_owned()),
-        ("FacilityList", format!("{project}/facilities")),
-        ("MetroList", "/locations/metros".to_owned()),
-        ("ProjectList", "/projects".to_owned()),
-        ("Project", project.clone()),
-        ("User", "/user".to_owned()),
+    for (shape, path) in [
+        (shape::PLANS, "/plans".to_owned()),
+        (shape::PLANS, format!("{project}/plans")),
+        (shape::OPERATING_SYSTEMS, "/operating-systems".to_owned()),
+        (shape::FACILITIES, "/facilities".to_owned()),
+        (shape::FACILITIES, format!("{project}/facilities")),
+        (shape::METROS, "/locations/metros".to_owned()),
+        (shape::PROJECTS, "/projects".to_owned()),
+        (shape::PROJECT, project.clone()),
+        (shape::USER, "/user".to_owned()),
     ] {
         let answer = api.get(&path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        judge(schema, &answer.json());
+        judge(shape, &answer.json());
     }
     let reservations = api.get(&format!("{project}/hardware-reservations")).json();
     for reservation in reservations["hardware_reservations"]
         .as_array()
         .expect("a list")
     {
-        judge("HardwareReservation", reservation);
+        judge(shape::RESERVATION, reservation);
     }
 }
 
@@ -143,7 +157,7 @@ fn refusals_are_of_their_schema() {
     ] {
         let answer = api.ask(method, &path, Some(&json!({})));
         assert_eq!(answer.status, status, "{path}");
-        judge("Error", &answer.json());
+        judge(shape::ERROR, &answer.json());
     }
     api.token = "wrong".to_owned();
     let answer = api.get("/user");
@@ -152,16 +166,15 @@ fn refusals_are_of_their_schema() {
         answer.json(),
         json!({"error": "Invalid authentication token"})
     );
-    judge("Error", &answer.json());
+    judge(shape::ERROR, &answer.json());
 }
 
 #[test]
 fn what_the_description_can_order_is_accepted() {
-    let known = &Description::published().schema("DeviceCreateInput")["properties"];
     let (_simulator, mut api) = ready();
-    for name in known.as_object().expect("properties").keys() {
+    for (name, _) in ORDER_FIELDS {
         let mut order = order();
-        order[name] = json!(null);
+        order[*name] = json!(null);
         let errors = api.create(&order).errors().join(" ");
         assert!(
             !errors.contains("not a known parameter"),

@@ -15,7 +15,6 @@
 
 // json! takes a step of recursion a token: a device has many fields.
 #![recursion_limit = "256"]
-#![warn(missing_docs)]
 
 mod api;
 mod catalogue;

@@ -130,7 +130,7 @@ fn the_catalogue_is_of_its_schemas() {
         (shape::FACILITIES, format!("{project}/facilities")),
         (shape::METROS, "/locations/metros".to_owned()),
         (shape::PROJECTS, "/projects".to_owned()),
-        (shape::PROJECT, project.clone()),
+        (PROJECT, project.clone()),
         (shape::USER, "/user".to_owned()),
     ] {
         let answer = api.get(&path);

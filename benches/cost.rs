@@ -3,7 +3,8 @@
 //!
 //! Times differ between machines and hours; the ratios do not. Medians over many runs.
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/suite/common/mod.rs"]
+#[allow(dead_code, reason = "what the tests share; this takes a part of it")]
 mod common;
 
 use std::fs;

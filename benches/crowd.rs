@@ -1,7 +1,8 @@
 //! A crowd: many deploys at once on this machine, against a provider that allows 50 requests a second and
 //! answers 429 above. All must succeed, and none may order twice.
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/suite/common/mod.rs"]
+#[allow(dead_code, reason = "what the tests share; this takes a part of it")]
 mod common;
 
 use std::fs;

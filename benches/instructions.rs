@@ -4,7 +4,8 @@
 //!
 //! `PM_PACKET_BLESS=1` writes the new counts down.
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/suite/common/mod.rs"]
+#[allow(dead_code, reason = "what the tests share; this takes a part of it")]
 mod common;
 
 use std::collections::BTreeMap;

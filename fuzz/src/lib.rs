@@ -1,8 +1,6 @@
 //! What must hold of everything that others write: each function takes any bytes, reads them as the driver does, and
 //! panics where something does not hold. The fuzz targets call them, and so does `cargo test`, with the corpora.
 
-#![allow(dead_code, reason = "a reader of MIME that is shared with other tests")]
-
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -13,15 +11,17 @@ use pm_packet::opennebula::owner::Owner;
 use pm_packet::opennebula::settings::Settings;
 use pm_packet::opennebula::user_data;
 use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
-use pm_packet::provider::{BACKENDS, Machine, ec2, packet};
-use pm_packet::report::frame::{Level, Report, one_line};
+use pm_packet::provider::machine::Machine;
+use pm_packet::provider::order::Order;
+use pm_packet::provider::{PROVIDERS, ec2, packet};
+use pm_packet::report::frame::one_line;
 use pm_packet::system::environment::Environment;
+use pm_packet::wire::tree::Tree;
 use pm_packet::wire::{time, xml};
 use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
 
-#[path = "../../tests/common/mime.rs"]
-mod mime;
+pub mod mime;
 
 use mime::Part;
 
@@ -73,27 +73,22 @@ pub fn oned_answer(data: &[u8]) {
 
 /// The provider's answers, in whatever place they come, and what `poll` prints of them.
 pub fn provider_answer(data: &[u8]) {
-    let traffic = packet::read_traffic(data).unwrap_or_default();
-    match packet::read_machine(data) {
-        Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
-        Err(error) => check_message(&format!("{error:#}")),
-    }
-    if let Ok((machines, _)) = packet::read_page(data, "OpenNebula") {
-        for machine in machines {
-            assert!(machine.tags.iter().any(|tag| tag == "OpenNebula"));
-            check_poll(&machine, &action::values(&machine, traffic));
-        }
-    }
-    for reason in packet::read_reasons(data) {
+    let json = read(Tree::json(data));
+    let traffic = packet::read_traffic(&json);
+    for reason in packet::read_reasons(&json) {
         check_message(&reason);
     }
-    match ec2::read_machines(data) {
-        Ok(machines) => {
-            for machine in machines {
-                check_poll(&machine, &action::values(&machine, traffic));
-            }
+    for described in std::iter::once(&json).chain(json.items("devices")) {
+        match packet::machine(described) {
+            Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
+            Err(error) => check_message(&format!("{error:#}")),
         }
-        Err(error) => check_message(&format!("{error:#}")),
+    }
+    let xml = read(Tree::xml(data));
+    for (_, answer) in xml.members("") {
+        for machine in ec2::machines(answer) {
+            check_poll(&machine, &action::values(&machine, traffic));
+        }
     }
     let header = String::from_utf8_lossy(data);
     for time in [
@@ -103,6 +98,14 @@ pub fn provider_answer(data: &[u8]) {
         assert!(time.is_none_or(|time| time <= Duration::from_secs(31 * 24 * 3600)));
     }
     let _ = time::rfc3339(&header);
+}
+
+/// What was read; nothing where it could not be.
+fn read(answer: anyhow::Result<Tree>) -> Tree {
+    answer.unwrap_or_else(|error| {
+        check_message(&format!("{error:#}"));
+        Tree::Null
+    })
 }
 
 /// The arguments, one after another with NULs between them; the first one is how the program is called.
@@ -136,8 +139,8 @@ pub fn arguments(data: &[u8]) {
         assert_eq!(read.ok(), (rest.len() >= *least).then_some(Some(*name)));
     }
     for text in words.iter().filter_map(|word| word.to_str()) {
-        for row in BACKENDS {
-            if let Some(id) = (row.id)(text) {
+        for provider in PROVIDERS {
+            if let Some(id) = (provider.spec().id)(text) {
                 // One piece of a path, and that piece as it is.
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
                 let id = id.as_str();
@@ -248,18 +251,21 @@ fn check_host(host: &Host) {
         host: Some(host),
         environment: &environment,
     };
-    for row in BACKENDS {
-        match (row.order)(host, &settings, &owner, &Report::new(Level::Quiet)) {
+    for provider in PROVIDERS {
+        match Order::of(provider.spec(), host, &settings, &owner) {
             Ok(order) => {
                 for (_, value) in &order.summary {
                     check_message(value);
                 }
-                assert_eq!(format!("{:?}", order.body), "Secret");
+                order
+                    .warnings
+                    .iter()
+                    .for_each(|warning| check_message(warning));
             }
             Err(error) => check_message(&format!("{error:#}")),
         }
         if let Some(id) = host.deploy_id() {
-            let _ = (row.id)(id);
+            let _ = (provider.spec().id)(id);
         }
     }
     for key in host.ssh_keys() {

@@ -97,7 +97,7 @@ fn prepare(
     timeout(&settings)?;
     let order = match deploy_id(host, provider)? {
         Some(_) => None,
-        None => Some(Order::of(provider, host, &settings, owner)?),
+        None => Some(Order::of(provider.spec(), host, &settings, owner)?),
     };
     for warning in order.iter().flat_map(|order| &order.warnings) {
         context.report.warn(warning);

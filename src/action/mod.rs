@@ -93,7 +93,7 @@ impl Context<'_> {
         host: Option<&Host>,
     ) -> Result<(Engine, Arc<Session>)> {
         let settings = self.settings(host);
-        let session = Arc::new(Session::connect(provider, &settings, self.report)?);
+        let session = Arc::new(provider::connect(provider, &settings, self.report)?);
         let engine = Engine::new(
             provider,
             Arc::clone(&session),

@@ -4,8 +4,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::journal::{Entry, Journal};
-use super::rollback::NotDeployed;
+use super::job::{Job, NotDeployed, SETTLE, Stake};
+use super::journal::Entry;
 use super::schedule::Schedule;
 use super::{Engine, Error, Goal, Sight, Wait};
 use crate::http::backoff::Backoff;
@@ -14,40 +14,10 @@ use crate::provider::machine::{Machine, MachineId, Power, State};
 use crate::provider::order::Order;
 use crate::provider::{Advance, Filter};
 
-/// How long an order whose answer was lost is looked for before it counts as not carried out: a listing can
-/// lag by several seconds.
-pub(super) const SETTLE: Duration = Duration::from_secs(12);
 /// How often an order is sent in all, where each answer was lost and no machine appeared.
 const ORDERS: u32 = 3;
 /// How many machines that are no more an idempotency key may lead to, one after another.
 const SPENT: usize = 100;
-
-/// What a deploy is to do.
-pub struct Job<'a> {
-    /// What to order, and with which mark.
-    pub order: &'a Order,
-    /// What an earlier run for this owner may have left, and where this one notes what it does.
-    pub journal: &'a Journal,
-    /// The command that removes a machine, for messages.
-    pub remove: &'a dyn Fn(&MachineId) -> String,
-}
-
-/// What may be lost if the deploy fails now.
-#[derive(Debug, Default)]
-pub(super) struct Stake {
-    /// The machine that was ordered or adopted.
-    pub(super) machine: Option<MachineId>,
-    /// An order was sent whose answer was lost.
-    pub(super) lost_order: bool,
-    /// Objects were made that an order needs.
-    pub(super) objects: bool,
-}
-
-impl Stake {
-    pub(super) fn is_nothing(&self) -> bool {
-        self.machine.is_none() && !self.lost_order && !self.objects
-    }
-}
 
 impl Engine {
     /// Orders a machine, or adopts the one that its owner has, waits until it is up, and hands its id over.

@@ -25,6 +25,8 @@ pub enum Error {
         /// What was last seen, or what kept us from seeing.
         last: String,
     },
+    /// The deadline passed while the machine was being deleted: the provider's word for its state.
+    StillLeaving(String),
     /// A signal came.
     Interrupted(Signal),
     /// Several machines carry the owner's mark.
@@ -51,6 +53,10 @@ impl fmt::Display for Error {
                     "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds"
                 )
             }
+            Self::StillLeaving(state) => write!(
+                f,
+                "the machine is being deleted ({state}), and was not seen gone in time; PM_TIMEOUT is the time it gets, in seconds"
+            ),
             Self::Interrupted(signal) => write!(f, "interrupted ({signal})"),
             Self::Several(ids) => {
                 let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();

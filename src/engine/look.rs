@@ -112,13 +112,11 @@ impl Engine {
         error: ApiError,
         by: Instant,
     ) -> Result<Sight, Error> {
-        let is_seen = self.sightings().seen.contains(id);
         match self.list_by(Filter::Account, by) {
             Ok(machines) if machines.iter().all(|machine| machine.id != *id) => {
                 Ok(Sight::Gone(match error.kind {
                     Kind::PermissionDenied => "was taken back by the provider".into(),
-                    _ if is_seen => "is gone".into(),
-                    _ => "is not there, and nothing of it is in the account".into(),
+                    _ => "is gone".into(),
                 }))
             }
             Ok(_) => Err(error.into()),
@@ -129,7 +127,8 @@ impl Engine {
 
     /// Tells of a machine that was ordered `age` ago: the provider may not know it by its id yet.
     pub(super) fn expect(&self, id: &MachineId, age: Duration) {
-        let within = self.provider.spec().appears_within;
+        // What is waited for takes no more than half of the time that there is.
+        let within = self.provider.spec().appears_within.min(self.timeout / 2);
         if let Some(left) = within.checked_sub(age) {
             let until = self.clock.now() + left;
             self.sightings().expected.insert(id.clone(), until);

@@ -7,6 +7,7 @@
 mod delete;
 mod deploy;
 pub mod error;
+mod job;
 pub mod journal;
 mod look;
 pub mod power;
@@ -17,11 +18,10 @@ mod wait;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use self::deploy::Job;
 pub use self::error::Error;
+pub use self::job::{Job, NotDeployed};
 pub use self::look::Sight;
 use self::look::Sightings;
-pub use self::rollback::NotDeployed;
 use self::wait::{Goal, Wait};
 use crate::http::backoff::Backoff;
 use crate::http::error::ApiError;

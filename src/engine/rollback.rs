@@ -1,30 +1,14 @@
 //! The roll-back of a deploy that failed: whatever is at stake is deleted, and it is said what became of it.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::deploy::{Job, SETTLE, Stake};
+use super::job::{Job, NotDeployed, SETTLE, Stake};
 use super::{Engine, Error};
 use crate::provider::machine::MachineId;
 
 /// The least and the most time that a roll-back takes: long enough to outlast a hiccup, and most refusals
 /// "while it is provisioning".
 const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(300));
-
-/// A deploy that failed, and what became of what it ordered.
-#[derive(Debug)]
-pub struct NotDeployed {
-    /// What somebody must know first: what is left, or why it failed and that nothing is left.
-    pub outcome: String,
-    /// Why it failed, where the outcome does not say so itself.
-    pub cause: Option<Error>,
-}
-
-impl fmt::Display for NotDeployed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.outcome)
-    }
-}
 
 impl Engine {
     /// Deletes whatever is at stake, and says what became of it.
@@ -84,11 +68,15 @@ impl Engine {
             }
         }
         for id in &ids {
-            if let Err(why) = self.remove_machine(id, by) {
-                left.push(format!(
-                    "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{}`",
-                    (job.remove)(id)
-                ));
+            let command = (job.remove)(id);
+            match self.remove_machine(id, by) {
+                Ok(()) => {}
+                Err(Error::StillLeaving(state)) => left.push(format!(
+                    "machine {id} is being deleted ({state}), and was not seen gone: see that it goes with `{command}`"
+                )),
+                Err(why) => left.push(format!(
+                    "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{command}`"
+                )),
             }
         }
         if stake.objects

@@ -8,12 +8,14 @@ use super::schedule::Schedule;
 use super::{Engine, Error, Sight};
 use crate::http::backoff::{Advice, advice};
 use crate::http::error::{ApiError, Kind};
-use crate::provider::Advance;
 use crate::provider::machine::{Machine, MachineId, State};
 use crate::provider::order::Order;
+use crate::provider::{Advance, Filter};
 
 /// How often the pause of a wait is doubled at most because the provider sent us away.
 const STRETCHES: u32 = 3;
+/// The least time that one look may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +59,28 @@ pub(super) struct Wait<'a> {
     pub(super) order: Option<&'a Order>,
 }
 
+impl Wait<'_> {
+    /// The moment by which one look must end: a hanging one leaves time for others.
+    fn soon(&self, engine: &Engine) -> Instant {
+        let now = engine.clock.now();
+        let left = self.by.saturating_duration_since(now);
+        self.by.min(now + (left / 4).max(LOOK))
+    }
+}
+
+/// Whether a look that failed is worth another one.
+fn may_pass(goal: Goal, kind: Kind) -> bool {
+    match kind {
+        // Something in between answers; the listing may prove what the look does not.
+        Kind::Rejected => goal == Goal::Gone,
+        kind => advice(kind) != Advice::Never,
+    }
+}
+
 /// What a wait saw, between two looks.
 struct Seen {
+    /// How many looks failed, one after another.
+    faults: u32,
     was_deleting: bool,
     last: String,
     progress: Option<f64>,
@@ -77,6 +99,7 @@ impl Engine {
         let schedule = Schedule::begin(self.clock.now());
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
         let mut seen = Seen {
+            faults: 0,
             was_deleting: false,
             last: "it was never seen".to_owned(),
             progress: None,
@@ -93,6 +116,9 @@ impl Engine {
             let left = by.saturating_duration_since(self.clock.now());
             line.sleep(pause.min(left))?;
             if self.clock.now() >= by {
+                if goal == Goal::Gone && seen.was_deleting {
+                    return Err(Error::StillLeaving(seen.last.replace("it is ", "")));
+                }
                 let elapsed = schedule.elapsed(self.clock.now()).as_secs();
                 return Err(Error::Deadline {
                     waited: format!("the machine is not {goal} after {elapsed} s"),
@@ -107,28 +133,44 @@ impl Engine {
                         return Ok(Some(*machine));
                     }
                     self.check_state(goal, &machine, seen.was_deleting)?;
-                    seen.note(&machine);
-                    line.tell(&seen.last);
-                    seen.last = format!("it is {}", seen.last);
+                    line.tell(seen.note(&machine));
                 }
                 Ok(Sight::Gone(_)) if goal == Goal::Gone => return Ok(None),
                 Ok(Sight::Gone(how)) => return Err(Error::Vanished(how)),
                 Ok(Sight::NotYet) => seen.strain = seen.strain.saturating_sub(1),
-                Err(Error::Api(error)) if advice(error.kind) != Advice::Never => {
+                Err(Error::Api(error)) if may_pass(goal, error.kind) => {
                     seen.fault(&error);
                     line.tell(&seen.last);
+                    if goal == Goal::Gone
+                        && seen.faults > 1
+                        && self.is_unlisted(id, wait.soon(self))
+                    {
+                        return Ok(None);
+                    }
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// Whether the account's own listing, whole, is without the machine. A listing that fails proves nothing.
+    fn is_unlisted(&self, id: &MachineId, by: Instant) -> bool {
+        let api = self.session.api(by);
+        let listed = self.provider.list(&api, Filter::Account);
+        listed.is_ok_and(|machines| {
+            machines
+                .iter()
+                .all(|machine| machine.id != *id || machine.state == State::Gone)
+        })
+    }
+
     /// Looks once, and takes the order's next step where the machine is on its way up. A machine that is up and still
     /// has a step to take counts as starting.
     fn step(&self, wait: Wait<'_>) -> Result<Sight, Error> {
-        let Wait { id, by, order, .. } = wait;
+        let Wait { id, order, .. } = wait;
+        let by = wait.soon(self);
         let mut sight = match self.peek(id, by) {
-            Err(error) if is_absence(&error) => return self.absence(id, error, by),
+            Err(error) if is_absence(&error) => return self.absence(id, error, wait.by),
             sight => sight?,
         };
         if let (Sight::Here(machine), Some(order)) = (&mut sight, order)
@@ -157,16 +199,21 @@ impl Engine {
 }
 
 impl Seen {
-    fn note(&mut self, machine: &Machine) {
+    /// Notes a machine, and says what it is.
+    fn note(&mut self, machine: &Machine) -> String {
+        self.faults = 0;
         self.was_deleting |= machine.state == State::Deleting;
         self.progress = machine.progress;
-        self.last = match machine.progress {
+        let told = match machine.progress {
             Some(progress) => format!("{} ({progress:.0} %)", machine.state_name),
             None => machine.state_name.clone(),
         };
+        self.last = format!("it is {told}");
+        told
     }
 
     fn fault(&mut self, error: &ApiError) {
+        self.faults += 1;
         self.strain = match error.kind {
             Kind::RateLimited => self.strain + 1,
             _ => self.strain.saturating_sub(1),

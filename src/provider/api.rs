@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use serde_json::Value;
+use anyhow::Result;
 
-use super::Provider;
-use super::attribute::Attribute;
-use super::auth::Auth;
+use super::account::Account;
+use super::auth::{Ask, Auth, Endpoint};
+use super::call::Call;
+use super::explanation::{Explanation, remedy_of};
 use super::machine::{Machine, MachineId};
-use super::order::private_texts;
-use super::spec::Format;
-use crate::http::client::{Failure, Http, Method, Request};
+use super::spec::{Format, Spec};
+use crate::http::client::{Answer, Failure, Http, Request};
 use crate::http::error::{ApiError, Kind};
 use crate::http::url::is_loopback;
-use crate::opennebula::settings::Settings;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::wire::tree::Tree;
+
+/// A provider's reading of an error answer: see `Provider::explain`.
+pub type Explain = Box<dyn Fn(&Account, u16, &Tree) -> Explanation + Send + Sync>;
 
 /// How long a request may take that is no order: they answer within a second or two.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -30,71 +31,51 @@ const LIMIT: u64 = 16 << 20;
 /// Pages after which a listing must have ended: no account has 100,000 machines.
 const PAGES: usize = 1000;
 
-/// Where an API is, and how it lets us in.
-pub struct Endpoint {
-    /// Its address, which paths are added to.
-    pub base: String,
-    /// How it lets us in.
-    pub auth: Auth,
-}
-
 /// A provider with the credentials of one account. It keeps connections, and a token that was fetched.
 pub struct Session {
-    provider: &'static dyn Provider,
+    spec: &'static Spec,
+    explain: Explain,
     http: Http,
     endpoint: Endpoint,
-    settings: BTreeMap<&'static str, Secret>,
+    account: Account,
     token: Mutex<Option<Secret>>,
     memory: Mutex<BTreeMap<MachineId, Machine>>,
 }
 
 impl Session {
-    /// Reads what says which account is meant. Nobody is asked.
-    ///
-    /// # Errors
-    /// What is missing or malformed, with the remedy.
-    pub fn connect(
-        provider: &'static dyn Provider,
-        settings: &Settings<'_>,
+    /// A session of the provider that `spec` describes; `explain` is its reading of errors, and `private` are texts
+    /// that must not be told though it may quote them.
+    pub fn new(
+        spec: &'static Spec,
+        explain: Explain,
+        endpoint: Endpoint,
+        account: Account,
+        mut private: Vec<Secret>,
         report: Report,
-    ) -> Result<Self> {
-        let spec = provider.spec();
-        let mut account = BTreeMap::new();
-        for attribute in spec.attributes.iter().filter(|one| one.is_account) {
-            let name = attribute.name;
-            match settings.get(name)?.or(attribute.default) {
-                Some(text) => {
-                    if let Err(error) = attribute.read(text) {
-                        bail!("{name} {error}");
-                    }
-                    if attribute.is_address && text.starts_with("http://") && !is_loopback(text) {
-                        report.warn(format_args!(
-                            "{name} is http: what is sent travels in clear, the token too; use https"
-                        ));
-                    }
-                    account.insert(name, Secret::new(text));
-                }
-                None if attribute.is_secret && attribute.is_required => bail!(
-                    "there is no {name}: put it into the section provision of the host's template"
-                ),
-                None => {}
+    ) -> Self {
+        let secrets = spec.secrets().into_iter();
+        private.extend(secrets.filter_map(|name| account.secret(name).cloned()));
+        for name in spec.names(|one| one.is_address) {
+            let url = account.get(name);
+            if url.starts_with("http://") && !is_loopback(url) {
+                let what = match endpoint.auth {
+                    Auth::None => "what is ordered",
+                    _ => "the token",
+                };
+                report.warn(format_args!(
+                    "{name} is http: {what} travels in clear; use https"
+                ));
             }
         }
-        let endpoint = provider.connect(&account)?;
-        let mut secrets = settings
-            .host
-            .map(|host| private_texts(spec, host))
-            .unwrap_or_default();
-        let names = spec.attributes.iter().filter(|one| one.is_secret);
-        secrets.extend(names.filter_map(|one| account.get(one.name).cloned()));
-        Ok(Self {
-            provider,
-            http: Http::new(&endpoint.base, secrets, report),
+        Self {
+            spec,
+            explain,
+            http: Http::new(&endpoint.base, private, report),
             endpoint,
-            settings: account,
+            account,
             token: Mutex::default(),
             memory: Mutex::default(),
-        })
+        }
     }
 
     /// The way to the API, for requests that end by the moment `by`.
@@ -117,91 +98,6 @@ impl Session {
     }
 }
 
-/// One request.
-pub struct Call<'a> {
-    method: Method,
-    path: &'a str,
-    shown: &'a str,
-    headers: Vec<(&'a str, &'a str)>,
-    body: Option<(&'static str, String)>,
-    is_order: bool,
-    is_open: bool,
-}
-
-impl<'a> Call<'a> {
-    fn new(method: Method, path: &'a str) -> Self {
-        Self {
-            method,
-            path,
-            shown: path,
-            headers: Vec::new(),
-            body: None,
-            is_order: false,
-            is_open: false,
-        }
-    }
-
-    /// A look. A `path` that begins with `http` is a whole address, for an API that stands elsewhere.
-    pub fn get(path: &'a str) -> Self {
-        Self::new(Method::Get, path)
-    }
-
-    /// An act.
-    pub fn post(path: &'a str) -> Self {
-        Self::new(Method::Post, path)
-    }
-
-    /// A deletion.
-    pub fn delete(path: &'a str) -> Self {
-        Self::new(Method::Delete, path)
-    }
-
-    /// An order: it may take longer.
-    pub fn order(path: &'a str) -> Self {
-        Self {
-            is_order: true,
-            ..Self::new(Method::Post, path)
-        }
-    }
-
-    /// The same with another method.
-    pub fn by(self, method: Method) -> Self {
-        Self { method, ..self }
-    }
-
-    /// The same, told as this path in errors and in the log: without secrets.
-    pub fn shown(self, shown: &'a str) -> Self {
-        Self { shown, ..self }
-    }
-
-    /// The same with JSON.
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = Some(("application/json", body.to_string()));
-        self
-    }
-
-    /// The same with a form.
-    pub fn form(mut self, body: String) -> Self {
-        let kind = "application/x-www-form-urlencoded; charset=utf-8";
-        self.body = Some((kind, body));
-        self
-    }
-
-    /// The same with a header.
-    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
-    /// The same without credentials: it fetches them.
-    pub fn open(self) -> Self {
-        Self {
-            is_open: true,
-            ..self
-        }
-    }
-}
-
 /// The way to an API, until a deadline.
 #[derive(Clone, Copy)]
 pub struct Api<'a> {
@@ -217,7 +113,7 @@ impl<'a> Api<'a> {
 
     /// A setting of the account, in the clear; empty where there is none.
     pub fn setting(&self, name: &str) -> &'a str {
-        self.session.settings.get(name).map_or("", Secret::expose)
+        self.session.account.get(name)
     }
 
     /// The machines of a provider that has no API, as long as this process lasts.
@@ -282,7 +178,7 @@ impl<'a> Api<'a> {
             status: None,
             reasons: vec![self.session.http.tellable(&reason.into())],
             retry_after: None,
-            remedy: self.remedy(kind, false).into(),
+            remedy: remedy_of(self.session.spec, kind, false).into(),
             code: None,
         }
     }
@@ -292,7 +188,7 @@ impl<'a> Api<'a> {
         self.session.http.tellable(text)
     }
 
-    fn exchange(&self, call: &Call<'_>) -> Result<crate::http::client::Answer, ApiError> {
+    fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let is_fetched =
             !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });
         let had_token = is_fetched && self.session.token().is_some();
@@ -306,7 +202,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    fn transmit(&self, call: &Call<'_>) -> Result<crate::http::client::Answer, ApiError> {
+    fn transmit(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let authorization = match call.is_open {
             true => None,
             false => self.authorization()?,
@@ -365,7 +261,7 @@ impl<'a> Api<'a> {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Tree> {
-        match self.session.provider.spec().answers {
+        match self.session.spec.answers {
             Format::Json => Tree::json(body),
             Format::Xml => Tree::xml(body),
         }
@@ -377,7 +273,7 @@ impl<'a> Api<'a> {
         let mut remedy = None;
         if let Some(status) = error.status {
             let body = self.parse(&body).unwrap_or_default();
-            let explained = self.session.provider.explain(self, status, &body);
+            let explained = (self.session.explain)(&self.session.account, status, &body);
             let otherwise = error.reasons.join("; ");
             error.reasons = self.session.http.reasons(&explained.reasons, &otherwise);
             error.code = explained.code;
@@ -387,50 +283,25 @@ impl<'a> Api<'a> {
                 // A mere 404 is of whatever stands in the provider's place.
                 None if error.kind == Kind::NotFound => {
                     error.kind = Kind::Rejected;
-                    remedy.get_or_insert_with(|| self.remedy(Kind::NotFound, is_order));
+                    let address = self.session.spec.names(|one| one.is_address);
+                    remedy = Some(format!("check {}", address.join(" and ")));
                 }
                 None => {}
             }
         }
         error.remedy = remedy
-            .unwrap_or_else(|| self.remedy(error.kind, is_order))
+            .unwrap_or_else(|| remedy_of(self.session.spec, error.kind, is_order))
             .into();
         error
     }
+}
 
-    /// What somebody may do about an error of this kind.
-    fn remedy(&self, kind: Kind, is_order: bool) -> String {
-        let spec = self.session.provider.spec();
-        let names = |is_meant: fn(&Attribute) -> bool| spec.names(is_meant).join(" and ");
-        match kind {
-            Kind::NotSent => {
-                let address = names(|one| one.is_account && (one.is_place || one.is_address));
-                format!("check {} and the network", address.replace(" and ", ", "))
-            }
-            Kind::Ambiguous | Kind::RateLimited | Kind::Conflict | Kind::KeySpent => {
-                "try again later".to_owned()
-            }
-            Kind::Unauthenticated => {
-                format!("check {}", names(|one| one.is_secret && one.is_required))
-            }
-            Kind::PermissionDenied => format!(
-                "check that {} may do this",
-                names(|one| one.is_secret && one.is_required)
-            ),
-            Kind::NotFound => format!("check {}", names(|one| one.is_account && !one.is_secret)),
-            Kind::Rejected if is_order => {
-                "change the section provision of the host's template".to_owned()
-            }
-            Kind::Rejected => "see the state of the machine at the provider".to_owned(),
-            Kind::Protected => "unlock it at the provider first".to_owned(),
-            Kind::Redirected => format!(
-                "set {} to the address of the API itself",
-                names(|one| one.is_address)
-            ),
-            Kind::Untrusted => {
-                "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
-                    .to_owned()
-            }
-        }
+impl Ask for Api<'_> {
+    fn setting(&self, name: &str) -> &str {
+        self.session.account.get(name)
+    }
+
+    fn ask(&self, call: &Call<'_>) -> Result<Tree, ApiError> {
+        self.read(call, |answer| Ok(answer.clone()))
     }
 }

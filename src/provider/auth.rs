@@ -3,9 +3,27 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::api::Api;
+use super::call::Call;
 use crate::http::error::ApiError;
 use crate::report::secret::Secret;
+use crate::wire::tree::Tree;
+
+/// Where an API is, and how it lets us in.
+pub struct Endpoint {
+    /// Its address, which paths are added to.
+    pub base: String,
+    /// How it lets us in.
+    pub auth: Auth,
+}
+
+/// What fetches a token asks through.
+pub trait Ask {
+    /// A setting of the account, in the clear; empty where there is none.
+    fn setting(&self, name: &str) -> &str;
+
+    /// Sends a request, and reads its answer.
+    fn ask(&self, call: &Call<'_>) -> Result<Tree, ApiError>;
+}
 
 /// How an API lets us in.
 pub enum Auth {
@@ -21,8 +39,8 @@ pub enum Auth {
         header: &'static str,
         /// What stands before it, such as `Bearer `.
         prefix: &'static str,
-        /// Fetches it. MUST send [open](super::api::Call::open) requests only.
-        fetch: fn(&Api<'_>) -> Result<Secret, ApiError>,
+        /// Fetches it. MUST send [open](Call::open) requests only.
+        fetch: fn(&dyn Ask) -> Result<Secret, ApiError>,
     },
 }
 

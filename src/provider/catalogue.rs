@@ -1,6 +1,7 @@
 //! Catalogues: whether what an attribute names is known to the provider, and which names are near.
 
-use super::api::{Api, Call};
+use super::api::Api;
+use super::call::Call;
 use crate::http::error::ApiError;
 use crate::report::finding::Finding;
 use crate::report::frame::one_line;
@@ -60,7 +61,7 @@ pub fn entries(
     names: &[&str],
 ) -> Result<Vec<Entry>, ApiError> {
     api.read(&Call::get(path), |answer| {
-        let items = answer.items(list);
+        let items = answer.list(list)?;
         Ok(items.map(|item| Entry::of(item, names)).collect())
     })
 }

@@ -3,22 +3,22 @@
 //!
 //! Nothing outlives the process, so every address is a machine that runs until this process deletes it.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::api::{Api, Endpoint};
+use super::account::Account;
+use super::api::Api;
 use super::attribute::{Attribute, Form};
-use super::auth::Auth;
+use super::auth::{Auth, Endpoint};
+use super::explanation::Explanation;
 use super::machine::{Machine, MachineId, Power, State};
 use super::order::Order;
 use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Explanation, Filter, Provider};
+use super::{Filter, Provider};
 use crate::http::error::{ApiError, Kind};
-use crate::report::secret::Secret;
 use crate::wire::tree::Tree;
 
 /// The dummy.
@@ -85,7 +85,7 @@ impl Provider for Dummy {
         &SPEC
     }
 
-    fn connect(&self, _: &BTreeMap<&'static str, Secret>) -> Result<Endpoint> {
+    fn connect(&self, _: &Account) -> Result<Endpoint> {
         Ok(Endpoint {
             base: String::new(),
             auth: Auth::None,
@@ -135,7 +135,7 @@ impl Provider for Dummy {
         set(api, id, State::Gone)
     }
 
-    fn explain(&self, _: &Api<'_>, _: u16, _: &Tree) -> Explanation {
+    fn explain(&self, _: &Account, _: u16, _: &Tree) -> Explanation {
         Explanation::default()
     }
 }

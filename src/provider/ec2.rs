@@ -9,7 +9,6 @@ mod form;
 mod instance;
 mod sigv4;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,12 +16,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use self::sigv4::{Signer, sha256};
-use super::api::{Api, Call, Endpoint};
-use super::auth::Auth;
+use super::account::Account;
+use super::api::Api;
+use super::auth::{Auth, Endpoint};
+use super::call::Call;
+use super::explanation::Explanation;
 use super::machine::{Machine, MachineId, Power, State, Traffic};
 use super::order::Order;
 use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Advance, Explanation, Filter, Provider};
+use super::{Advance, Filter, Provider};
 use crate::http::error::{ApiError, Kind};
 use crate::opennebula::owner::Owner;
 use crate::report::finding::Finding;
@@ -153,6 +155,16 @@ fn act(api: &Api<'_>, action: &str, id: &MachineId) -> Result<(), ApiError> {
     ask(api, COMPUTE, action, parameters, |_| Ok(()))
 }
 
+/// The parameters of an order, with one more.
+fn run(order: &Order, [name, value]: [&str; 2]) -> Value {
+    let mut order = order.clone();
+    order.set("MinCount", json!(1));
+    order.set("MaxCount", json!(1));
+    order.set("TagSpecification.1.ResourceType", json!("instance"));
+    order.set(name, json!(value));
+    order.body
+}
+
 /// Whether the other side answers, and does not do this for us.
 fn is_denied(error: &ApiError) -> bool {
     use Kind::{NotFound, PermissionDenied, Rejected, Unauthenticated};
@@ -186,25 +198,15 @@ impl Provider for Ec2 {
         &SPEC
     }
 
-    fn connect(&self, settings: &BTreeMap<&'static str, Secret>) -> Result<Endpoint> {
-        let setting = |name: &str| settings.get(name).map_or("", Secret::expose);
-        let lacking =
-            || "there is no REGION_NAME: put it into the section provision of the host's template";
-        let region = Some(setting("REGION_NAME")).filter(|region| !region.is_empty());
+    fn connect(&self, account: &Account) -> Result<Endpoint> {
+        let region = Some(account.get("REGION_NAME")).filter(|region| !region.is_empty());
+        let region = region.context(
+            "there is no REGION_NAME: put it into the section provision of the host's template",
+        )?;
         Ok(Endpoint {
-            base: address(
-                COMPUTE.0,
-                region.with_context(lacking)?,
-                setting("EC2_API_URL"),
-            ),
+            base: address(COMPUTE.0, region, account.get("EC2_API_URL")),
             auth: Auth::None,
         })
-    }
-
-    fn complete(&self, order: &mut Order) {
-        order.set("MinCount", json!(1));
-        order.set("MaxCount", json!(1));
-        order.set("TagSpecification.1.ResourceType", json!("instance"));
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -219,6 +221,9 @@ impl Provider for Ec2 {
         api.pages(|next| {
             let parameters = json!({ "MaxResults": PAGE, "Filter": filter, "NextToken": next });
             ask(api, COMPUTE, "DescribeInstances", parameters, |answer| {
+                if answer.at("reservationSet").is_null() {
+                    bail!("it has no reservationSet");
+                }
                 let next = answer.text("nextToken").map(str::to_owned);
                 Ok((machines(answer), next))
             })
@@ -226,9 +231,8 @@ impl Provider for Ec2 {
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
-        let mut parameters = order.clone();
-        parameters.set("ClientToken", json!(token(order)));
-        let mut machine = ask(api, COMPUTE, "RunInstances", parameters.body, |answer| {
+        let parameters = run(order, ["ClientToken", &token(order)]);
+        let mut machine = ask(api, COMPUTE, "RunInstances", parameters, |answer| {
             machines(answer)
                 .into_iter()
                 .next()
@@ -298,16 +302,15 @@ impl Provider for Ec2 {
         act(api, "TerminateInstances", id)
     }
 
-    fn explain(&self, api: &Api<'_>, status: u16, body: &Tree) -> Explanation {
-        error::explain(status, body, !api.setting("EC2_SESSION_TOKEN").is_empty())
+    fn explain(&self, account: &Account, status: u16, body: &Tree) -> Explanation {
+        error::explain(status, body, account.secret("EC2_SESSION_TOKEN").is_some())
     }
 
     /// EC2 says of an order whether it would be taken, and does not take it ("DryRun").
     fn preflight(&self, api: &Api<'_>, order: &Order) -> Vec<Finding> {
         const ABOUT: &str = "order";
-        let mut dry = order.clone();
-        dry.set("DryRun", json!(true));
-        let error = match ask(api, COMPUTE, "RunInstances", dry.body, |_| Ok(())) {
+        let dry = run(order, ["DryRun", "true"]);
+        let error = match ask(api, COMPUTE, "RunInstances", dry, |_| Ok(())) {
             Ok(()) => {
                 let remedy = "look for it at EC2_API_URL, and delete it";
                 let what = "a machine was ordered, though a dry run was asked for";

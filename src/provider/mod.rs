@@ -1,27 +1,32 @@
 //! The providers: what the engine asks of each, the table of those there are, and the kit that they are made of.
 
+pub mod account;
 pub mod api;
 pub mod attribute;
 pub mod auth;
+pub mod call;
 pub mod catalogue;
 pub mod dummy;
 pub mod ec2;
+pub mod explanation;
 pub mod machine;
 pub mod order;
 pub mod packet;
 pub mod spec;
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, bail};
 
-use self::api::{Api, Endpoint};
+use self::account::Account;
+use self::api::{Api, Session};
+use self::auth::Endpoint;
+use self::explanation::Explanation;
 use self::machine::{Machine, MachineId, Power, State, Traffic};
-use self::order::Order;
+use self::order::{Order, private_texts};
 use self::spec::Spec;
-use crate::http::error::{ApiError, Kind};
+use crate::http::error::ApiError;
+use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
-use crate::report::secret::Secret;
+use crate::report::frame::Report;
 use crate::wire::tree::Tree;
 
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
@@ -75,10 +80,7 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// A setting that is needed is missing or makes no sense: what, and the remedy.
-    fn connect(&self, settings: &BTreeMap<&'static str, Secret>) -> Result<Endpoint>;
-
-    /// Puts into an order what the table of attributes cannot say. SHOULD be left out.
-    fn complete(&self, _order: &mut Order) {}
+    fn connect(&self, account: &Account) -> Result<Endpoint>;
 
     /// The machines of the account that pass `filter`; it MAY list more, as the engine looks at each itself. MUST
     /// look at every page, and fail rather than leave one out. A tombstone has the state [`State::Gone`].
@@ -128,7 +130,7 @@ pub trait Provider: Send + Sync {
 
     /// What an answer with a status from 300 on means. `body` is null where it is not in the provider's format, such
     /// as a proxy's page: then it is none of the provider's own.
-    fn explain(&self, api: &Api<'_>, status: u16, body: &Tree) -> Explanation;
+    fn explain(&self, account: &Account, status: u16, body: &Tree) -> Explanation;
 
     /// Asks whether `order` would be accepted: whether the credentials are, and what is named is known and to be
     /// had. MUST change nothing; MAY send a request for each question, and says all that it finds.
@@ -156,15 +158,27 @@ pub enum Advance {
     Again,
 }
 
-/// What an error answer means, in the provider's own words.
-#[derive(Debug, Default)]
-pub struct Explanation {
-    /// The kind, where the body says more than the status.
-    pub kind: Option<Kind>,
-    /// The provider's code for it.
-    pub code: Option<String>,
-    /// Its reasons.
-    pub reasons: Vec<String>,
-    /// What to do, where the kind does not say it all.
-    pub remedy: Option<&'static str>,
+/// A session with the credentials that the settings name. Nobody is asked.
+///
+/// # Errors
+/// What is missing or malformed, with the remedy.
+pub fn connect(
+    provider: &'static dyn Provider,
+    settings: &Settings<'_>,
+    report: Report,
+) -> Result<Session> {
+    let spec = provider.spec();
+    let account = Account::read(spec, settings)?;
+    let endpoint = provider.connect(&account)?;
+    let private = settings.host.map(|host| private_texts(spec, host));
+    let explain =
+        move |account: &Account, status: u16, body: &Tree| provider.explain(account, status, body);
+    Ok(Session::new(
+        spec,
+        Box::new(explain),
+        endpoint,
+        account,
+        private.unwrap_or_default(),
+        report,
+    ))
 }

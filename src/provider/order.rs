@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::Provider;
 use super::attribute::{Attribute, words};
 use super::spec::{Identity, Spec, joined};
 use crate::opennebula::host::Host;
@@ -50,13 +49,8 @@ impl Order {
     ///
     /// # Errors
     /// [`Problems`]: all that is missing or wrong.
-    pub fn of(
-        provider: &dyn Provider,
-        host: &Host,
-        settings: &Settings<'_>,
-        owner: &Owner,
-    ) -> Result<Self> {
-        let (order, problems) = Self::draft(provider, host, settings, owner)?;
+    pub fn of(spec: &Spec, host: &Host, settings: &Settings<'_>, owner: &Owner) -> Result<Self> {
+        let (order, problems) = Self::draft(spec, host, settings, owner)?;
         if problems == Problems::default() {
             Ok(order)
         } else {
@@ -69,12 +63,11 @@ impl Order {
     /// # Errors
     /// A variable of the environment is not UTF-8.
     pub fn draft(
-        provider: &dyn Provider,
+        spec: &Spec,
         host: &Host,
         settings: &Settings<'_>,
         owner: &Owner,
     ) -> Result<(Self, Problems)> {
-        let spec = provider.spec();
         let mut problems = Problems::default();
         let mut order = Self {
             body: Value::Object(Map::new()),
@@ -102,7 +95,6 @@ impl Order {
         if let Err(error) = order.take_user_data(spec, host) {
             problems.mistakes.push(format!("USERDATA {error}"));
         }
-        provider.complete(&mut order);
         Ok((order, problems))
     }
 
@@ -111,32 +103,16 @@ impl Order {
         self.given.get(name).map_or("", String::as_str)
     }
 
-    /// The members of the body.
-    pub fn members(&mut self) -> &mut Map<String, Value> {
-        if !self.body.is_object() {
-            self.body = Value::Object(Map::new());
-        }
-        match &mut self.body {
-            Value::Object(members) => members,
-            _ => unreachable!("it was made an object"),
-        }
-    }
-
     /// Puts `value` at `path`, names with dots between them.
     pub fn set(&mut self, path: &str, value: Value) {
-        let mut members = self.members();
-        let mut names = path.split('.').peekable();
-        while let Some(name) = names.next() {
-            if names.peek().is_none() {
-                members.insert(name.to_owned(), value);
-                return;
+        let mut place = &mut self.body;
+        for name in path.split('.') {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
             }
-            let inner = members.entry(name).or_insert_with(|| json!({}));
-            match inner {
-                Value::Object(inner) => members = inner,
-                _ => return,
-            }
+            place = &mut place[name];
         }
+        *place = value;
     }
 
     fn lacking(&self, spec: &Spec) -> Option<String> {

@@ -6,20 +6,22 @@
 
 mod preflight;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::api::{Api, Call, Endpoint};
+use super::account::Account;
+use super::api::Api;
 use super::attribute::{Attribute, Form, is_uuid};
-use super::auth::Auth;
+use super::auth::{Auth, Endpoint};
+use super::call::Call;
+use super::explanation::Explanation;
 use super::machine::{Machine, MachineId, Power, State, Traffic};
 use super::order::Order;
 use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Explanation, Filter, Provider};
+use super::{Filter, Provider};
 use crate::http::error::{ApiError, Kind};
 use crate::http::url::percent_encode;
 use crate::opennebula::owner::Owner;
@@ -109,12 +111,14 @@ impl Provider for Packet {
         &SPEC
     }
 
-    fn connect(&self, settings: &BTreeMap<&'static str, Secret>) -> Result<Endpoint> {
-        let setting = |name: &str| settings.get(name).cloned().unwrap_or_default();
-        let base = setting("PACKET_API_URL");
+    fn connect(&self, account: &Account) -> Result<Endpoint> {
+        let token = account.secret("PACKET_TOKEN").cloned();
         Ok(Endpoint {
-            base: base.expose().trim_end_matches('/').to_owned(),
-            auth: Auth::Header("x-auth-token", setting("PACKET_TOKEN")),
+            base: account
+                .get("PACKET_API_URL")
+                .trim_end_matches('/')
+                .to_owned(),
+            auth: Auth::Header("x-auth-token", token.unwrap_or_default()),
         })
     }
 
@@ -162,7 +166,7 @@ impl Provider for Packet {
         api.send(&Call::delete(&format!("/devices/{id}")))
     }
 
-    fn explain(&self, _: &Api<'_>, status: u16, body: &Tree) -> Explanation {
+    fn explain(&self, _: &Account, status: u16, body: &Tree) -> Explanation {
         let reasons = read_reasons(body);
         let says = |word: &str| {
             let mut reasons = reasons.iter();

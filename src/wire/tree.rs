@@ -12,8 +12,8 @@ use serde_json::error::Category;
 use super::xml::{self, Step};
 
 /// How many values an answer may have: a page of a hundred machines has some 20,000, and the smallest value, two
-/// bytes of text, takes thirty in memory.
-const VALUES: usize = 300_000;
+/// bytes of text, takes a hundred in memory.
+const VALUES: usize = 100_000;
 
 /// A value.
 #[derive(Clone, Default)]
@@ -159,6 +159,17 @@ impl Tree {
         let is_item = |(name, _): &&(String, Self)| matches!(name.as_str(), "item" | "member");
         let members = members.iter().filter(is_item);
         list.iter().chain(members.map(|(_, value)| value))
+    }
+
+    /// The items of the JSON list at the end of `path`.
+    ///
+    /// # Errors
+    /// There is no list: one that cannot be read is not an empty one.
+    pub fn list(&self, path: &str) -> Result<impl Iterator<Item = &Self>> {
+        match self.at(path) {
+            Self::List(_) => Ok(self.items(path)),
+            _ => bail!("it has no list {path}"),
+        }
     }
 
     /// The texts among the items of the list at the end of `path`.

@@ -13,7 +13,7 @@ use crate::opennebula::owner::Owner;
 use crate::provider::api::Session;
 use crate::provider::machine::State;
 use crate::provider::order::Order;
-use crate::provider::{Filter, Provider};
+use crate::provider::{self, Filter, Provider};
 use crate::report::finding::{Finding, Problems};
 
 /// How long all questions to the provider may take.
@@ -37,7 +37,7 @@ impl Inquiry {
             findings,
         };
         let owner = Owner::of(&host);
-        let (order, problems) = Order::draft(provider, &host, &settings, &owner)?;
+        let (order, problems) = Order::draft(provider.spec(), &host, &settings, &owner)?;
         let has_machine = host.deploy_id().is_some();
         let is_right = problems == Problems::default();
         if !has_machine {
@@ -48,7 +48,7 @@ impl Inquiry {
                 .findings
                 .push(Finding::of_error("settings", &error.to_string()));
         }
-        match Session::connect(provider, &settings, context.report) {
+        match provider::connect(provider, &settings, context.report) {
             Ok(session) => {
                 // Where a setting is wrong, which was said, only the machine cannot be looked at.
                 let engine = context.engine(provider, Some(&host)).ok();

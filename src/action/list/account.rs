@@ -93,7 +93,7 @@ impl Account {
                     true => join(machine, hosts, self.spec()),
                     false => (None, Mark::Unknown),
                 };
-                Line::of(machine, host, mark, self, context)
+                Line::of(machine, host, mark, self.removal(&machine.id, context))
             })
             .collect();
         let is_ours = |host: &&Host| {
@@ -111,10 +111,12 @@ impl Account {
             // A machine without the tag is a machine all the same.
             lines.push(match self.engine.look(&id) {
                 Ok(Sight::Here(machine)) => {
-                    Line::of(&machine, Some(host), Mark::None, self, context)
+                    Line::of(&machine, Some(host), Mark::None, self.removal(&id, context))
                 }
-                Ok(Sight::Gone(_) | Sight::NotYet) => Line::gone(&id, host, Mark::Gone, self),
-                Err(_) => Line::gone(&id, host, Mark::Unseen, self),
+                Ok(Sight::Gone(_) | Sight::NotYet) => {
+                    Line::gone(&id, host, Mark::Gone, self.spec())
+                }
+                Err(_) => Line::gone(&id, host, Mark::Unseen, self.spec()),
             });
         }
         Ok(lines)

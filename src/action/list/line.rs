@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use super::account::Account;
-use crate::action::Context;
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
 use crate::provider::attribute::Attribute;
@@ -104,13 +102,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of(
-        machine: &Machine,
-        host: Option<&Host>,
-        mark: Mark,
-        account: &Account,
-        context: &Context<'_>,
-    ) -> Self {
+    pub(super) fn of(machine: &Machine, host: Option<&Host>, mark: Mark, removal: String) -> Self {
         let tag = machine
             .tags
             .iter()
@@ -126,13 +118,13 @@ impl Line {
             address: machine.addresses.first().map(ToString::to_string),
             created: machine.created,
             mark,
-            removal: account.removal(&machine.id, context),
+            removal,
         }
     }
 
-    pub(super) fn gone(id: &MachineId, host: &Host, mark: Mark, account: &Account) -> Self {
+    pub(super) fn gone(id: &MachineId, host: &Host, mark: Mark, spec: &Spec) -> Self {
         let own = |is_meant: fn(&Attribute) -> bool| {
-            let mut names = account.spec().names(is_meant).into_iter();
+            let mut names = spec.names(is_meant).into_iter();
             names.find_map(|name| host.provision(name).map(str::to_owned))
         };
         Self {

@@ -14,7 +14,7 @@ use crate::random::Random;
 /// The state of a machine in the API's words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // these are the API's own words
+#[allow(missing_docs, reason = "these are the API's own words")]
 pub enum State {
     Queued,
     Provisioning,

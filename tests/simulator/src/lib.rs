@@ -15,12 +15,10 @@
 
 // json! takes a step of recursion a token: a device has many fields.
 #![recursion_limit = "256"]
-#![warn(missing_docs)]
 
 mod api;
 mod catalogue;
 mod clock;
-pub mod description;
 mod desk;
 mod device;
 pub mod ec2;
@@ -32,6 +30,7 @@ mod oned;
 pub mod oneprovision;
 mod options;
 mod random;
+pub mod shape;
 mod simulator;
 mod world;
 mod xml;

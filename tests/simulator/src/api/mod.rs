@@ -1,7 +1,7 @@
 //! The Packet API: routes, access, and what each request does.
 //!
-//! Source: the published description (`tests/fixtures/packet-api/metal-v1-devices.json`) and what was observed of the
-//! service; where both are silent, this API is strict, so that mistakes are caught.
+//! Source: the API's published documentation, its official Python client (which `.ci/run` drives against this), and what
+//! was observed of the service; where they are silent, this API is strict, so that mistakes are caught.
 
 mod order;
 mod render;
@@ -477,7 +477,7 @@ impl Page {
                 .filter(|number| (1..=most).contains(number))
                 .ok_or_else(|| [format!("{key} must be from 1 to {most}")]),
         };
-        // The bounds are the description's.
+        // The bounds are the service's.
         Ok(Page {
             number: read("page", 1, 100_000)?,
             size: read("per_page", 10, 1_000)?,

@@ -1,4 +1,4 @@
-//! What `POST /projects/{id}/devices` accepts: the description's `DeviceCreateInput`, and nothing besides, so that a
+//! What `POST /projects/{id}/devices` accepts: the fields of `DeviceCreateInput`, and nothing besides, so that a
 //! misspelt field is noticed.
 
 use std::time::Duration;
@@ -104,7 +104,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// `2021-09-03T16:32:00`, with or without a zone, as the description has it.
+/// `2021-09-03T16:32:00`, with or without a zone, as the service takes it.
 fn is_time(text: &str) -> bool {
     let Some((clock, zone)) = text.split_at_checked(19) else {
         return false;
@@ -275,8 +275,7 @@ fn sold_out_in(what: &str, place: &str, plan: &str) -> String {
     format!("The {what} {place} has no provisionable {plan} servers matching your criteria")
 }
 
-/// The reserved server that the order gets, or why it gets none. The empty one is the description's default: none is
-/// wanted.
+/// The reserved server that the order gets, or why it gets none. The empty one is the default: none is wanted.
 fn reservation(wanted: &str, devices: &[Device]) -> Result<Option<String>, String> {
     let taken = |id: &str| {
         devices

@@ -1,0 +1,49 @@
+//! The settings that say which account is meant.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use super::spec::Spec;
+use crate::opennebula::settings::Settings;
+use crate::report::secret::Secret;
+
+/// The settings of an account, each read by its form. None of them can be printed by accident.
+#[derive(Clone, Debug, Default)]
+pub struct Account(BTreeMap<&'static str, Secret>);
+
+impl Account {
+    /// Reads the attributes of `spec` that are part of the account.
+    ///
+    /// # Errors
+    /// A credential is missing, or a setting malformed: which, and the remedy.
+    pub fn read(spec: &Spec, settings: &Settings<'_>) -> Result<Self> {
+        let mut account = Self::default();
+        for attribute in spec.attributes.iter().filter(|one| one.is_account) {
+            let name = attribute.name;
+            match settings.get(name)?.or(attribute.default) {
+                Some(text) => {
+                    if let Err(error) = attribute.read(text) {
+                        bail!("{name} {error}");
+                    }
+                    account.0.insert(name, Secret::new(text));
+                }
+                None if attribute.is_secret && attribute.is_required => bail!(
+                    "there is no {name}: put it into the section provision of the host's template"
+                ),
+                None => {}
+            }
+        }
+        Ok(account)
+    }
+
+    /// A setting in the clear; empty where there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.secret(name).map_or("", Secret::expose)
+    }
+
+    /// A setting, if there is one.
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+}

@@ -1,0 +1,53 @@
+//! What error answers mean, and what may be done about them.
+
+use super::attribute::Attribute;
+use super::spec::Spec;
+use crate::http::error::Kind;
+
+/// What an error answer means, in the provider's own words.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// The kind, where the body says more than the status.
+    pub kind: Option<Kind>,
+    /// The provider's code for it.
+    pub code: Option<String>,
+    /// Its reasons.
+    pub reasons: Vec<String>,
+    /// What to do, where the kind does not say it all.
+    pub remedy: Option<&'static str>,
+}
+
+/// What somebody may do about an error of this kind, where the provider does not say it.
+pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
+    let names = |is_meant: fn(&Attribute) -> bool| spec.names(is_meant).join(" and ");
+    match kind {
+        Kind::NotSent => {
+            let address = names(|one| one.is_account && (one.is_place || one.is_address));
+            format!("check {} and the network", address.replace(" and ", ", "))
+        }
+        Kind::Ambiguous | Kind::RateLimited | Kind::Conflict | Kind::KeySpent => {
+            "try again later".to_owned()
+        }
+        Kind::Unauthenticated => {
+            format!("check {}", names(|one| one.is_secret && one.is_required))
+        }
+        Kind::PermissionDenied => format!(
+            "check that {} may do this",
+            names(|one| one.is_secret && one.is_required)
+        ),
+        Kind::NotFound => format!("check {}", names(|one| one.is_account && !one.is_secret)),
+        Kind::Rejected if is_order => {
+            "change the section provision of the host's template".to_owned()
+        }
+        Kind::Rejected => "see the state of the machine at the provider".to_owned(),
+        Kind::Protected => "unlock it at the provider first".to_owned(),
+        Kind::Redirected => format!(
+            "set {} to the address of the API itself",
+            names(|one| one.is_address)
+        ),
+        Kind::Untrusted => {
+            "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
+                .to_owned()
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The simulator as its users meet it: over HTTP, through its port of oneprovision, and as a program.
+
+mod common;
+
+mod api;
+mod faults;
+mod oneprovision;
+mod opennebula;
+mod program;
+mod schemas;
+mod tls;

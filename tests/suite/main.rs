@@ -1,0 +1,57 @@
+//! The driver as its callers meet it: the real binary through its links, beside the simulator of a provider and of oned.
+
+mod common;
+
+#[path = "../../fuzz/src/lib.rs"]
+mod checks;
+
+/// What oneprovision calls, and what it gets.
+mod contract {
+    mod actions;
+    mod life;
+    mod oned;
+    mod order;
+    mod poll;
+}
+
+/// What goes wrong on the way, and that nothing is left behind.
+mod faults {
+    mod killed;
+    mod mistakes;
+    mod order;
+    mod random;
+    mod repeats;
+    mod requests;
+    mod rollback;
+}
+
+/// What others write, and what of it may be seen.
+mod input {
+    mod corpus;
+    mod errors;
+    mod hostile;
+    mod roundtrip;
+    mod secrets;
+}
+
+/// What somebody who runs the driver has of it.
+mod operator {
+    mod check;
+    mod docs;
+    mod install;
+    mod list;
+    mod terminal;
+}
+
+/// What each provider is, and that all of them are one to the caller.
+mod providers {
+    mod conformance;
+    mod ec2;
+    mod moto;
+}
+
+/// On which way a provider is asked, and how often.
+mod transport {
+    mod gentle;
+    mod tls;
+}

@@ -33,6 +33,7 @@ pub mod oneprovision;
 mod options;
 mod random;
 mod simulator;
+pub mod stub;
 mod world;
 mod xml;
 

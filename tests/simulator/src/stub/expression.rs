@@ -1,0 +1,223 @@
+//! The expressions of fixtures. They cannot fail: what is not there is `null`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::world::World;
+
+/// What an expression can name, by its first word.
+pub(super) type Scope = BTreeMap<&'static str, Value>;
+
+/// The first words of paths.
+const ROOTS: [&str; 12] = [
+    "method", "path", "query", "form", "header", "body", "option", "it", "the", "list", "with",
+    "null",
+];
+
+/// `it.status == 'stopped' and query.tag in it.tags`
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Expression {
+    Literal(Value),
+    Path(String, Vec<String>),
+    Index(Box<Expression>, Box<Expression>),
+    List(Vec<Expression>),
+    Call(Function, Vec<Expression>),
+    Not(Box<Expression>),
+    And(Box<Expression>, Box<Expression>),
+    Or(Box<Expression>, Box<Expression>),
+    Equal(Box<Expression>, Box<Expression>),
+    In(Box<Expression>, Box<Expression>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Function {
+    After,
+    Before,
+    Ever,
+    Find,
+    Hex,
+    Min,
+    Now,
+    Pairs,
+    Seconds,
+    Serial,
+    Uuid,
+}
+
+impl Function {
+    /// The function of this name, and how many arguments it takes.
+    fn named(name: &str) -> Option<(Self, usize)> {
+        Some(match name {
+            "after" => (Function::After, 2),
+            "before" => (Function::Before, 2),
+            "ever" => (Function::Ever, 3),
+            "find" => (Function::Find, 3),
+            "hex" => (Function::Hex, 1),
+            "min" => (Function::Min, 2),
+            "now" => (Function::Now, 0),
+            "pairs" => (Function::Pairs, 4),
+            "seconds" => (Function::Seconds, 1),
+            "serial" => (Function::Serial, 1),
+            "uuid" => (Function::Uuid, 0),
+            _ => return None,
+        })
+    }
+}
+
+impl TryFrom<String> for Expression {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        super::syntax::parse(&text).map_err(|error| format!("{error} in the expression `{text}`"))
+    }
+}
+
+impl Expression {
+    pub(super) fn path(name: &str) -> Result<Self, String> {
+        let (root, rest) = name.split_once('.').unwrap_or((name, ""));
+        if !ROOTS.contains(&root) {
+            return Err(format!("nothing is called `{root}`"));
+        }
+        let segments = rest.split('.').filter(|segment| !segment.is_empty());
+        Ok(Expression::Path(
+            root.to_owned(),
+            segments.map(str::to_owned).collect(),
+        ))
+    }
+
+    pub(super) fn call(name: &str, arguments: Vec<Self>) -> Result<Self, String> {
+        match Function::named(name) {
+            None => Err(format!("there is no function `{name}`")),
+            Some((_, count)) if count != arguments.len() => {
+                Err(format!("`{name}` takes {count} arguments"))
+            }
+            Some((function, _)) => Ok(Expression::Call(function, arguments)),
+        }
+    }
+
+    pub(super) fn value(&self, scope: &Scope, world: &mut World) -> Value {
+        let mut of = |one: &Expression| one.value(scope, world);
+        match self {
+            Expression::Literal(value) => value.clone(),
+            Expression::Path(root, segments) => scope
+                .get(root.as_str())
+                .and_then(|value| member(value, segments))
+                .cloned()
+                .unwrap_or_default(),
+            Expression::Index(value, key) => {
+                let (value, key) = (of(value), text(&of(key)));
+                member(&value, &[key]).cloned().unwrap_or_default()
+            }
+            Expression::List(items) => items.iter().map(of).collect(),
+            Expression::Not(one) => Value::Bool(!is_true(&of(one))),
+            Expression::And(one, other) => match of(one) {
+                value if is_true(&value) => of(other),
+                value => value,
+            },
+            Expression::Or(one, other) => match of(one) {
+                value if is_true(&value) => value,
+                _ => of(other),
+            },
+            Expression::Equal(one, other) => Value::Bool(is_equal(&of(one), &of(other))),
+            Expression::In(one, many) => Value::Bool(is_in(&of(one), &of(many))),
+            Expression::Call(function, arguments) => {
+                let arguments: Vec<Value> = arguments.iter().map(of).collect();
+                called(*function, &arguments, world)
+            }
+        }
+    }
+
+    pub(super) fn holds(&self, scope: &Scope, world: &mut World) -> bool {
+        is_true(&self.value(scope, world))
+    }
+}
+
+fn called(function: Function, arguments: &[Value], world: &mut World) -> Value {
+    let word = |number: usize| arguments.get(number).map(text).unwrap_or_default();
+    let number = |at: usize| word(at).parse::<u64>().ok();
+    match function {
+        Function::After => word(0).split_once(&word(1)).map(|cut| cut.1.into()),
+        Function::Before => word(0).split_once(&word(1)).map(|cut| cut.0.into()),
+        Function::Ever => world.look_up(&word(0), &word(1), &arguments[2], true),
+        Function::Find => world.look_up(&word(0), &word(1), &arguments[2], false),
+        Function::Hex => Some(world.random.hex(number(0).unwrap_or(8) as usize).into()),
+        Function::Min => [number(0), number(1)]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(Value::from),
+        Function::Now => Some(world.now_as_text().into()),
+        Function::Pairs => Some(pairs(&arguments[0], &word(1), &word(2), &word(3))),
+        Function::Seconds => number(0).map(|millis| millis.div_ceil(1000).into()),
+        Function::Serial => Some(world.serial(number(0).unwrap_or(u64::MAX)).into()),
+        Function::Uuid => Some(world.random.uuid().into()),
+    }
+    .unwrap_or_default()
+}
+
+/// A form's members `NAME.1.KEY` and `NAME.1.VALUE`, `NAME.2.KEY` and so on, as an object.
+fn pairs(form: &Value, name: &str, key: &str, value: &str) -> Value {
+    let at = |number: usize, what: &str| form.get(format!("{name}.{number}.{what}"));
+    let numbered = (1..).map_while(|number| {
+        let value = at(number, value).cloned().unwrap_or_else(|| "".into());
+        Some((text(at(number, key)?), value))
+    });
+    Value::Object(numbered.collect::<Map<_, _>>())
+}
+
+/// Names of members may hold dots: the longest that there is counts.
+fn member<'a>(value: &'a Value, segments: &[String]) -> Option<&'a Value> {
+    if segments.is_empty() {
+        return Some(value);
+    }
+    if let Value::Array(items) = value {
+        let item = items.get(segments[0].parse::<usize>().ok()?)?;
+        return member(item, &segments[1..]);
+    }
+    (1..=segments.len()).rev().find_map(|count| {
+        let inner = value.get(segments[..count].join("."))?;
+        member(inner, &segments[count..])
+    })
+}
+
+/// As text: nothing of null, a text without its quotes.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Neither null, false, zero nor empty.
+pub(super) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(is_so) => *is_so,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
+/// What comes in a query or a form is text: `7` equals `'7'`.
+pub(super) fn is_equal(one: &Value, other: &Value) -> bool {
+    one == other
+        || (one.is_string() != other.is_string()
+            && !(one.is_null() || other.is_null())
+            && text(one) == text(other))
+}
+
+/// A member of a list, a key of an object, a part of a text; of a list each.
+fn is_in(one: &Value, many: &Value) -> bool {
+    match (one, many) {
+        (Value::Array(each), _) => each.iter().all(|one| is_in(one, many)),
+        (_, Value::Array(items)) => items.iter().any(|item| is_equal(one, item)),
+        (_, Value::Object(members)) => members.contains_key(&text(one)),
+        (_, Value::String(whole)) => !one.is_null() && whole.contains(&text(one)),
+        _ => false,
+    }
+}

@@ -1,0 +1,316 @@
+//! Templates: text with `{{expressions}}`, optional parts and lists.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use quick_xml::escape::escape;
+use serde_json::{Map, Value};
+
+use super::expression::{Expression, Scope, text};
+use super::world::World;
+
+/// How values are written where a template has its placeholders.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    /// As they are.
+    Plain,
+    /// Escaped.
+    Xml,
+    /// As JSON; within quotes as a part of that text.
+    Json,
+}
+
+impl Form {
+    /// That of a Content-Type.
+    pub(super) fn of(content_type: &str) -> Self {
+        match content_type {
+            json if json.contains("json") => Form::Json,
+            xml if xml.contains("xml") => Form::Xml,
+            _ => Form::Plain,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Value { of: Expression, is_quoted: bool },
+    If(Expression, Vec<Part>, Vec<Part>),
+    Each(Expression, Vec<Part>),
+}
+
+impl Template {
+    /// Reads a template; what it includes is in `folder`. Errors name the line.
+    pub(super) fn parse(text: &str, form: Form, folder: &Path) -> Result<Self, String> {
+        let mut reader = Reader {
+            text,
+            at: 0,
+            is_quoted: false,
+            form,
+            folder,
+        };
+        let (parts, end) = reader.parts()?;
+        let template = Template { parts, form };
+        match end {
+            Some(word) => Err(reader.error(&format!("`{word}` without a beginning"))),
+            None if form == Form::Json => template.checked(),
+            None => Ok(template),
+        }
+    }
+
+    /// Whether it makes JSON with all of its optional parts, and with none.
+    fn checked(self) -> Result<Self, String> {
+        for is_whole in [true, false] {
+            let sample = sample(&self.parts, is_whole);
+            if !sample.trim().is_empty() {
+                serde_json::from_str::<Value>(&sample)
+                    .map_err(|error| format!("it makes no JSON ({error}): {sample}"))?;
+            }
+        }
+        Ok(self)
+    }
+
+    pub(super) fn render(&self, scope: &mut Scope, world: &mut World) -> String {
+        let mut out = String::new();
+        self.write(&self.parts, &mut out, scope, world);
+        out
+    }
+
+    /// What it makes; a placeholder alone keeps its type.
+    fn value(&self, scope: &mut Scope, world: &mut World) -> Value {
+        match self.parts.as_slice() {
+            [Part::Value { of, .. }] => of.value(scope, world),
+            _ => self.render(scope, world).into(),
+        }
+    }
+
+    fn write(&self, parts: &[Part], out: &mut String, scope: &mut Scope, world: &mut World) {
+        for part in parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Value { of, is_quoted } => {
+                    let value = of.value(scope, world);
+                    out.push_str(&written(&value, self.form, *is_quoted));
+                }
+                Part::If(condition, then, otherwise) => {
+                    let holds = condition.holds(scope, world);
+                    self.write(if holds { then } else { otherwise }, out, scope, world);
+                }
+                Part::Each(list, body) => {
+                    let outer = scope.get("it").cloned();
+                    for (number, item) in items(list.value(scope, world)).enumerate() {
+                        if number > 0 && self.form == Form::Json {
+                            out.push(',');
+                        }
+                        scope.insert("it", item);
+                        self.write(body, out, scope, world);
+                    }
+                    scope.insert("it", outer.unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+fn written(value: &Value, form: Form, is_quoted: bool) -> String {
+    match form {
+        Form::Plain => text(value),
+        Form::Xml => escape(text(value)).into_owned(),
+        Form::Json if is_quoted => {
+            let quoted = Value::String(text(value)).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+        Form::Json => value.to_string(),
+    }
+}
+
+/// A list's items, or an object's members as `{key, value}`.
+fn items(list: Value) -> Box<dyn Iterator<Item = Value>> {
+    match list {
+        Value::Array(items) => Box::new(items.into_iter()),
+        Value::Object(members) => Box::new(members.into_iter().map(|(key, value)| {
+            let pair = [("key".to_owned(), key.into()), ("value".to_owned(), value)];
+            Value::Object(Map::from_iter(pair))
+        })),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn sample(parts: &[Part], is_whole: bool) -> String {
+    parts.iter().fold(String::new(), |mut out, part| {
+        let _ = match part {
+            Part::Text(text) => write!(out, "{text}"),
+            Part::Value { is_quoted, .. } => {
+                write!(out, "{}", if *is_quoted { "" } else { "null" })
+            }
+            Part::If(_, then, _) if is_whole => write!(out, "{}", sample(then, true)),
+            Part::If(_, _, otherwise) => write!(out, "{}", sample(otherwise, false)),
+            Part::Each(_, body) if is_whole => write!(out, "{}", sample(body, true)),
+            Part::Each(..) => Ok(()),
+        };
+        out
+    })
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    /// Whether the text so far leaves a JSON text open.
+    is_quoted: bool,
+    form: Form,
+    folder: &'a Path,
+}
+
+impl Reader<'_> {
+    fn error(&self, message: &str) -> String {
+        let line = self.text[..self.at].matches('\n').count() + 1;
+        format!("line {line}: {message}")
+    }
+
+    /// What stands here, up to the `else` or `end` that is not its own.
+    fn parts(&mut self) -> Result<(Vec<Part>, Option<&'static str>), String> {
+        let mut parts = Vec::new();
+        loop {
+            let rest = &self.text[self.at..];
+            let (text, tag) = match rest.split_once("{{") {
+                None => (rest, None),
+                Some((text, after)) => {
+                    let tag = after.split_once("}}").map(|cut| cut.0);
+                    (
+                        text,
+                        Some(tag.ok_or_else(|| self.error("`{{` without `}}`"))?),
+                    )
+                }
+            };
+            self.at += text.len();
+            self.is_quoted ^= text.replace("\\\"", "").matches('"').count() % 2 == 1;
+            if !text.is_empty() {
+                parts.push(Part::Text(text.to_owned()));
+            }
+            let Some(tag) = tag else {
+                return Ok((parts, None));
+            };
+            let (word, argument) = tag.trim().split_once(' ').unwrap_or((tag.trim(), ""));
+            let expression = |text: &str| {
+                Expression::try_from(text.to_owned()).map_err(|error| self.error(&error))
+            };
+            let part = match word {
+                "end" | "else" => {
+                    self.at += tag.len() + 4;
+                    return Ok((parts, Some(if word == "end" { "end" } else { "else" })));
+                }
+                "include" => {
+                    parts.extend(self.included(argument)?);
+                    self.at += tag.len() + 4;
+                    continue;
+                }
+                "if" | "each" => {
+                    let of = expression(argument)?;
+                    self.at += tag.len() + 4;
+                    self.block(word, of)?
+                }
+                _ => {
+                    let of = expression(tag)?;
+                    let is_quoted = self.is_quoted;
+                    self.at += tag.len() + 4;
+                    Part::Value { of, is_quoted }
+                }
+            };
+            parts.push(part);
+        }
+    }
+
+    fn block(&mut self, word: &str, of: Expression) -> Result<Part, String> {
+        let begun = self.error(&format!("`{word}` without an end"));
+        let (body, end) = self.parts()?;
+        match (word, end) {
+            ("each", Some("end")) => Ok(Part::Each(of, body)),
+            ("if", Some("end")) => Ok(Part::If(of, body, Vec::new())),
+            ("if", Some("else")) => match self.parts()? {
+                (otherwise, Some("end")) => Ok(Part::If(of, body, otherwise)),
+                _ => Err(begun),
+            },
+            _ => Err(begun),
+        }
+    }
+
+    fn included(&self, name: &str) -> Result<Vec<Part>, String> {
+        let name = name.trim();
+        let text = std::fs::read_to_string(self.folder.join(name))
+            .map_err(|error| self.error(&format!("{name}: {error}")))?;
+        // One that included itself would never end.
+        if text.contains("{{include") {
+            return Err(self.error(&format!("{name}: what is included includes nothing itself")));
+        }
+        Template::parse(text.trim_end(), self.form, self.folder)
+            .map(|template| template.parts)
+            .map_err(|error| self.error(&format!("{name}: {error}")))
+    }
+}
+
+/// A value of a rule: each text in it is a template.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) enum Shape {
+    Literal(Value),
+    Text(Template),
+    List(Vec<Shape>),
+    Table(BTreeMap<String, Shape>),
+}
+
+impl TryFrom<Value> for Shape {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let shape = |value| Shape::try_from(value);
+        Ok(match value {
+            Value::String(text) if text.contains("{{") => {
+                Shape::Text(Template::parse(&text, Form::Plain, Path::new(""))?)
+            }
+            Value::Array(items) => {
+                Shape::List(items.into_iter().map(shape).collect::<Result<_, _>>()?)
+            }
+            Value::Object(members) => {
+                let members = members
+                    .into_iter()
+                    .map(|(name, value)| Ok((name, shape(value)?)));
+                Shape::Table(members.collect::<Result<_, String>>()?)
+            }
+            other => Shape::Literal(other),
+        })
+    }
+}
+
+impl Shape {
+    pub(super) fn value(&self, scope: &mut Scope, world: &mut World) -> Value {
+        match self {
+            Shape::Literal(value) => value.clone(),
+            Shape::Text(template) => template.value(scope, world),
+            Shape::List(items) => items.iter().map(|item| item.value(scope, world)).collect(),
+            Shape::Table(members) => Value::Object(fields(members, scope, world)),
+        }
+    }
+
+    pub(super) fn is_literally(&self, word: &str) -> bool {
+        matches!(self, Shape::Literal(Value::String(own)) if own == word)
+    }
+}
+
+/// What each member makes.
+pub(super) fn fields(
+    members: &BTreeMap<String, Shape>,
+    scope: &mut Scope,
+    world: &mut World,
+) -> Map<String, Value> {
+    let made = members
+        .iter()
+        .map(|(name, shape)| (name.clone(), shape.value(scope, world)));
+    made.collect()
+}

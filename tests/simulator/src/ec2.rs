@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::fault::{Effect, Fault};
-use crate::log::Request;
+use crate::fault::Effect;
 use crate::stub::{Object, Stub, StubOptions};
 
 /// The id of the access key that is accepted.
@@ -137,25 +137,19 @@ impl Ec2 {
         self.0.put("instance", id, Map::from_iter(set));
     }
 
-    /// Lets something go wrong. RunInstances is [`crate::Operation::Create`], DescribeInstances `Get` or `List`, TerminateInstances
-    /// `Delete`, CloudWatch `Bandwidth`, AssociateAddress `Action`, DescribeInstanceTypes `Catalogue`.
-    pub fn fault(&self, fault: Fault) {
-        self.0.fault(fault);
-    }
-
-    /// Ends what faults are still to strike.
-    pub fn clear_faults(&self) {
-        self.0.clear_faults();
-    }
-
-    /// The requests that came, oldest first.
-    pub fn requests(&self) -> Vec<Request> {
-        self.0.requests()
-    }
-
     /// An error as EC2 words it.
     pub fn error(status: u16, code: &str, message: &str) -> Effect {
         Stub::refusal("ec2", status, &[("code", code), ("message", message)])
             .expect("EC2's fixture can be read")
+    }
+}
+
+/// Faults and the log. RunInstances is [`crate::Operation::Create`], DescribeInstances `Get` or `List`,
+/// TerminateInstances `Delete`, CloudWatch `Bandwidth`, AssociateAddress `Action`, DescribeInstanceTypes `Catalogue`.
+impl Deref for Ec2 {
+    type Target = Stub;
+
+    fn deref(&self) -> &Stub {
+        &self.0
     }
 }

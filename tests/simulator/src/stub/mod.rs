@@ -73,8 +73,8 @@
 //! back. A locked machine has `locked` set. All of that strikes what rules with the operation `create` make.
 //!
 //! **Expressions** never fail, what is not there is null. Words: `method`, `path.NAME`, `query.NAME` and `form.NAME`
-//! (lists where they come more than once), `header.NAME` in small letters, `body.NAME` of JSON, `option.NAME`; `it`, the object that
-//! was found or made last, or of which a list, a step or `each` speaks; `the.KIND`, that of a kind; `list.items`, `list.total`, `list.next` (page or
+//! (lists where they come more than once), `header.NAME` in small letters, `body.NAME` of JSON, `option.NAME`; `it`, the object of
+//! the rule's first action, or that of which a list, a step, a `set` or `each` speaks; `the.KIND`, the rule's object of a kind; `list.items`, `list.total`, `list.next` (page or
 //! place of the next page, if there is one); `with.NAME` in an answer. Names may hold dots and numbers: `form.Filter.1.Name`.
 //! `'text'`, `7`, `true`, `null`, `[a, b]`, `a[b]`, `==`, `!=`, `in`, `not in`, `not`, `and`, `or` (which give one of the two).
 //! Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look an object up; `uuid()`, `hex(digits)` and
@@ -85,9 +85,12 @@
 //! and `it.value` of an object) and `{{include FILE}}`. XML is escaped. In JSON a placeholder is a value, within quotes a
 //! part of that text, and `each` puts the commas. In values of rules, a placeholder alone keeps its type.
 
+mod check;
 mod expression;
 mod fixture;
 mod play;
+mod request;
+mod shape;
 mod syntax;
 mod template;
 mod world;
@@ -200,7 +203,7 @@ impl Stub {
 
     /// Carries out a request with this form as if somebody else had made it: no log, no faults of requests, no keys.
     pub fn post(&self, path: &str, form: &[(String, String)]) {
-        let request = play::posted(path, form);
+        let request = request::posted(path, form);
         self.stage.carry_out(request, false);
     }
 

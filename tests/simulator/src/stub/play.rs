@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::expression::{Expression, Scope, text};
 use super::fixture::{Action, Answer, Fixture, List, Refusal, Rule};
-use super::template::fields;
+use super::request::asked;
+use super::shape::fields;
 use super::world::World;
 use crate::desk::{Connection, Desk};
 use crate::fault::Operation;
-use crate::http::{self, Delivery, Reply, Response, Target, lock};
+use crate::http::{self, Delivery, Reply, Response, lock};
 use crate::log::Service;
 
 #[derive(Debug)]
@@ -34,55 +35,6 @@ impl http::Service for Stage {
         self.desk
             .answer(connection, about, &request, || self.carry_out(asked, true))
     }
-}
-
-/// What the request itself brings into the scope.
-fn asked(request: &http::Request) -> Scope {
-    let target = Target::parse(&request.target);
-    let body = String::from_utf8_lossy(&request.body);
-    let headers = request.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().into()));
-    let json = serde_json::from_str::<Value>(&body).unwrap_or_default();
-    // A JSON text has no place in a form.
-    let form = if json.is_null() {
-        format!("?{body}")
-    } else {
-        String::new()
-    };
-    Scope::from([
-        ("method", request.method.as_str().into()),
-        ("path", target.path.as_str().into()),
-        ("query", members(&target)),
-        ("header", Value::Object(headers.collect())),
-        ("form", members(&Target::parse(&form))),
-        ("body", json),
-    ])
-}
-
-/// The scope of a form that is sent without a request.
-pub(super) fn posted(path: &str, form: &[(String, String)]) -> Scope {
-    Scope::from([
-        ("method", "POST".into()),
-        ("path", path.into()),
-        ("form", members(&Target::of_pairs(form.iter().cloned()))),
-    ])
-}
-
-/// One that comes more than once is a list.
-fn members(target: &Target) -> Value {
-    let mut members = Map::new();
-    for (name, value) in target.pairs() {
-        let known = match members.remove(name) {
-            None => Value::from(value),
-            Some(Value::Array(mut values)) => {
-                values.push(value.into());
-                Value::Array(values)
-            }
-            Some(first) => json!([first, value]),
-        };
-        members.insert(name.to_owned(), known);
-    }
-    Value::Object(members)
 }
 
 impl Stage {
@@ -146,22 +98,26 @@ impl Stage {
         world: &mut World,
     ) -> Result<(), &'a String> {
         let id = rule.id(scope, world);
-        let mut found = Vec::new();
+        let mut places = Vec::new();
         for action in &rule.actions {
             let place = match &action.find {
                 Some(kind) => Some(self.find(action, kind, &id, scope, world)?),
                 None => None,
             };
-            found.push(place);
+            places.push(place);
+            bind(&places, scope, world);
         }
         if let Some(answer) = refused(&rule.refuse, scope, world) {
             return Err(answer);
         }
-        for (action, place) in rule.actions.iter().zip(found) {
-            self.change(action, place, rule.operation, scope, world);
+        for (number, action) in rule.actions.iter().enumerate() {
+            places[number] = self.change(action, places[number], rule.operation, scope, world);
+            bind(&places, scope, world);
         }
         if let Some(list) = &rule.list {
-            list.fill(scope, world);
+            let page = list.page(scope, world);
+            scope.insert("list", page);
+            bind(&places, scope, world);
         }
         Ok(())
     }
@@ -174,22 +130,21 @@ impl Stage {
         scope: &mut Scope,
         world: &mut World,
     ) -> Result<usize, &'a String> {
-        let id = action
-            .id
-            .as_ref()
-            .map_or_else(|| id.clone(), |own| own.value(scope, world));
+        let id = match &action.id {
+            Some(own) => own.value(scope, world),
+            None => id.clone(),
+        };
         let place = match action.ever {
             true => world.place(kind, &text(&id)),
             false => world.visible(kind, &text(&id)),
         };
-        let place = place.ok_or_else(|| {
+        place.ok_or_else(|| {
             scope.insert("it", json!({"id": id}));
             &self.fixture.kinds[kind].missing
-        })?;
-        bind(place, scope, world);
-        Ok(place)
+        })
     }
 
+    /// Makes the object if it is to be made, changes it, and returns its place.
     fn change(
         &self,
         action: &Action,
@@ -197,27 +152,25 @@ impl Stage {
         operation: Operation,
         scope: &mut Scope,
         world: &mut World,
-    ) {
-        if action
-            .when
-            .as_ref()
-            .is_some_and(|when| !when.holds(scope, world))
+    ) -> Option<usize> {
+        if let Some(when) = &action.when
+            && !when.holds(scope, world)
         {
-            return;
+            return place;
         }
-        let is_ordered = place.is_none() && operation == Operation::Create;
-        let kind = action.create.as_deref().unwrap_or_default();
-        let place = place.unwrap_or_else(|| world.create(kind, scope));
+        let fates = match (operation, place, &action.life) {
+            (Operation::Create, None, Some(_)) => self.desk.fates(),
+            _ => Vec::new(),
+        };
+        let place = match (place, &action.create) {
+            (Some(place), _) => place,
+            (None, kind) => world.create(kind.as_ref()?, scope),
+        };
         world.set(place, &action.set, scope);
         if let Some(life) = &action.life {
-            let fates = if is_ordered {
-                self.desk.fates()
-            } else {
-                Vec::new()
-            };
             world.begin(place, life, fates);
         }
-        bind(place, scope, world);
+        Some(place)
     }
 
     /// Makes what there is from the start.
@@ -239,8 +192,8 @@ impl Rule {
 }
 
 impl List {
-    /// Puts the page that is asked for into the scope.
-    fn fill(&self, scope: &mut Scope, world: &mut World) {
+    /// The page that is asked for.
+    fn page(&self, scope: &mut Scope, world: &mut World) -> Value {
         let mut items = world.listed(&self.of);
         if let Some(keep) = &self.keep {
             items.retain(|item| {
@@ -260,11 +213,7 @@ impl List {
             .min(total);
         let to = from.saturating_add(size).min(total);
         let next = (to < total).then(|| if self.page.is_some() { page + 1 } else { to });
-        let items = &items[from..to];
-        scope.insert(
-            "list",
-            json!({"items": items, "total": total, "next": next}),
-        );
+        json!({"items": &items[from..to], "total": total, "next": next})
     }
 }
 
@@ -287,12 +236,15 @@ impl Answer {
     }
 }
 
-/// Gives the object its names: `it` is the one that was found or made last.
-fn bind(place: usize, scope: &mut Scope, world: &World) {
-    let object = &world.objects[place];
-    scope.insert("it", object.value());
-    let the = scope.entry("the").or_insert_with(|| json!({}));
-    the[object.kind.as_str()] = object.value();
+/// Gives objects their names: `it` is the first, `the.KIND` the first of its kind.
+fn bind(places: &[Option<usize>], scope: &mut Scope, world: &World) {
+    let mut the = Map::new();
+    for place in places.iter().flatten().rev() {
+        let object = &world.objects[*place];
+        the.insert(object.kind.clone(), object.value());
+        scope.insert("it", object.value());
+    }
+    scope.insert("the", Value::Object(the));
 }
 
 fn refused<'a>(refusals: &'a [Refusal], scope: &Scope, world: &mut World) -> Option<&'a String> {

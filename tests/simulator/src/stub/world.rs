@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::expression::{Scope, is_equal, text};
 use super::fixture::{Fixture, Kind, Step};
-use super::template::{Shape, fields};
+use super::shape::{Shape, fields};
 use crate::clock::Clock;
 use crate::fault::Effect;
 use crate::random::Random;

@@ -5,8 +5,6 @@ use std::io;
 use std::ops::Deref;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::fault::Effect;
 use crate::stub::{Object, Stub, StubOptions};
 
@@ -110,11 +108,7 @@ impl Ec2 {
 
     /// Every instance that ever was, oldest first.
     pub fn instances(&self) -> Vec<Instance> {
-        self.0
-            .objects("instance")
-            .iter()
-            .map(Instance::of)
-            .collect()
+        self.objects("instance").iter().map(Instance::of).collect()
     }
 
     /// An instance by its id.
@@ -125,16 +119,13 @@ impl Ec2 {
     /// Orders a machine as somebody else would, without a token.
     pub fn add(&self, order: &[(String, String)]) {
         let order = order.iter().filter(|(name, _)| name != "ClientToken");
-        self.0.post("/", &order.cloned().collect::<Vec<_>>());
+        self.post("/", order.cloned());
     }
 
     /// Changes an instance: puts it in a state, in which it stays until something is asked of it, and says why.
     pub fn put(&self, id: &str, state: &str, reason: Option<&str>) {
-        let set = [
-            ("state".to_owned(), Value::from(state)),
-            ("reason".to_owned(), Value::from(reason)),
-        ];
-        self.0.put("instance", id, Map::from_iter(set));
+        let set = [("state", state.into()), ("reason", reason.into())];
+        self.0.put("instance", id, set);
     }
 
     /// An error as EC2 words it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use common::{Answer, Client, wait};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use simulator::stub::{Stub, StubOptions};
 use simulator::{Effect, Fault, Operation, State};
 
@@ -196,6 +196,11 @@ fn scaleway_refuses_in_its_own_words() {
         said(json!({"offer_id": SOLD_OUT}), 409)["type"],
         "out_of_stock"
     );
+    let install = json!({"os_id": "bbbbbbbb-0000-4000-8000-000000000001", "ssh_key_ids": ["none"]});
+    assert_eq!(
+        said(json!({"install": install}), 404)["resource"],
+        "ssh_key"
+    );
     let never = said(
         json!({"offer_id": WITHOUT_CLOUD_INIT, "user_data": "IyE="}),
         503,
@@ -268,9 +273,8 @@ fn faults_decide_what_becomes_of_a_machine() {
     assert!(api.is(&queued, "ordered", "to_install"));
     assert_eq!(api.get(&format!("{ZONE}/servers"))["total_count"], 3);
 
-    let put = Map::from_iter([("status".to_owned(), "locked".into())]);
     let id = hidden.rsplit('/').next().unwrap_or_default();
-    api.stub.put("server", id, put);
+    api.stub.put("server", id, [("status", "locked".into())]);
     assert_eq!(
         api.refused("POST", &format!("{hidden}/stop"), 409)["current_state"],
         "locked"
@@ -281,6 +285,17 @@ fn faults_decide_what_becomes_of_a_machine() {
         (5, "locked")
     );
     assert!(servers[3].is_gone);
+}
+
+#[test]
+fn every_fixture_folder_can_be_played() {
+    let folders = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for folder in fs::read_dir(folders).expect("the folder") {
+        let folder = folder.expect("a folder").path();
+        if let Err(error) = Stub::open(&folder, StubOptions::default()) {
+            panic!("{error}");
+        }
+    }
 }
 
 /// A folder with these rules, for as long as it is held.
@@ -466,7 +481,7 @@ fn what_is_wrong_in_a_folder_is_told_when_it_is_opened() {
         (
             "{{it.id}}, \"expires_in\"",
             "{{it.id}} \"expires_in\"",
-            "answer token: its body: it makes no JSON",
+            "answer token: its body: it makes no Json",
         ),
         (
             "{{body.name}} already",

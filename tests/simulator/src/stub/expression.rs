@@ -34,6 +34,7 @@ pub(super) enum Expression {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Function {
     After,
+    All,
     Before,
     Ever,
     Find,
@@ -41,8 +42,10 @@ pub(super) enum Function {
     Min,
     Now,
     Pairs,
+    Pluck,
     Seconds,
     Serial,
+    Split,
     Uuid,
 }
 
@@ -51,6 +54,7 @@ impl Function {
     fn named(name: &str) -> Option<(Self, usize)> {
         Some(match name {
             "after" => (Function::After, 2),
+            "all" => (Function::All, 2),
             "before" => (Function::Before, 2),
             "ever" => (Function::Ever, 3),
             "find" => (Function::Find, 3),
@@ -58,8 +62,10 @@ impl Function {
             "min" => (Function::Min, 2),
             "now" => (Function::Now, 0),
             "pairs" => (Function::Pairs, 4),
+            "pluck" => (Function::Pluck, 2),
             "seconds" => (Function::Seconds, 1),
             "serial" => (Function::Serial, 1),
+            "split" => (Function::Split, 2),
             "uuid" => (Function::Uuid, 0),
             _ => return None,
         })
@@ -139,6 +145,7 @@ fn called(function: Function, arguments: &[Value], world: &mut World) -> Value {
     let number = |at: usize| word(at).parse::<u64>().ok();
     match function {
         Function::After => word(0).split_once(&word(1)).map(|cut| cut.1.into()),
+        Function::All => Some(plucked(&world.living(&word(0)), &word(1))),
         Function::Before => word(0).split_once(&word(1)).map(|cut| cut.0.into()),
         Function::Ever => world.look_up(&word(0), &word(1), &arguments[2], true),
         Function::Find => world.look_up(&word(0), &word(1), &arguments[2], false),
@@ -150,11 +157,19 @@ fn called(function: Function, arguments: &[Value], world: &mut World) -> Value {
             .map(Value::from),
         Function::Now => Some(world.now_as_text().into()),
         Function::Pairs => Some(pairs(&arguments[0], &word(1), &word(2), &word(3))),
+        Function::Pluck => Some(plucked(&arguments[0], &word(1))),
         Function::Seconds => number(0).map(|millis| millis.div_ceil(1000).into()),
         Function::Serial => Some(world.serial(number(0).unwrap_or(u64::MAX)).into()),
+        Function::Split => Some(word(0).split(&word(1)).map(Value::from).collect()),
         Function::Uuid => Some(world.random.uuid().into()),
     }
     .unwrap_or_default()
+}
+
+/// This field of each item.
+fn plucked(items: &Value, field: &str) -> Value {
+    let items = items.as_array().into_iter().flatten();
+    items.map(|item| item[field].clone()).collect()
 }
 
 /// A form's members `NAME.1.KEY` and `NAME.1.VALUE`, `NAME.2.KEY` and so on, as an object.
@@ -219,5 +234,98 @@ fn is_in(one: &Value, many: &Value) -> bool {
         (_, Value::Object(members)) => members.contains_key(&text(one)),
         (_, Value::String(whole)) => !one.is_null() && whole.contains(&text(one)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::stub::fixture::Fixture;
+
+    /// What an expression gives over a form, a body and a machine.
+    fn of(text: &str) -> Value {
+        let fixture = Fixture::read(&crate::stub::folder("ec2")).expect("a fixture");
+        let mut world = World::new(Arc::new(fixture), json!({}), 1, Arc::new(Clock::start()));
+        let scope = Scope::from([
+            (
+                "form",
+                json!({"Filter.1.Name": "tag:a.b", "T.1.Key": "k", "T.2.Key": "l", "T.2.Value": "m"}),
+            ),
+            (
+                "body",
+                json!({"list": [1, {"name": "n"}], "none": null, "number": 7}),
+            ),
+            (
+                "it",
+                json!({"state": "on", "tags": {"a.b": "c"}, "names": ["x", "y"]}),
+            ),
+        ]);
+        let expression = Expression::try_from(text.to_owned()).expect(text);
+        expression.value(&scope, &mut world)
+    }
+
+    #[test]
+    fn expressions_give_what_they_say() {
+        let cases = [
+            ("form.Filter.1.Name", json!("tag:a.b")),
+            ("it.tags[after(form.Filter.1.Name, 'tag:')]", json!("c")),
+            ("it.tags.a.b", json!("c")),
+            ("body.list.1.name", json!("n")),
+            ("body.list.9.name or 'none'", json!("none")),
+            ("body.number == '7' and body.number != 8", json!(true)),
+            ("body.none == null and not body.none", json!(true)),
+            ("body.none == ''", json!(false)),
+            ("it.state in ['off', 'on']", json!(true)),
+            (
+                "['x', 'y'] in it.names and ['x', 'z'] not in it.names",
+                json!(true),
+            ),
+            (
+                "'a.b' in it.tags and 'tag:' in form.Filter.1.Name",
+                json!(true),
+            ),
+            ("true or false and false", json!(true)),
+            ("(true or false) and false", json!(false)),
+            ("not true or true", json!(true)),
+            ("min('20', 7)", json!(7)),
+            ("min(body.none, 7)", json!(7)),
+            ("before('a: b', ': ')", json!("a")),
+            ("before('a', ': ')", json!(null)),
+            (
+                "pairs(form, 'T', 'Key', 'Value')",
+                json!({"k": "", "l": "m"}),
+            ),
+            ("pluck(body.list, 'name')", json!([null, "n"])),
+            ("split('a,b', ',')", json!(["a", "b"])),
+            ("seconds(1500)", json!(2)),
+            ("find('instance', 'id', 'i-1')", json!(null)),
+        ];
+        for (text, value) in cases {
+            assert_eq!(of(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_expression_is_told() {
+        for text in [
+            "",
+            "it.a ==",
+            "(it",
+            "[it",
+            "it]",
+            "'a",
+            "a",
+            "f()",
+            "min(1)",
+            "it not it",
+            "it ? 1",
+        ] {
+            assert!(Expression::try_from(text.to_owned()).is_err(), "{text}");
+        }
     }
 }

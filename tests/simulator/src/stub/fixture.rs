@@ -249,6 +249,7 @@ impl Fixture {
                 (Some(_), Some(_)) => return Err(named("both a body and a file".to_owned())),
             };
             let template = Template::parse(text.trim_end(), Form::of(&answer.content_type), folder)
+                .and_then(Template::checked)
                 .map_err(|error| named(format!("{source}: {error}")))?;
             answer.template = Some(template);
         }

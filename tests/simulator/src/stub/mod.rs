@@ -77,9 +77,10 @@
 //! the rule's first action, or that of which a list, a step, a `set` or `each` speaks; `the.KIND`, the rule's object of a kind; `list.items`, `list.total`, `list.next` (page or
 //! place of the next page, if there is one); `with.NAME` in an answer. Names may hold dots and numbers: `form.Filter.1.Name`.
 //! `'text'`, `7`, `true`, `null`, `[a, b]`, `a[b]`, `==`, `!=`, `in`, `not in`, `not`, `and`, `or` (which give one of the two).
-//! Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look an object up; `uuid()`, `hex(digits)` and
-//! `serial(most)` draw; `now()`, `seconds(milliseconds)`, `min(a, b)`; `before(text, mark)`, `after(text, mark)`; `pairs(form, name,
-//! key, value)` gathers NAME.1.KEY, NAME.1.VALUE and so on.
+//! Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look an object up, `all(kind, field)` and
+//! `pluck(list, field)` list a field of each; `uuid()`, `hex(digits)` and
+//! `serial(most)` draw; `now()`, `seconds(milliseconds)`, `min(a, b)`; `before(text, mark)`, `after(text, mark)`,
+//! `split(text, mark)`; `pairs(form, name, key, value)` gathers NAME.1.KEY, NAME.1.VALUE and so on.
 //!
 //! **Templates** have `{{expression}}`, `{{if …}}…{{else}}…{{end}}`, `{{each …}}…{{end}}` (items of a list, or `it.key`
 //! and `it.value` of an object) and `{{include FILE}}`. XML is escaped. In JSON a placeholder is a value, within quotes a
@@ -99,7 +100,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
@@ -194,15 +195,18 @@ impl Stub {
     }
 
     /// Sets fields of an object, which then stays as it is until something is asked of it.
-    pub fn put(&self, kind: &str, id: &str, set: Map<String, Value>) {
+    pub fn put<'a>(&self, kind: &str, id: &str, set: impl IntoIterator<Item = (&'a str, Value)>) {
         let mut world = self.stage.living();
         if let Some(place) = world.place(kind, id) {
-            world.put(place, set);
+            let set = set
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value));
+            world.put(place, set.collect());
         }
     }
 
     /// Carries out a request with this form as if somebody else had made it: no log, no faults of requests, no keys.
-    pub fn post(&self, path: &str, form: &[(String, String)]) {
+    pub fn post(&self, path: &str, form: impl Iterator<Item = (String, String)>) {
         let request = request::posted(path, form);
         self.stage.carry_out(request, false);
     }
@@ -210,11 +214,6 @@ impl Stub {
     /// Lets something go wrong.
     pub fn fault(&self, fault: Fault) {
         self.stage.desk.add(fault);
-    }
-
-    /// Ends what faults are still to strike.
-    pub fn clear_faults(&self) {
-        self.stage.desk.clear_faults();
     }
 
     /// The requests that came, oldest first.

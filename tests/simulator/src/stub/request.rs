@@ -29,11 +29,11 @@ pub(super) fn asked(request: &Request) -> Scope {
 }
 
 /// The scope of a form that is sent without a request.
-pub(super) fn posted(path: &str, form: &[(String, String)]) -> Scope {
+pub(super) fn posted(path: &str, form: impl Iterator<Item = (String, String)>) -> Scope {
     Scope::from([
         ("method", "POST".into()),
         ("path", path.into()),
-        ("form", members(&Target::of_pairs(form.iter().cloned()))),
+        ("form", members(&Target::of_pairs(form))),
     ])
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::expression::{Expression, Scope, text};
 use super::world::World;
+use crate::xml::Element;
 
 /// How values are written where a template has its placeholders.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,18 +60,23 @@ impl Template {
         let template = Template { parts, form };
         match end {
             Some(word) => Err(reader.error(&format!("`{word}` without a beginning"))),
-            None if form == Form::Json => template.checked(),
             None => Ok(template),
         }
     }
 
-    /// Whether it makes JSON with all of its optional parts, and with none.
-    fn checked(self) -> Result<Self, String> {
+    /// Whether it makes a document with all of its optional parts, and with none.
+    pub(super) fn checked(self) -> Result<Self, String> {
         for is_whole in [true, false] {
             let sample = sample(&self.parts, is_whole);
-            if !sample.trim().is_empty() {
-                serde_json::from_str::<Value>(&sample)
-                    .map_err(|error| format!("it makes no JSON ({error}): {sample}"))?;
+            let error = match self.form {
+                Form::Json => serde_json::from_str::<Value>(&sample)
+                    .err()
+                    .map(|e| e.to_string()),
+                Form::Xml => Element::parse(&sample).err().map(|e| format!("{e:#}")),
+                Form::Plain => None,
+            };
+            if let Some(error) = error {
+                return Err(format!("it makes no {:?} ({error}): {sample}", self.form));
             }
         }
         Ok(self)
@@ -251,5 +257,63 @@ impl Reader<'_> {
         Template::parse(text.trim_end(), self.form, self.folder)
             .map(|template| template.parts)
             .map_err(|error| self.error(&format!("{name}: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::stub::fixture::Fixture;
+
+    fn made(template: &str, form: Form) -> String {
+        let fixture = Fixture::read(&crate::stub::folder("ec2")).expect("a fixture");
+        let mut world = World::new(Arc::new(fixture), json!({}), 1, Arc::new(Clock::start()));
+        let it = json!({"text": "<\"&", "list": [1, "b"], "tags": {"k": "v"}, "no": null});
+        let template = Template::parse(template, form, Path::new("")).expect(template);
+        let template = template.checked().expect("a document");
+        template.render(&mut Scope::from([("it", it)]), &mut world)
+    }
+
+    #[test]
+    fn values_are_written_as_the_document_wants_them() {
+        assert_eq!(made("{{it.text}}{{it.no}}", Form::Plain), "<\"&");
+        assert_eq!(
+            made("<a b=\"{{it.text}}\"/>", Form::Xml),
+            "<a b=\"&lt;&quot;&amp;\"/>"
+        );
+        assert_eq!(
+            made("[{{it.text}}, \"\\\" {{it.text}}\", {{it.no}}]", Form::Json),
+            r#"["<\"&", "\" <\"&", null]"#
+        );
+    }
+
+    #[test]
+    fn parts_are_optional_and_lists_have_their_commas() {
+        let list = "[{{each it.list}}{{it}}{{end}}]";
+        assert_eq!(made(list, Form::Json), "[1,\"b\"]");
+        let tags = "<a>{{each it.tags}}<t>{{it.key}}={{it.value}}</t>{{end}}</a>";
+        assert_eq!(made(tags, Form::Xml), "<a><t>k=v</t></a>");
+        let parts = "{{if it.no}}1{{else}}{{if it.text}}2{{end}}{{end}}{{if it.no}}3{{end}}";
+        assert_eq!(made(parts, Form::Plain), "2");
+    }
+
+    #[test]
+    fn what_is_no_template_is_told_with_its_line() {
+        let told = |text: &str| Template::parse(text, Form::Plain, Path::new("/nowhere"));
+        for (text, line) in [
+            ("a{{it", 1),
+            ("\n{{else}}", 2),
+            ("\n\n{{if it}}", 3),
+            ("{{include x}}", 1),
+            ("\n{{it ==}}", 2),
+        ] {
+            let error = told(text).expect_err(text);
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
+        }
     }
 }

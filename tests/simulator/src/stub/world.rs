@@ -111,6 +111,13 @@ impl World {
         found.map(Object::value)
     }
 
+    /// The objects of this kind that are not gone.
+    pub(super) fn living(&self, kind: &str) -> Value {
+        let is_living = |one: &&Object| one.kind == kind && !one.is_gone;
+        let objects = self.objects.iter().filter(is_living);
+        objects.map(Object::value).collect()
+    }
+
     /// The place of an object that can be looked at by its id.
     pub(super) fn visible(&self, kind: &str, id: &str) -> Option<usize> {
         let lags = self.fixture.kinds[kind].lag_by_id;

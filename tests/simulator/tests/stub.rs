@@ -298,6 +298,53 @@ fn every_fixture_folder_can_be_played() {
     }
 }
 
+/// What the example in the documentation leaves out.
+const REST: &str = r#"
+[answer.no_such_path]
+status = 404
+[answer.denied]
+status = 401
+[answer.not_found]
+status = 404
+[answer.taken]
+status = 409
+"#;
+
+#[test]
+fn the_documented_example_can_be_played() {
+    let source = include_str!("../src/stub/mod.rs");
+    let example = source
+        .split("```")
+        .find_map(|part| part.strip_prefix("toml\n"));
+    let lines = example.expect("an example").lines();
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("//!")).collect();
+    let folder = Folder::new("example", &(lines.join("\n") + REST));
+    let server = r#"{"id": {{it.id}}, "name": {{it.name}}, "status": {{it.status}}}"#;
+    fs::write(folder.0.join("server.json"), server).expect("a file");
+    let stub = Stub::open(&folder.0, StubOptions::default()).expect("it can be played");
+    let api = Api {
+        stub,
+        key: ("X-Auth-Token", "secret".to_owned()),
+    };
+    let made = api
+        .ask("POST", "/zones/a/servers", r#"{"name": "n"}"#)
+        .json();
+    assert_eq!(
+        (&made["name"], &made["status"]),
+        (&json!("n"), &json!("ordered"))
+    );
+    assert_eq!(
+        api.ask("POST", "/zones/a/servers", r#"{"name": "n"}"#)
+            .status,
+        409
+    );
+    assert_eq!(api.get("/zones/a/servers")["total"], 1);
+    let path = format!("/zones/a/servers/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(api.ask("DELETE", &path, "").json()["status"], "deleting");
+    wait("it is gone", || api.ask("DELETE", &path, "").status == 404);
+    assert_eq!(api.ask("GET", "/", "").status, 404);
+}
+
 /// A folder with these rules, for as long as it is held.
 struct Folder(PathBuf);
 

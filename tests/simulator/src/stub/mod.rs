@@ -5,7 +5,7 @@
 //! ```toml
 //! type = "application/json"          # of answers
 //! unknown = "no_such_path"           # the answer where no rule fits
-//! options = { ordering = 30, page = 20 }    # durations in milliseconds, and numbers; tests set others
+//! options = { ordering = 30, lag = 0, page = 20 }    # durations in milliseconds, and numbers; tests set others
 //!
 //! # What every request must get past, unless its rule is `open = true`: the first that holds is answered.
 //! refuse = [{ when = "header.x-auth-token != 'secret'", answer = "denied" }]
@@ -85,11 +85,17 @@
 //! **Templates** have `{{expression}}`, `{{if …}}…{{else}}…{{end}}`, `{{each …}}…{{end}}` (items of a list, or `it.key`
 //! and `it.value` of an object) and `{{include FILE}}`. XML is escaped. In JSON a placeholder is a value, within quotes a
 //! part of that text, and `each` puts the commas. In values of rules, a placeholder alone keeps its type.
+//!
+//! **A further provider** needs a folder: its kinds with their lives, a rule for each request that the driver sends, the
+//! templates of its objects and errors, and `[answer.refused]`, by which tests let it refuse in words of their own
+//! ([`Stub::refusal`]). Then `Stub::start("NAME", options)` plays it; no Rust is to be written.
 
 mod check;
 mod expression;
 mod fixture;
+mod function;
 mod play;
+mod reader;
 mod request;
 mod shape;
 mod syntax;

@@ -7,6 +7,7 @@ use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
 use super::expression::{Expression, Scope, text};
+use super::reader;
 use super::world::World;
 use crate::xml::Element;
 
@@ -32,6 +33,7 @@ impl Form {
     }
 }
 
+/// A template, read.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -39,7 +41,7 @@ pub(super) struct Template {
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+pub(super) enum Part {
     Text(String),
     Value { of: Expression, is_quoted: bool },
     If(Expression, Vec<Part>, Vec<Part>),
@@ -49,19 +51,8 @@ enum Part {
 impl Template {
     /// Reads a template; what it includes is in `folder`. Errors name the line.
     pub(super) fn parse(text: &str, form: Form, folder: &Path) -> Result<Self, String> {
-        let mut reader = Reader {
-            text,
-            at: 0,
-            is_quoted: false,
-            form,
-            folder,
-        };
-        let (parts, end) = reader.parts()?;
-        let template = Template { parts, form };
-        match end {
-            Some(word) => Err(reader.error(&format!("`{word}` without a beginning"))),
-            None => Ok(template),
-        }
+        let parts = reader::parts(text, folder)?;
+        Ok(Template { parts, form })
     }
 
     /// Whether it makes a document with all of its optional parts, and with none.
@@ -162,102 +153,6 @@ fn sample(parts: &[Part], is_whole: bool) -> String {
         };
         out
     })
-}
-
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-    /// Whether the text so far leaves a JSON text open.
-    is_quoted: bool,
-    form: Form,
-    folder: &'a Path,
-}
-
-impl Reader<'_> {
-    fn error(&self, message: &str) -> String {
-        let line = self.text[..self.at].matches('\n').count() + 1;
-        format!("line {line}: {message}")
-    }
-
-    /// What stands here, up to the `else` or `end` that is not its own.
-    fn parts(&mut self) -> Result<(Vec<Part>, Option<&'static str>), String> {
-        let mut parts = Vec::new();
-        loop {
-            let rest = &self.text[self.at..];
-            let (text, tag) = match rest.split_once("{{") {
-                None => (rest, None),
-                Some((text, after)) => {
-                    let tag = after.split_once("}}").map(|cut| cut.0);
-                    (
-                        text,
-                        Some(tag.ok_or_else(|| self.error("`{{` without `}}`"))?),
-                    )
-                }
-            };
-            self.at += text.len();
-            self.is_quoted ^= text.replace("\\\"", "").matches('"').count() % 2 == 1;
-            if !text.is_empty() {
-                parts.push(Part::Text(text.to_owned()));
-            }
-            let Some(tag) = tag else {
-                return Ok((parts, None));
-            };
-            let (word, argument) = tag.trim().split_once(' ').unwrap_or((tag.trim(), ""));
-            let expression = |text: &str| {
-                Expression::try_from(text.to_owned()).map_err(|error| self.error(&error))
-            };
-            let part = match word {
-                "end" | "else" => {
-                    self.at += tag.len() + 4;
-                    return Ok((parts, Some(if word == "end" { "end" } else { "else" })));
-                }
-                "include" => {
-                    parts.extend(self.included(argument)?);
-                    self.at += tag.len() + 4;
-                    continue;
-                }
-                "if" | "each" => {
-                    let of = expression(argument)?;
-                    self.at += tag.len() + 4;
-                    self.block(word, of)?
-                }
-                _ => {
-                    let of = expression(tag)?;
-                    let is_quoted = self.is_quoted;
-                    self.at += tag.len() + 4;
-                    Part::Value { of, is_quoted }
-                }
-            };
-            parts.push(part);
-        }
-    }
-
-    fn block(&mut self, word: &str, of: Expression) -> Result<Part, String> {
-        let begun = self.error(&format!("`{word}` without an end"));
-        let (body, end) = self.parts()?;
-        match (word, end) {
-            ("each", Some("end")) => Ok(Part::Each(of, body)),
-            ("if", Some("end")) => Ok(Part::If(of, body, Vec::new())),
-            ("if", Some("else")) => match self.parts()? {
-                (otherwise, Some("end")) => Ok(Part::If(of, body, otherwise)),
-                _ => Err(begun),
-            },
-            _ => Err(begun),
-        }
-    }
-
-    fn included(&self, name: &str) -> Result<Vec<Part>, String> {
-        let name = name.trim();
-        let text = std::fs::read_to_string(self.folder.join(name))
-            .map_err(|error| self.error(&format!("{name}: {error}")))?;
-        // One that included itself would never end.
-        if text.contains("{{include") {
-            return Err(self.error(&format!("{name}: what is included includes nothing itself")));
-        }
-        Template::parse(text.trim_end(), self.form, self.folder)
-            .map(|template| template.parts)
-            .map_err(|error| self.error(&format!("{name}: {error}")))
-    }
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ mod tests {
             ("form.Filter.1.Name", json!("tag:a.b")),
             ("it.tags[after(form.Filter.1.Name, 'tag:')]", json!("c")),
             ("it.tags.a.b", json!("c")),
+            ("form['T.2.Value']", json!("m")),
             ("body.list.1.name", json!("n")),
             ("body.list.9.name or 'none'", json!("none")),
             ("body.number == '7' and body.number != 8", json!(true)),

@@ -68,17 +68,19 @@
 //! `keep` holds for; of that, a page: `size`, and either its number from 1 (`page`) or its first place from 0 (`from`).
 //!
 //! **Lives.** An object takes the first step of a life at once and each other one when the time of that before it is up.
-//! A step sets fields; with `gone = true` nothing finds the object any more. A life that begins takes the place of the one
-//! before. Faults use two by name: `fail` is led in place of an order's, `vanish` begins when the provider takes a machine
-//! back. A locked machine has `locked` set. All of that strikes what rules with the operation `create` make.
+//! A step sets fields; with `gone = true` nothing finds the object any more. A life that begins takes the place of the
+//! one before. Faults strike what rules with the operation `create` make. They know two lives by name, if a kind has
+//! them: `fail` is led in place of an order's, `vanish` begins when the provider takes a machine back. A locked machine
+//! has `locked` set; until when and why a deletion is refused (`RefuseDelete`) is not played.
 //!
-//! **Expressions** never fail, what is not there is null. Words: `method`, `path.NAME`, `query.NAME` and `form.NAME`
-//! (lists where they come more than once), `header.NAME` in small letters, `body.NAME` of JSON, `option.NAME`; `it`, the object of
-//! the rule's first action, or that of which a list, a step, a `set` or `each` speaks; `the.KIND`, the rule's object of a kind; `list.items`, `list.total`, `list.next` (page or
-//! place of the next page, if there is one); `with.NAME` in an answer. Names may hold dots and numbers: `form.Filter.1.Name`.
-//! `'text'`, `7`, `true`, `null`, `[a, b]`, `a[b]`, `==`, `!=`, `in`, `not in`, `not`, `and`, `or` (which give one of the two).
-//! Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look an object up, `all(kind, field)` and
-//! `pluck(list, field)` list a field of each; `uuid()`, `hex(digits)` and
+//! **Expressions** never fail: what is not there is null. Words: `method`, `path.NAME`, `query.NAME` and `form.NAME`
+//! (lists where they come more than once), `header.NAME` in small letters, `body.NAME` of JSON, `option.NAME`; `it`, the
+//! object of the rule's first action, or that of which a list, a step, a `set` or `each` speaks; `the.KIND`, the rule's
+//! object of a kind; `list.items`, `list.total`, `list.next` (page or place of the next page, if there is one);
+//! `with.NAME` in an answer. Names may hold dots and numbers: `form.Filter.1.Name`; others go into brackets:
+//! `query['filter[name]']`. `'text'`, `7`, `true`, `null`, `[a, b]`, `a[b]`, `==`, `!=`, `in`, `not in`, `not`, `and`,
+//! `or` (the last two give one of their sides). Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look
+//! an object up, `all(kind, field)` and `pluck(list, field)` list a field of each; `uuid()`, `hex(digits)`,
 //! `serial(most)` draw; `now()`, `seconds(milliseconds)`, `min(a, b)`; `before(text, mark)`, `after(text, mark)`,
 //! `split(text, mark)`; `pairs(form, name, key, value)` gathers NAME.1.KEY, NAME.1.VALUE and so on.
 //!

@@ -187,11 +187,7 @@ impl World {
             kind: kind.to_owned(),
             fields: Map::from_iter([("id".to_owned(), id)]),
             is_gone: false,
-            appears: now
-                + known
-                    .lag
-                    .as_ref()
-                    .map_or(Duration::ZERO, |name| self.lasting(name)),
+            appears: now + self.lasting(known.lag.as_ref()),
             next: VecDeque::new(),
             stuck: None,
         });
@@ -199,17 +195,18 @@ impl World {
     }
 
     /// Begins a life, in place of what was to come. What faults have in store for a new machine becomes of it.
-    pub(super) fn begin(&mut self, place: usize, life: &str, fates: Vec<Effect>) {
+    pub(super) fn begin(&mut self, place: usize, mut life: &str, fates: Vec<Effect>) {
         let fixture = Arc::clone(&self.fixture);
         let kind = &fixture.kinds[&self.objects[place].kind];
         let now = self.clock.now();
-        let mut life = life;
         let mut taken = None;
         for fate in fates {
             let object = &mut self.objects[place];
             match fate {
                 Effect::FailProvisioning if kind.life.contains_key("fail") => life = "fail",
-                Effect::Vanish { after, .. } => taken = Some(now + after),
+                Effect::Vanish { after, .. } if kind.life.contains_key("vanish") => {
+                    taken = Some(now + after)
+                }
                 Effect::Locked => {
                     object.fields.insert("locked".to_owned(), true.into());
                 }
@@ -240,17 +237,15 @@ impl World {
             {
                 break;
             }
-            at += step
-                .lasts
-                .as_ref()
-                .map_or(Duration::ZERO, |name| self.lasting(name));
+            at += self.lasting(step.lasts.as_ref());
         }
         self.objects[place].next = next;
     }
 
-    /// An option, as milliseconds.
-    fn lasting(&self, option: &str) -> Duration {
-        Duration::from_millis(self.options[option].as_u64().unwrap_or_default())
+    /// How long an option says.
+    fn lasting(&self, option: Option<&String>) -> Duration {
+        let millis = option.and_then(|name| self.options[name].as_u64());
+        Duration::from_millis(millis.unwrap_or_default())
     }
 
     /// Changes an object from outside; it stays so until something is asked of it.

@@ -1,4 +1,5 @@
 //! A stateful Packet API and a oned on loopback, with faults on demand, and a port of their caller, oneprovision.
+//! Other providers are played from fixture folders: see [`stub`].
 //!
 //! ```
 //! use simulator::{Effect, Fault, HostTemplate, Operation, Options, Simulator};

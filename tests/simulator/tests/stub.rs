@@ -516,6 +516,16 @@ fn what_is_wrong_in_a_folder_is_told_when_it_is_opened() {
             "rule \"allocate\": there is no life took",
         ),
         (
+            "find('allocation'",
+            "find('location'",
+            "line 35: there is no kind location",
+        ),
+        (
+            "option.token",
+            "option.taken",
+            "line 55: there is no option taken",
+        ),
+        (
             "for = \"token\"",
             "for = \"tokens\"",
             "kind token: there is no option tokens",

@@ -2,6 +2,14 @@
 
 use super::fixture::{Action, Fixture, Kind, Rule};
 
+/// What stands before a name in an expression, and what has that name.
+const NAMING: [(&str, &str); 4] = [
+    ("option.", "option"),
+    ("find('", "kind"),
+    ("ever('", "kind"),
+    ("all('", "kind"),
+];
+
 impl Fixture {
     /// Whether all that is named is there.
     pub(super) fn check(&self) -> Result<(), String> {
@@ -22,6 +30,26 @@ impl Fixture {
         for rule in &self.rules {
             self.check_rule(rule)
                 .map_err(|error| format!("rule \"{}\": {error}", rule.name))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the options and kinds are there that the expressions of a file name: what is not there is null, and
+    /// nobody would notice.
+    pub(super) fn check_names(&self, text: &str) -> Result<(), String> {
+        let is_part = |one: char| one.is_ascii_alphanumeric() || one == '_';
+        let is_missing = |what, name: &str| match what {
+            "option" => !self.options.contains_key(name),
+            _ => !self.kinds.contains_key(name),
+        };
+        for (number, line) in text.lines().enumerate() {
+            for (mark, what) in NAMING {
+                let named = line.split(mark).skip(1);
+                let mut named = named.filter_map(|rest| rest.split(|one| !is_part(one)).next());
+                if let Some(name) = named.find(|name| !name.is_empty() && is_missing(what, name)) {
+                    return Err(format!("line {}: there is no {what} {name}", number + 1));
+                }
+            }
         }
         Ok(())
     }

@@ -227,6 +227,12 @@ impl Fixture {
             toml::from_str(&text).map_err(|error| at_fault(error.to_string()))?;
         fixture.compile(folder).map_err(at_fault)?;
         fixture.check().map_err(at_fault)?;
+        for file in fs::read_dir(folder).map_err(|error| at_fault(error.to_string()))? {
+            let path = file.map_err(|error| at_fault(error.to_string()))?.path();
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let named = fixture.check_names(&text);
+            named.map_err(|error| format!("{}: {error}", path.display()))?;
+        }
         Ok(fixture)
     }
 

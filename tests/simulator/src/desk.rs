@@ -11,7 +11,7 @@ use crate::log::{Asked, Log, Request, Service};
 /// What both servers share.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     pub stop: Arc<Stop>,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
 impl Desk {
     pub(crate) fn new(seed: u64, log: usize) -> Self {
         Desk {
-            clock: Clock::start(),
+            clock: Arc::new(Clock::start()),
             stop: Arc::default(),
             faults: Mutex::new(Faults::new(seed)),
             log: Mutex::new(Log::new(log)),

@@ -1,4 +1,5 @@
 //! A stateful Packet API and a oned on loopback, with faults on demand, and a port of their caller, oneprovision.
+//! Other providers are played from fixture folders: see [`stub`].
 //!
 //! ```
 //! use simulator::{Effect, Fault, HostTemplate, Operation, Options, Simulator};
@@ -32,6 +33,7 @@ mod options;
 mod random;
 pub mod shape;
 mod simulator;
+pub mod stub;
 mod world;
 mod xml;
 

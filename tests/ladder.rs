@@ -145,3 +145,52 @@ fn a_folder_imports_only_what_stands_below_it_and_no_two_files_import_each_other
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 100);
 }
+
+/// How many lines a file may have without its tests, and a function from its name to its end.
+const FILE: usize = 300;
+const FUNCTION: usize = 60;
+/// What the comment at the top of a longer file says, with the reason.
+const EXCUSE: &str = "Longer than 300 lines";
+
+/// The functions in `text`, as rustfmt lays them out: the first line of each, and how many it has.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let head = line.trim_start();
+        let words: Vec<&str> = head.split(['(', '<']).next().unwrap().split(' ').collect();
+        if head.starts_with("//") || !matches!(words[..], [.., "fn", _]) {
+            continue;
+        }
+        let mut rest = lines[at..].iter();
+        let opened = rest
+            .position(|line| line.ends_with(['{', ';', '}']))
+            .unwrap();
+        // A trait's may have no body, and a short one ends where it begins.
+        if !lines[at + opened].ends_with('{') {
+            continue;
+        }
+        let end = format!("{}}}", &line[..line.len() - head.len()]);
+        let length = lines[at..].iter().position(|line| **line == end).unwrap() + 1;
+        found.push((head, length));
+    }
+    found
+}
+
+#[test]
+fn no_file_and_no_function_is_too_long() {
+    let mut long = Vec::new();
+    for (file, text) in modules().values() {
+        let mut top = text.lines().take_while(|line| line.starts_with("//!"));
+        let lines = text.lines().count();
+        if lines > FILE && !top.any(|line| line.contains(EXCUSE)) {
+            long.push(format!("{file} has {lines} lines"));
+        }
+        for (head, lines) in functions(text) {
+            if lines > FUNCTION {
+                long.push(format!("{file} has {lines} lines in: {head}"));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}

@@ -8,4 +8,5 @@ mod oneprovision;
 mod opennebula;
 mod program;
 mod schemas;
+mod stub;
 mod tls;

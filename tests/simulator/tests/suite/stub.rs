@@ -1,12 +1,10 @@
 //! Stubs that are played from fixture folders: Scaleway's whole life over HTTP, and what the format can say.
 
-mod common;
-
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
-use common::{Answer, Client, wait};
+use crate::common::{Answer, Client, wait};
 use serde_json::{Value, json};
 use simulator::stub::{Stub, StubOptions};
 use simulator::{Effect, Fault, Operation, State};
@@ -312,7 +310,7 @@ status = 409
 
 #[test]
 fn the_documented_example_can_be_played() {
-    let source = include_str!("../src/stub/mod.rs");
+    let source = include_str!("../../src/stub/mod.rs");
     let example = source
         .split("```")
         .find_map(|part| part.strip_prefix("toml\n"));

@@ -114,7 +114,9 @@ impl Engine {
             .max(seen.asked_pause)
             .max(self.session.rest());
             let left = by.saturating_duration_since(self.clock.now());
-            line.sleep(pause.min(left))?;
+            // Whatever asks for patience, some looks are left before the deadline.
+            let pause = if pause > left && left > LOOK { left / 2 } else { pause.min(left) };
+            line.sleep(pause)?;
             if self.clock.now() >= by {
                 if goal == Goal::Gone && seen.was_deleting {
                     return Err(Error::StillLeaving(seen.last.replace("it is ", "")));

@@ -210,8 +210,7 @@ impl Provider for Packet {
 
 /// The machines of a page, and whether there is a next one.
 fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
-    let machines = page
-        .items("devices")
+    let machines = page.list("devices")?
         .map(machine)
         .collect::<Result<Vec<_>>>()?;
     let has_next = !machines.is_empty() && !page.at("meta.next").is_null();

@@ -28,10 +28,7 @@ fn main() {
     let plain = Bench::new();
     let (certificates, tls) = tls_bench();
     let mut subjects = vec![
-        subject(
-            "exec of a static binary that does nothing",
-            Command::new(&floor),
-        ),
+        subject("exec of a static binary that does nothing", Command::new(&floor)),
         subject("pm-packet --version", plain.explicit(&["--version"])),
     ];
     for (bench, scheme, authorities) in
@@ -62,10 +59,7 @@ fn main() {
         };
         let ratio = against.map(|other| format!("{:.2}", median[at] / median[other]));
         let ratio = ratio.unwrap_or_default();
-        println!(
-            "| {} | {:.2} ms | {ratio} | {limit} |",
-            subject.name, median[at]
-        );
+        println!("| {} | {:.2} ms | {ratio} | {limit} |", subject.name, median[at]);
     }
     println!();
     println!("| peak memory | KiB | limit |");
@@ -83,15 +77,8 @@ struct Subject {
 }
 
 fn subject(name: &str, mut command: Command) -> Subject {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit());
-    Subject {
-        name: name.to_owned(),
-        command,
-        milliseconds: Vec::new(),
-    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    Subject { name: name.to_owned(), command, milliseconds: Vec::new() }
 }
 
 impl Subject {
@@ -118,30 +105,20 @@ fn children() -> f64 {
 fn peak(bench: &Bench) -> u64 {
     let (_, id) = bench.deployed(1003);
     let delay = Effect::Delay(Duration::from_millis(500));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Bandwidth, delay));
+    bench.simulator.fault(Fault::new(Operation::Bandwidth, delay));
     bench.simulator.clear_requests();
     let child = bench.start("poll", &[&id, "host", "1003", "host"]);
-    until("the last request", || {
-        bench.count(Operation::Bandwidth) == 1
-    });
+    until("the last request", || bench.count(Operation::Bandwidth) == 1);
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     assert!(common::finish(child).is_success());
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap()
+    line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// The same three requests on the same connections, in one process.
 fn curl(bench: &Bench, id: &str, authorities: Option<&Path>) -> Command {
-    let call = bench.file(
-        "call.xml",
-        &common::fixture("opennebula-5.12/host.info-decrypt.request.xml"),
-    );
+    let call =
+        bench.file("call.xml", &common::fixture("opennebula-5.12/host.info-decrypt.request.xml"));
     let token = format!("X-Auth-Token: {}", bench.simulator.token());
     let device = format!("{}/devices/{id}", bench.simulator.api_url());
     let bandwidth = format!("{device}/bandwidth?from=1600000000&until=1600003600");
@@ -174,15 +151,9 @@ fn tls_bench() -> (PathBuf, Bench) {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .unwrap();
-    let bench = Bench::with(Options {
-        tls: Some(Arc::new(config)),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { tls: Some(Arc::new(config)), ..Options::default() });
     let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
-    let bundle = bench.file(
-        "authorities.pem",
-        &format!("{system}\n{}", certificate.pem()),
-    );
+    let bundle = bench.file("authorities.pem", &format!("{system}\n{}", certificate.pem()));
     (PathBuf::from(&bundle), bench.set("SSL_CERT_FILE", &bundle))
 }
 

@@ -38,10 +38,8 @@ fn crowd(count: i32) {
         })
         .collect();
     let begin = Instant::now();
-    let children: Vec<Child> = files
-        .iter()
-        .map(|file| bench.start("deploy", &[file, "TODO"]))
-        .collect();
+    let children: Vec<Child> =
+        files.iter().map(|file| bench.start("deploy", &[file, "TODO"])).collect();
     std::thread::sleep(Duration::from_secs(4));
     let memory: u64 = children.iter().map(|child| own_memory(child.id())).sum();
     let mut ids: Vec<String> = children
@@ -55,17 +53,9 @@ fn crowd(count: i32) {
     let elapsed = begin.elapsed();
     ids.sort();
     ids.dedup();
-    let mut held: Vec<String> = bench
-        .simulator
-        .devices()
-        .into_iter()
-        .map(|d| d.id)
-        .collect();
+    let mut held: Vec<String> = bench.simulator.devices().into_iter().map(|d| d.id).collect();
     held.sort();
-    assert_eq!(
-        held, ids,
-        "each deploy has one machine, and there are no others"
-    );
+    assert_eq!(held, ids, "each deploy has one machine, and there are no others");
     let requests = bench.simulator.requests();
     let refused = requests.iter().filter(|r| r.status == Some(429)).count();
     println!(

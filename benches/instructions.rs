@@ -26,20 +26,12 @@ fn main() -> ExitCode {
     let large = bench.file("large.xml", &common::fixture("deployment-large.xml"));
     let counts = BTreeMap::from([
         ("--version", count(&bench.explicit(&["--version"]))),
-        (
-            "reading the largest fixture",
-            count(&bench.explicit(&["deploy", &large, "TODO"])),
-        ),
-        (
-            "poll",
-            count(&bench.command("poll", &[&id, &name, "1002", &name])),
-        ),
+        ("reading the largest fixture", count(&bench.explicit(&["deploy", &large, "TODO"]))),
+        ("poll", count(&bench.command("poll", &[&id, &name, "1002", &name]))),
     ]);
     if std::env::var_os("PM_PACKET_BLESS").is_some() {
-        let lines: Vec<String> = counts
-            .iter()
-            .map(|(name, count)| format!("{count} {name}\n"))
-            .collect();
+        let lines: Vec<String> =
+            counts.iter().map(|(name, count)| format!("{count} {name}\n")).collect();
         fs::write(KEPT, lines.concat()).unwrap();
     }
     let kept = fs::read_to_string(KEPT).unwrap_or_default();
@@ -64,10 +56,7 @@ fn main() -> ExitCode {
     if is_good {
         return ExitCode::SUCCESS;
     }
-    println!(
-        "more than {:.0} %: mend it, or say why and bless it",
-        TOLERANCE * 100.0
-    );
+    println!("more than {:.0} %: mend it, or say why and bless it", TOLERANCE * 100.0);
     ExitCode::FAILURE
 }
 
@@ -80,21 +69,13 @@ fn count(command: &Command) -> u64 {
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&counted.stderr);
     assert!(counted.status.success(), "{told}");
     let refs = told.lines().find_map(|line| line.split("refs:").nth(1));
-    let digits: String = refs
-        .unwrap_or_default()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
+    let digits: String = refs.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap_or_else(|_| panic!("{told}"))
 }

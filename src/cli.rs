@@ -34,9 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Ok(outcome)
     }));
     let result = result.unwrap_or_else(|_| {
-        Err(anyhow!(
-            "pm-packet made a mistake: please report it, with how it was called"
-        ))
+        Err(anyhow!("pm-packet made a mistake: please report it, with how it was called"))
     });
     match result {
         Ok(Outcome::Well) => 0,
@@ -50,15 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
 
 /// How this was called: several drivers write into oneprovision's log side by side.
 fn called(arguments: &[OsString]) -> String {
-    let words: Vec<_> = arguments
-        .iter()
-        .map(|argument| argument.to_string_lossy())
-        .collect();
-    format!(
-        "pm-packet {}: {}",
-        env!("CARGO_PKG_VERSION"),
-        words.join(" ")
-    )
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    format!("pm-packet {}: {}", env!("CARGO_PKG_VERSION"), words.join(" "))
 }
 
 /// The action that `arguments` ask for, without doing it; `None` where they ask for a text.
@@ -93,12 +84,7 @@ fn carry_out(
             .answer(text.trim_end())
             .map(|()| Outcome::Well)
             .context("the answer cannot be printed: keep stdout open"),
-        Invocation::Action {
-            action,
-            provider,
-            program,
-            via_link,
-        } => {
+        Invocation::Action { action, provider, program, via_link } => {
             process::close_what_is_inherited();
             let provider = provider.as_deref().map(provider::named).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.

@@ -33,10 +33,8 @@ fn modules() -> BTreeMap<Module, (String, String)> {
             let text = fs::read_to_string(&path).unwrap();
             let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
             let name = path.strip_prefix(root).unwrap().with_extension("");
-            let mut module: Module = name
-                .iter()
-                .map(|part| part.to_str().unwrap().to_owned())
-                .collect();
+            let mut module: Module =
+                name.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
             module.pop_if(|last| last == "mod" || last == "lib");
             found.insert(module, (format!("src/{}.rs", name.display()), text));
         }
@@ -53,9 +51,7 @@ fn paths(text: &str) -> Vec<Module> {
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
     if let Some(rest) = rest.strip_prefix("::") {
         let mut paths = paths(rest);
-        paths
-            .iter_mut()
-            .for_each(|path| path.insert(0, name.to_owned()));
+        paths.iter_mut().for_each(|path| path.insert(0, name.to_owned()));
         return paths;
     }
     let Some(mut rest) = text.strip_prefix('{') else {
@@ -126,9 +122,7 @@ fn a_folder_imports_only_what_stands_below_it_and_no_two_files_import_each_other
         for import in imports {
             let (file, name) = (&modules[*module].0, import.join("::"));
             if floor(import) < floor(module) {
-                wrong.push(format!(
-                    "{file} imports crate::{name}, which stands above it"
-                ));
+                wrong.push(format!("{file} imports crate::{name}, which stands above it"));
             }
             let mut reached = BTreeSet::from([import]);
             let mut next = vec![import];
@@ -136,9 +130,7 @@ fn a_folder_imports_only_what_stands_below_it_and_no_two_files_import_each_other
                 next.extend(graph[import].iter().filter(|it| reached.insert(it)));
             }
             if reached.contains(module) {
-                wrong.push(format!(
-                    "{file} imports crate::{name}, which leads back to it"
-                ));
+                wrong.push(format!("{file} imports crate::{name}, which leads back to it"));
             }
         }
     }
@@ -163,9 +155,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
             continue;
         }
         let mut rest = lines[at..].iter();
-        let opened = rest
-            .position(|line| line.ends_with(['{', ';', '}']))
-            .unwrap();
+        let opened = rest.position(|line| line.ends_with(['{', ';', '}'])).unwrap();
         // A trait's may have no body, and a short one ends where it begins.
         if !lines[at + opened].ends_with('{') {
             continue;

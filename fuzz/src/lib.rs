@@ -91,10 +91,7 @@ pub fn provider_answer(data: &[u8]) {
         }
     }
     let header = String::from_utf8_lossy(data);
-    for time in [
-        rate_limit::retry_after(&header),
-        rate_limit::rate_limit_reset(&header),
-    ] {
+    for time in [rate_limit::retry_after(&header), rate_limit::rate_limit_reset(&header)] {
         assert!(time.is_none_or(|time| time <= Duration::from_secs(31 * 24 * 3600)));
     }
     let _ = time::rfc3339(&header);
@@ -110,26 +107,16 @@ fn read(answer: anyhow::Result<Tree>) -> Tree {
 
 /// The arguments, one after another with NULs between them; the first one is how the program is called.
 pub fn arguments(data: &[u8]) {
-    const ACTIONS: [(&str, usize); 6] = [
-        ("cancel", 1),
-        ("deploy", 1),
-        ("poll", 1),
-        ("reboot", 1),
-        ("reset", 1),
-        ("shutdown", 3),
-    ];
-    let words: Vec<OsString> = data
-        .split(|byte| *byte == 0)
-        .map(|word| OsString::from_vec(word.to_vec()))
-        .collect();
+    const ACTIONS: [(&str, usize); 6] =
+        [("cancel", 1), ("deploy", 1), ("poll", 1), ("reboot", 1), ("reset", 1), ("shutdown", 3)];
+    let words: Vec<OsString> =
+        data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
     let read = cli::action_of(words.clone(), &Environment::default());
     if let Err(error) = &read {
         check_message(&format!("{error:#}"));
     }
     // Whatever the words are, they are data: they neither choose another action nor become options.
-    let called = ACTIONS
-        .iter()
-        .find(|(name, _)| words[0] == *format!("remotes/pm/packet/{name}"));
+    let called = ACTIONS.iter().find(|(name, _)| words[0] == *format!("remotes/pm/packet/{name}"));
     let rest = &words[1..];
     if let Some((name, least)) = called
         && rest.iter().all(|word| word.to_str().is_some())
@@ -193,10 +180,7 @@ fn check_parts(text: &str, own: &str, keys: &[&str]) {
     let config = second.text();
     let (list, merging) = config.split_once("merge_how:\n").expect("a way to merge");
     check_keys(list, keys);
-    assert_eq!(
-        merging.lines().filter(|line| line.starts_with('-')).count(),
-        2
-    );
+    assert_eq!(merging.lines().filter(|line| line.starts_with('-')).count(), 2);
 }
 
 /// Asserts that a cloud-config says these keys and nothing else.
@@ -215,10 +199,7 @@ fn check_keys(config: &str, keys: &[&str]) {
 
 /// A string of YAML in double quotes, with the escapes that the driver writes.
 fn read_yaml_string(quoted: &str) -> String {
-    let inner = quoted
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .expect("quotes");
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).expect("quotes");
     let mut read = String::new();
     let mut rest = inner.chars();
     while let Some(c) = rest.next() {
@@ -247,20 +228,14 @@ fn check_host(host: &Host) {
         assert!(!tag.contains(','), "{tag:?}");
     }
     let environment = Environment::default();
-    let settings = Settings {
-        host: Some(host),
-        environment: &environment,
-    };
+    let settings = Settings { host: Some(host), environment: &environment };
     for provider in PROVIDERS {
         match Order::of(provider.spec(), host, &settings, &owner) {
             Ok(order) => {
                 for (_, value) in &order.summary {
                     check_message(value);
                 }
-                order
-                    .warnings
-                    .iter()
-                    .for_each(|warning| check_message(warning));
+                order.warnings.iter().for_each(|warning| check_message(warning));
             }
             Err(error) => check_message(&format!("{error:#}")),
         }
@@ -275,21 +250,12 @@ fn check_host(host: &Host) {
 
 /// Asserts that a line of `poll` says what the machine is, however oneprovision reads it.
 fn check_poll(machine: &Machine, line: &str) {
-    assert!(
-        line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
-        "{line:?}"
-    );
+    assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
     assert!(!line.contains('\\') && !line.contains('`') && !line.contains('\''));
     for piece in line.split(' ') {
         let (name, value) = piece.split_once('=').expect("a name and a value");
-        assert!(
-            name.bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte == b'_'),
-            "{name}"
-        );
-        let inner = value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'));
+        assert!(name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{name}");
+        let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         assert!(!inner.unwrap_or(value).contains(['"', '=']), "{piece}");
     }
     let values = read_poll(line);

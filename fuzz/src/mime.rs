@@ -26,10 +26,7 @@ impl Part {
                 (name.to_ascii_lowercase(), value.trim().to_owned())
             })
             .collect();
-        Part {
-            headers,
-            body: body.to_owned(),
-        }
+        Part { headers, body: body.to_owned() }
     }
 
     /// A header, its name in small letters.
@@ -56,10 +53,7 @@ impl Part {
         let mut parts: Vec<Vec<&str>> = Vec::new();
         let mut is_closed = false;
         for line in self.body.split('\n') {
-            match line
-                .strip_prefix("--")
-                .and_then(|line| line.strip_prefix(boundary))
-            {
+            match line.strip_prefix("--").and_then(|line| line.strip_prefix(boundary)) {
                 Some("") => {
                     assert!(!is_closed, "a part after the end: {self:?}");
                     parts.push(Vec::new());
@@ -67,19 +61,12 @@ impl Part {
                 Some("--") => is_closed = true,
                 _ if is_closed => {}
                 // What stands before the first boundary is no part.
-                _ => parts
-                    .iter_mut()
-                    .last()
-                    .into_iter()
-                    .for_each(|part| part.push(line)),
+                _ => parts.iter_mut().last().into_iter().for_each(|part| part.push(line)),
             }
         }
         assert!(is_closed, "no end: {self:?}");
         // The line feed before a boundary belongs to the boundary.
-        parts
-            .iter()
-            .map(|part| Part::parse(&part.join("\n")))
-            .collect()
+        parts.iter().map(|part| Part::parse(&part.join("\n"))).collect()
     }
 
     /// The content, decoded.
@@ -90,9 +77,7 @@ impl Part {
                 self.body.clone()
             }
             "base64" => {
-                let bytes = STANDARD
-                    .decode(self.body.replace('\n', ""))
-                    .expect("base64");
+                let bytes = STANDARD.decode(self.body.replace('\n', "")).expect("base64");
                 String::from_utf8(bytes).expect("UTF-8")
             }
             other => panic!("encoding {other}"),

@@ -152,17 +152,14 @@ fn decrypt(
         Some(known) => {
             // oned 5.8 encrypts nothing, and a template may have escaped the encryption of a later one.
             let is_clear = |name: &&str| {
-                host.provision(name)
-                    .is_some_and(|text| known.provision(name) == Some(text))
+                host.provision(name).is_some_and(|text| known.provision(name) == Some(text))
             };
             if secrets.iter().any(is_clear) {
                 warn_if_exposed(path, "holds a token in clear", &context.report);
             }
             host.take_provision(&known, secrets);
             if host.deploy_id().is_none() && known.deploy_id().is_some() {
-                context
-                    .report
-                    .info("oned knows the machine of this host already");
+                context.report.info("oned knows the machine of this host already");
                 host.take_provision(&known, &["DEPLOY_ID"]);
             }
         }
@@ -182,11 +179,8 @@ fn obtain(
 ) -> Result<()> {
     let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str()));
     deployed.map_err(|failure| {
-        let first = format!(
-            "{} gives no machine for {}: {failure}",
-            provider.spec().name,
-            host.called()
-        );
+        let first =
+            format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
         match failure.cause {
             Some(cause) => anyhow!(cause).context(first),
             None => anyhow!(first),

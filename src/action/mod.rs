@@ -80,10 +80,7 @@ impl Context<'_> {
 
     /// The settings of a host.
     fn settings<'b>(&'b self, host: Option<&'b Host>) -> Settings<'b> {
-        Settings {
-            host,
-            environment: self.environment,
-        }
+        Settings { host, environment: self.environment }
     }
 
     /// A session with the credentials of `host`, and the engine over it.
@@ -141,9 +138,7 @@ impl Context<'_> {
                 return Ok(false);
             }
         }
-        self.interrupt
-            .check()
-            .map_err(|signal| anyhow!("interrupted ({signal})"))?;
+        self.interrupt.check().map_err(|signal| anyhow!("interrupted ({signal})"))?;
         Ok(true)
     }
 

@@ -65,9 +65,7 @@ impl Poll {
         let traffic = match traffic {
             Ok(Ok(traffic)) => traffic,
             Ok(Err(error)) => {
-                report.warn(format_args!(
-                    "the traffic of machine {id} is unknown: {error}"
-                ));
+                report.warn(format_args!("the traffic of machine {id} is unknown: {error}"));
                 Traffic::default()
             }
             Err(_) => Traffic::default(),
@@ -82,9 +80,7 @@ impl Poll {
         if target.shows_root_password {
             line.push_str(&root_password(&machine, report));
         }
-        report
-            .answer(&line)
-            .context("the values cannot be printed: keep stdout open")
+        report.answer(&line).context("the values cannot be printed: keep stdout open")
     }
 }
 
@@ -111,10 +107,7 @@ pub fn values(machine: &Machine, traffic: Traffic) -> String {
     }
     let addresses: Vec<String> = machine.addresses.iter().map(ToString::to_string).collect();
     let comma = if addresses.len() == 1 { "," } else { "" };
-    pieces.push(format!(
-        "GUEST_IP_ADDRESSES=\"{}{comma}\"",
-        addresses.join(",")
-    ));
+    pieces.push(format!("GUEST_IP_ADDRESSES=\"{}{comma}\"", addresses.join(",")));
     pieces.push(format!(
         "STATE={}",
         match machine.state {

@@ -25,11 +25,6 @@ impl Reset {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(
-            &self.deploy_id,
-            &self.host,
-            &[Power::Off, Power::On],
-            Engine::reset,
-        )
+        context.carry_out(&self.deploy_id, &self.host, &[Power::Off, Power::On], Engine::reset)
     }
 }

@@ -89,9 +89,7 @@ impl Context<'_> {
         // What no provider takes for an id, or what this one cannot do, is not worth a question to anybody.
         self.check_id(deploy_id, named)?;
         let supported = |provider: &'static dyn Provider| {
-            changes
-                .iter()
-                .try_for_each(|change| power::supported(provider, *change))
+            changes.iter().try_for_each(|change| power::supported(provider, *change))
         };
         if let Some(provider) = self.provider {
             supported(provider)?;
@@ -160,13 +158,6 @@ fn not_an_id(provider: &dyn Provider, text: &str, named: &Named<'_>) -> anyhow::
         || text.parse::<IpAddr>().is_ok()
         || named.name == Some(text)
         || named.id == Some(text);
-    let remedy = if shifted {
-        SHIFTED
-    } else {
-        "give the DEPLOY_ID that deploy printed"
-    };
-    anyhow!(
-        "DEPLOY_ID is {text:?}, which is not {}: {remedy}",
-        provider.spec().id_form
-    )
+    let remedy = if shifted { SHIFTED } else { "give the DEPLOY_ID that deploy printed" };
+    anyhow!("DEPLOY_ID is {text:?}, which is not {}: {remedy}", provider.spec().id_form)
 }

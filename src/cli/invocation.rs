@@ -142,29 +142,22 @@ impl Invocation {
                 )
             })?);
         }
-        let name = program
-            .file_name()
-            .and_then(OsStr::to_str)
-            .unwrap_or_default();
+        let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
         if is_action(name) && !FOR_PERSONS.contains(&name) {
             let provider = folder_of(&program, environment)?;
             let name = name.to_owned();
             return parse(&name, &words, Some(provider), program, true);
         }
         match words.split_first() {
-            None => bail!(
-                "there is no action: call pm-packet {} …, or --help",
-                known().join("|")
-            ),
-            Some((option, _)) if option == "--version" || option == "-V" => Ok(Self::Text(
-                format!("pm-packet {}", env!("CARGO_PKG_VERSION")),
-            )),
+            None => bail!("there is no action: call pm-packet {} …, or --help", known().join("|")),
+            Some((option, _)) if option == "--version" || option == "-V" => {
+                Ok(Self::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION"))))
+            }
             Some((option, _)) if option == "--help" || option == "-h" => Ok(Self::Text(help())),
             Some((action, rest)) if is_action(action) => parse(action, rest, None, program, false),
-            Some((action, _)) => bail!(
-                "there is no action {action:?}: the known ones are {}",
-                known().join(", ")
-            ),
+            Some((action, _)) => {
+                bail!("there is no action {action:?}: the known ones are {}", known().join(", "))
+            }
         }
     }
 }
@@ -191,20 +184,13 @@ fn parse(
     }
     line.extend(words.iter().map(String::as_str));
     match Arguments::from_args(&["pm-packet"], &line) {
-        Ok(Arguments { action }) => Ok(Invocation::Action {
-            action,
-            provider,
-            program,
-            via_link,
-        }),
+        Ok(Arguments { action }) => Ok(Invocation::Action { action, provider, program, via_link }),
         Err(exit) if exit.status.is_ok() => {
             Ok(Invocation::Text(exit.output.lines().map(wrap).collect()))
         }
         Err(exit) if is_for_persons => {
             let problem: Vec<&str> = exit.output.split_whitespace().collect();
-            let problem = problem
-                .join(" ")
-                .replace("Unrecognized argument:", "there is no option");
+            let problem = problem.join(" ").replace("Unrecognized argument:", "there is no option");
             bail!("{name}: {problem}: see `pm-packet {name} --help`")
         }
         Err(exit) => {
@@ -242,10 +228,7 @@ fn is_action(name: &str) -> bool {
 }
 
 fn known() -> Vec<&'static str> {
-    Action::COMMANDS
-        .iter()
-        .map(|command| command.name)
-        .collect()
+    Action::COMMANDS.iter().map(|command| command.name).collect()
 }
 
 /// The name of the folder that the link `program` stands in.

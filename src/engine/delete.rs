@@ -26,12 +26,7 @@ impl Engine {
     /// Deletes a machine and waits until it is gone.
     pub(super) fn remove_machine(&self, id: &MachineId, by: Instant) -> Result<(), Error> {
         if !self.delete(id, by)? {
-            self.wait(Wait {
-                id,
-                goal: Goal::Gone,
-                by,
-                order: None,
-            })?;
+            self.wait(Wait { id, goal: Goal::Gone, by, order: None })?;
         }
         Ok(())
     }
@@ -90,8 +85,7 @@ impl Engine {
                     None => return Err(error.into()),
                 },
             };
-            self.report
-                .info(format_args!("not deleted yet ({error}): again"));
+            self.report.info(format_args!("not deleted yet ({error}): again"));
             self.pause_within(pause, by, &error)?;
         }
     }

@@ -59,8 +59,7 @@ impl Engine {
         }
         let machine = match found {
             Some(found) => {
-                self.report
-                    .info(format_args!("machine {} of this host is adopted", found.id));
+                self.report.info(format_args!("machine {} of this host is adopted", found.id));
                 self.put_at_stake(job, stake, &found.id);
                 if found.state == State::Off {
                     self.act(&found.id, Power::On, by)?;
@@ -80,9 +79,7 @@ impl Engine {
     fn prepare(&self, order: &mut Order, by: Instant) -> Result<(), Error> {
         *order = self.ask(by, || {
             let mut prepared = order.clone();
-            self.provider
-                .prepare(&self.session.api(by), &mut prepared)
-                .map(|()| prepared)
+            self.provider.prepare(&self.session.api(by), &mut prepared).map(|()| prepared)
         })?;
         Ok(())
     }
@@ -90,20 +87,12 @@ impl Engine {
     /// Waits until a machine is up, and takes the steps that lead there.
     fn bring_up(&self, machine: Machine, order: &Order, by: Instant) -> Result<Machine, Error> {
         if machine.state == State::On {
-            let advance = || {
-                self.provider
-                    .advance(&self.session.api(by), order, &machine)
-            };
+            let advance = || self.provider.advance(&self.session.api(by), order, &machine);
             if self.ask(by, advance)? == Advance::Done {
                 return Ok(machine);
             }
         }
-        let wait = Wait {
-            id: &machine.id,
-            goal: Goal::On,
-            by,
-            order: Some(order),
-        };
+        let wait = Wait { id: &machine.id, goal: Goal::On, by, order: Some(order) };
         self.wait(wait)?.ok_or(Error::Vanished("is gone".into()))
     }
 
@@ -118,11 +107,7 @@ impl Engine {
         let mark = &job.order.mark;
         let noted = job.journal.read();
         let mut found = Vec::new();
-        if let Some(Entry {
-            machine: Some(id),
-            age,
-        }) = &noted
-        {
+        if let Some(Entry { machine: Some(id), age }) = &noted {
             self.expect(id, *age);
             // Whatever fails before it is known to be gone would lose it again.
             self.put_at_stake(job, stake, id);
@@ -139,17 +124,14 @@ impl Engine {
         if let (true, Some(Entry { machine: None, age })) = (found.is_empty(), &noted)
             && *age < SETTLE
         {
-            self.report
-                .info("an earlier run was killed while it ordered: looking for it");
+            self.report.info("an earlier run was killed while it ordered: looking for it");
             stake.lost_order = true;
             found.extend(self.look_for(mark, self.settle(), by)?);
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
             self.withdraw(stake);
-            return Err(Error::Several(
-                found.into_iter().map(|machine| machine.id).collect(),
-            ));
+            return Err(Error::Several(found.into_iter().map(|machine| machine.id).collect()));
         }
         Ok(found.pop())
     }
@@ -205,8 +187,7 @@ impl Engine {
                     continue;
                 }
                 Ok(machine) => {
-                    self.report
-                        .info(format_args!("machine {} was ordered", machine.id));
+                    self.report.info(format_args!("machine {} was ordered", machine.id));
                     self.expect(&machine.id, Duration::ZERO);
                     self.put_at_stake(job, stake, &machine.id);
                     return Ok(machine);
@@ -233,8 +214,7 @@ impl Engine {
                     let Some(pause) = backoff.after(&error) else {
                         return Err(self.not_ordered(job, stake, error));
                     };
-                    self.report
-                        .info(format_args!("the order was not taken ({error}): again"));
+                    self.report.info(format_args!("the order was not taken ({error}): again"));
                     orders -= 1;
                     self.pause_within(pause, by, &error)?;
                 }
@@ -251,8 +231,7 @@ impl Engine {
             job.order.mark
         )));
         if let Err(error) = job.journal.note(None) {
-            self.report
-                .info(format_args!("no journal is kept: {error}"));
+            self.report.info(format_args!("no journal is kept: {error}"));
         }
         Ok(())
     }
@@ -265,13 +244,10 @@ impl Engine {
         stake: &mut Stake,
         by: Instant,
     ) -> Result<Option<Machine>, Error> {
-        self.report.info(format_args!(
-            "the answer to the order is lost ({error}): looking for it"
-        ));
+        self.report.info(format_args!("the answer to the order is lost ({error}): looking for it"));
         let found = self.look_for(&job.order.mark, self.settle(), by)?;
         if let Some(machine) = &found {
-            self.report
-                .info(format_args!("machine {} is what was ordered", machine.id));
+            self.report.info(format_args!("machine {} is what was ordered", machine.id));
             self.put_at_stake(job, stake, &machine.id);
         }
         Ok(found)
@@ -317,10 +293,8 @@ impl Engine {
     fn remove_doubles(&self, kept: &Machine, mark: &str, by: Instant) -> Result<(), Error> {
         for machine in self.all_of(mark, by)? {
             if machine.id != kept.id {
-                self.report.info(format_args!(
-                    "machine {} was ordered twice: deleting it",
-                    machine.id
-                ));
+                self.report
+                    .info(format_args!("machine {} was ordered twice: deleting it", machine.id));
                 self.remove_machine(&machine.id, by)?;
             }
         }
@@ -330,8 +304,7 @@ impl Engine {
     fn put_at_stake(&self, job: &Job<'_>, stake: &mut Stake, id: &MachineId) {
         stake.machine = Some(id.clone());
         if let Err(error) = job.journal.note(Some(id)) {
-            self.report
-                .info(format_args!("no journal is kept: {error}"));
+            self.report.info(format_args!("no journal is kept: {error}"));
         }
         self.interrupt.at_stake(Some(format!(
             "machine {id} may be STILL BILLED: remove it with `{}`",

@@ -48,10 +48,7 @@ impl fmt::Display for Error {
             Self::Failed(state) => write!(f, "the machine is in state {state}"),
             Self::Vanished(how) => write!(f, "the machine {how}"),
             Self::Deadline { waited, last } => {
-                write!(
-                    f,
-                    "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds"
-                )
+                write!(f, "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds")
             }
             Self::StillLeaving(state) => write!(
                 f,
@@ -68,16 +65,12 @@ impl fmt::Display for Error {
                 )
             }
             Self::NotHandedOver(error) => {
-                write!(
-                    f,
-                    "the deploy id could not be printed ({error}): keep stdout open"
-                )
+                write!(f, "the deploy id could not be printed ({error}): keep stdout open")
             }
             Self::OrdersLost(error) => write!(f, "no order got an answer: {error}"),
-            Self::Unsupported(provider, power) => write!(
-                f,
-                "{provider} has no {power} of machines: do it where the machine stands"
-            ),
+            Self::Unsupported(provider, power) => {
+                write!(f, "{provider} has no {power} of machines: do it where the machine stands")
+            }
             Self::OurMistake => f.write_str("pm-packet made a mistake: please report it"),
         }
     }

@@ -23,9 +23,7 @@ pub struct Entry {
 
 /// What a run that cannot even read `deployment_file` must tell of what an earlier one left.
 pub fn reminder_beside(deployment_file: &Path) -> Option<String> {
-    path_beside(deployment_file)
-        .exists()
-        .then(|| reminder("what it ordered"))
+    path_beside(deployment_file).exists().then(|| reminder("what it ordered"))
 }
 
 fn reminder(what: &str) -> String {
@@ -54,11 +52,7 @@ impl Journal {
         identity: &str,
         id: fn(&str) -> Option<MachineId>,
     ) -> Self {
-        Self {
-            path: path_beside(deployment_file),
-            identity: identity.to_owned(),
-            id,
-        }
+        Self { path: path_beside(deployment_file), identity: identity.to_owned(), id }
     }
 
     /// What an earlier run for the same owner left; none that cannot be read.
@@ -72,9 +66,7 @@ impl Journal {
         Some(Entry {
             machine: lines.next().and_then(self.id),
             // A clock that was set back must not make it look old.
-            age: SystemTime::now()
-                .duration_since(modified)
-                .unwrap_or_default(),
+            age: SystemTime::now().duration_since(modified).unwrap_or_default(),
         })
     }
 

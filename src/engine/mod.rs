@@ -56,15 +56,7 @@ impl Engine {
     ) -> Self {
         let at_work = Arc::clone(&session);
         interrupt.on_first(Box::new(move || at_work.abort()));
-        Self {
-            provider,
-            session,
-            interrupt,
-            clock,
-            timeout,
-            report,
-            sightings: Mutex::default(),
-        }
+        Self { provider, session, interrupt, clock, timeout, report, sightings: Mutex::default() }
     }
 
     /// Deletes the machine and waits until it is gone. One that is gone already is a success.
@@ -73,9 +65,7 @@ impl Engine {
     /// The provider does not delete it, it does not go away in time, or it is not known whether it is gone.
     pub fn cancel(&self, id: &MachineId) -> Result<(), Error> {
         let by = self.deadline();
-        self.interrupt.at_stake(Some(format!(
-            "machine {id} may be STILL BILLED: cancel it again"
-        )));
+        self.interrupt.at_stake(Some(format!("machine {id} may be STILL BILLED: cancel it again")));
         self.remove(id, by)
     }
 
@@ -85,9 +75,7 @@ impl Engine {
     }
 
     fn sightings(&self) -> MutexGuard<'_, Sightings> {
-        self.sightings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks something that may be asked again, with patience for passing faults.

@@ -13,26 +13,18 @@ const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from
 impl Engine {
     /// Deletes whatever is at stake, and says what became of it.
     pub(super) fn roll_back(&self, error: Error, job: &Job<'_>, stake: &Stake) -> NotDeployed {
-        let nothing_left = |outcome: String| NotDeployed {
-            outcome,
-            cause: None,
-        };
+        let nothing_left = |outcome: String| NotDeployed { outcome, cause: None };
         if stake.is_nothing() {
             let reminder = job.journal.reminder();
             let reminder = reminder.as_deref().unwrap_or("nothing was ordered");
             return nothing_left(format!("{error}; {reminder}"));
         }
         self.interrupt.acknowledge();
-        self.report.notice(format_args!(
-            "{error}: rolling back; a second signal ends it at once"
-        ));
+        self.report.notice(format_args!("{error}: rolling back; a second signal ends it at once"));
         let by = self.clock.now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
         let (ids, left) = self.remove_stake(job, stake, by);
         if !left.is_empty() {
-            return NotDeployed {
-                outcome: left.join("; "),
-                cause: Some(error),
-            };
+            return NotDeployed { outcome: left.join("; "), cause: Some(error) };
         }
         job.journal.close();
         let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();

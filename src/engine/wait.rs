@@ -160,9 +160,7 @@ impl Engine {
         let api = self.session.api(by);
         let listed = self.provider.list(&api, Filter::Account);
         listed.is_ok_and(|machines| {
-            machines
-                .iter()
-                .all(|machine| machine.id != *id || machine.state == State::Gone)
+            machines.iter().all(|machine| machine.id != *id || machine.state == State::Gone)
         })
     }
 
@@ -177,10 +175,7 @@ impl Engine {
         };
         if let (Sight::Here(machine), Some(order)) = (&mut sight, order)
             && matches!(machine.state, State::Starting | State::On)
-            && self
-                .provider
-                .advance(&self.session.api(by), order, machine)?
-                == Advance::Again
+            && self.provider.advance(&self.session.api(by), order, machine)? == Advance::Again
         {
             machine.state = State::Starting;
         }

@@ -136,11 +136,7 @@ impl Http {
         if reasons.is_empty() {
             return vec![self.tellable(otherwise)];
         }
-        reasons
-            .iter()
-            .take(REASONS)
-            .map(|reason| self.tellable(reason))
-            .collect()
+        reasons.iter().take(REASONS).map(|reason| self.tellable(reason)).collect()
     }
 
     /// An error for an answer that came with a good status but made no sense.
@@ -157,9 +153,8 @@ impl Http {
     }
 
     fn exchange(&self, request: &Request<'_>, begin: Instant) -> Result<Answer, Box<Failure>> {
-        let mut response = self
-            .transmit(request, begin)
-            .map_err(|error| self.fault(request, &error))?;
+        let mut response =
+            self.transmit(request, begin).map_err(|error| self.fault(request, &error))?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
         let retry_after = header("retry-after").and_then(retry_after);
@@ -177,11 +172,7 @@ impl Http {
             }
             _ => "the answer gives no reason".to_owned(),
         };
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(request.limit)
-            .read_to_vec();
+        let body = response.body_mut().with_config().limit(request.limit).read_to_vec();
         let error = ApiError {
             status: Some(status),
             retry_after,
@@ -207,23 +198,16 @@ impl Http {
             .min(request.by.saturating_duration_since(begin))
             // ureq takes zero for "no limit".
             .max(Duration::from_millis(1));
-        let agent = lock(&self.agent)
-            .get_or_insert_with(|| self.config.new_agent())
-            .clone();
-        let mut builder = ureq::http::Request::builder()
-            .method(request.method.name())
-            .uri(request.url);
+        let agent = lock(&self.agent).get_or_insert_with(|| self.config.new_agent()).clone();
+        let mut builder =
+            ureq::http::Request::builder().method(request.method.name()).uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);
         }
         let Some((kind, body)) = request.body else {
             return run(&agent, builder.body(())?, time);
         };
-        run(
-            &agent,
-            builder.header("content-type", kind).body(body)?,
-            time,
-        )
+        run(&agent, builder.header("content-type", kind).body(body)?, time)
     }
 
     /// An error for a request that brought no whole answer.
@@ -253,10 +237,7 @@ fn run<T: AsSendBody>(
     request: ureq::http::Request<T>,
     time: Duration,
 ) -> Result<ureq::http::Response<Body>, ureq::Error> {
-    let request = agent
-        .configure_request(request)
-        .timeout_global(Some(time))
-        .build();
+    let request = agent.configure_request(request).timeout_global(Some(time)).build();
     agent.run(request)
 }
 

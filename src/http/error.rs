@@ -109,10 +109,9 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
         }
         ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
         ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
-        ureq::Error::BodyExceedsLimit(limit) => (
-            Kind::Ambiguous,
-            format!("the answer is larger than {limit} bytes"),
-        ),
+        ureq::Error::BodyExceedsLimit(limit) => {
+            (Kind::Ambiguous, format!("the answer is larger than {limit} bytes"))
+        }
         ureq::Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
             ErrorKind::HostUnreachable
@@ -121,10 +120,9 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => (
-                Kind::Ambiguous,
-                "the connection was closed before the answer was complete".into(),
-            ),
+            | ErrorKind::UnexpectedEof => {
+                (Kind::Ambiguous, "the connection was closed before the answer was complete".into())
+            }
             // The standard library has no kind of its own for a name that does not resolve.
             _ if io.to_string().starts_with("failed to lookup address") => {
                 (Kind::NotSent, "the host name is not known".into())

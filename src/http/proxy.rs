@@ -31,9 +31,7 @@ pub fn of(url: &str, report: &Report) -> Option<(&'static str, Proxy)> {
 
 fn choose(url: &str, variable: impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
     let set = |name| {
-        variable(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+        variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     };
     let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, set(name)?)));
     let host = host_of(url)?;
@@ -62,8 +60,7 @@ fn is_exempt(host: &str, exempt: &str) -> bool {
             Some(address) => is_in_network(address, &entry),
             None => {
                 let domain = entry.trim_start_matches("*.");
-                host.strip_suffix(domain)
-                    .is_some_and(|rest| rest.ends_with('.'))
+                host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
             }
         })
 }
@@ -103,41 +100,22 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_own_proxy() {
-        let both = [
-            ("HTTP_PROXY", "http://a"),
-            ("HTTPS_PROXY", "http://b"),
-            ("ALL_PROXY", "http://c"),
-        ];
-        assert_eq!(
-            chosen("http://x.example/", &both).as_deref(),
-            Some("http://a")
-        );
-        assert_eq!(
-            chosen("https://x.example/", &both).as_deref(),
-            Some("http://b")
-        );
+        let both =
+            [("HTTP_PROXY", "http://a"), ("HTTPS_PROXY", "http://b"), ("ALL_PROXY", "http://c")];
+        assert_eq!(chosen("http://x.example/", &both).as_deref(), Some("http://a"));
+        assert_eq!(chosen("https://x.example/", &both).as_deref(), Some("http://b"));
         assert_eq!(chosen("https://x.example/", &both[..1]), None);
         assert_eq!(chosen("http://x.example/", &both[1..2]), None);
-        assert_eq!(
-            chosen("https://x.example/", &both[2..]).as_deref(),
-            Some("http://c")
-        );
+        assert_eq!(chosen("https://x.example/", &both[2..]).as_deref(), Some("http://c"));
         let lower = [("HTTPS_PROXY", "http://a"), ("https_proxy", "http://b")];
-        assert_eq!(
-            chosen("https://x.example/", &lower).as_deref(),
-            Some("http://b")
-        );
+        assert_eq!(chosen("https://x.example/", &lower).as_deref(), Some("http://b"));
         assert_eq!(chosen("https://x.example/", &[("HTTPS_PROXY", " ")]), None);
     }
 
     #[test]
     fn loopback_is_asked_directly() {
         let all = [("ALL_PROXY", "http://a")];
-        for url in [
-            "https://localhost:1/",
-            "http://127.0.0.1:2633/RPC2",
-            "http://[::1]/",
-        ] {
+        for url in ["https://localhost:1/", "http://127.0.0.1:2633/RPC2", "http://[::1]/"] {
             assert_eq!(chosen(url, &all), None, "{url}");
         }
     }

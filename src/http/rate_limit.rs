@@ -23,10 +23,7 @@ impl Allowance {
         retry_after: Option<Duration>,
     ) -> Option<Self> {
         if let Some(wait) = retry_after {
-            return Some(Self {
-                remaining: 0,
-                reset: Instant::now() + wait,
-            });
+            return Some(Self { remaining: 0, reset: Instant::now() + wait });
         }
         Some(Self {
             remaining: remaining?.trim().parse().ok()?,
@@ -80,10 +77,7 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_both_forms() {
         assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         assert_eq!(retry_after("soon"), None);
         assert_eq!(retry_after("-3"), Some(Duration::ZERO));
         assert_eq!(retry_after("1e300"), None);

@@ -14,10 +14,7 @@ pub(super) fn config(report: &Report) -> TlsConfig {
     if let ([], [problem, ..]) = (&roots.certs[..], &roots.errors[..]) {
         report.warn(format_args!("no certificate is trusted: {problem}"));
     }
-    let certificates = roots
-        .certs
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned());
+    let certificates = roots.certs.iter().map(|der| Certificate::from_der(der).to_owned());
     TlsConfig::builder()
         .root_certs(RootCerts::from(certificates))
         .unversioned_rustls_crypto_provider(rustls::crypto::ring::default_provider().into())

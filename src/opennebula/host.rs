@@ -77,10 +77,7 @@ impl Host {
             }
         })?;
         if root.as_deref() != Some("HOST") {
-            bail!(
-                "its root element is <{}> and not <HOST>",
-                root.unwrap_or_default()
-            );
+            bail!("its root element is <{}> and not <HOST>", root.unwrap_or_default());
         }
         let warnings = wrong_ends
             .iter()
@@ -156,9 +153,7 @@ impl Host {
 
     /// The id of its machine, if it has one already.
     pub fn deploy_id(&self) -> Option<&str> {
-        self.provision("DEPLOY_ID")
-            .map(str::trim)
-            .filter(|id| !id.is_empty())
+        self.provision("DEPLOY_ID").map(str::trim).filter(|id| !id.is_empty())
     }
 
     /// The public SSH keys that the front-end reaches the host with, one a line in `CONTEXT`.
@@ -205,9 +200,7 @@ impl Host {
 
 /// libxml2's XPath, by which the stock driver reads, takes the first of several.
 fn keep_first(section: &mut Section, name: &str, value: &str) {
-    section
-        .entry(name.to_owned())
-        .or_insert_with(|| Secret::new(value));
+    section.entry(name.to_owned()).or_insert_with(|| Secret::new(value));
 }
 
 #[cfg(test)]

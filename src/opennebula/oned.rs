@@ -94,14 +94,7 @@ impl Oned {
         let http = Arc::new(Http::new(&endpoint, secrets, report));
         let at_work = Arc::clone(&http);
         interrupt.on_first(Box::new(move || at_work.abort()));
-        Ok(Self {
-            http,
-            endpoint,
-            session,
-            timeout,
-            interrupt: interrupt.clone(),
-            report,
-        })
+        Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
     }
 
     /// Its address.
@@ -143,11 +136,7 @@ impl Oned {
     }
 
     fn pool(&self) -> Result<String, OnedError> {
-        self.call(
-            "one.hostpool.info",
-            &[Parameter::Text(self.session.expose())],
-            POOL_LIMIT,
-        )
+        self.call("one.hostpool.info", &[Parameter::Text(self.session.expose())], POOL_LIMIT)
     }
 
     fn strange_pool(&self) -> String {

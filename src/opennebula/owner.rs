@@ -29,10 +29,7 @@ impl Owner {
         let provision_id = host.provision("PROVISION_ID").map(str::trim);
         let (identity, lasting) = match (provision_id, host.id) {
             (Some(provision), Some(id)) if !provision.is_empty() => (
-                format!(
-                    "ONE_PROVISION_HOST={}:{id}",
-                    utf8_percent_encode(provision, UNUSUAL)
-                ),
+                format!("ONE_PROVISION_HOST={}:{id}", utf8_percent_encode(provision, UNUSUAL)),
                 true,
             ),
             _ if is_random(&host.name) => (format!("ONE_HOST_NAME={}", host.name), true),
@@ -42,11 +39,7 @@ impl Owner {
                 (format!("ONE_ORDER={:016x}{:016x}", noise(), noise()), false)
             }
         };
-        Self {
-            identity,
-            host_id: host.id,
-            lasting,
-        }
+        Self { identity, host_id: host.id, lasting }
     }
 
     /// Whether `tag` is one that only this driver, or the stock one, may set.
@@ -100,10 +93,7 @@ mod tests {
         let provision =
             "<TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE>";
         let owner = Owner::of(&host(&format!("<ID>7</ID>{provision}"))?);
-        assert_eq!(
-            owner.tags(),
-            ["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=7a15:7"]
-        );
+        assert_eq!(owner.tags(), ["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=7a15:7"]);
         let name = format!("provision-{}", "0a".repeat(24));
         let owner = Owner::of(&host(&format!("<ID>7</ID><NAME>{name}</NAME>"))?);
         assert_eq!(owner.identity(), format!("ONE_HOST_NAME={name}"));

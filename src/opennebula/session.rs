@@ -58,10 +58,7 @@ pub(super) fn session(environment: &Environment, report: &Report) -> Result<Secr
     warn_if_exposed(&path, "holds the password of oned", report);
     let line = text.lines().next().unwrap_or_default().trim();
     if !line.contains(':') {
-        bail!(
-            "{} has no USER:PASSWORD in its first line: write it anew",
-            path.display()
-        );
+        bail!("{} has no USER:PASSWORD in its first line: write it anew", path.display());
     }
     Ok(Secret::new(line))
 }
@@ -122,8 +119,5 @@ fn read_text(path: &Path) -> io::Result<String> {
 
 fn homes(environment: &Environment) -> Vec<PathBuf> {
     let own = environment.get("HOME").ok().flatten().map(PathBuf::from);
-    own.into_iter()
-        .chain([PathBuf::from("/var/lib/one")])
-        .map(|home| home.join(".one"))
-        .collect()
+    own.into_iter().chain([PathBuf::from("/var/lib/one")]).map(|home| home.join(".one")).collect()
 }

@@ -51,10 +51,7 @@ pub fn compose(keys: &[&str], own: Option<&str>) -> UserData {
     };
     // Packet hands this to its own boot loader before any system runs (API description, `userdata`).
     if own.trim_start().starts_with("#!ipxe") {
-        return alone(
-            own,
-            Some("USERDATA is an iPXE script, which takes no second part"),
-        );
+        return alone(own, Some("USERDATA is an iPXE script, which takes no second part"));
     }
     let combined = if is_mime(own) {
         add_to_multipart(own, &keys)
@@ -63,10 +60,7 @@ pub fn compose(keys: &[&str], own: Option<&str>) -> UserData {
     };
     match combined {
         Some(text) => alone(&text, None),
-        None => alone(
-            own,
-            Some("USERDATA is nothing that cloud-init knows by its first line"),
-        ),
+        None => alone(own, Some("USERDATA is nothing that cloud-init knows by its first line")),
     }
 }
 
@@ -105,10 +99,7 @@ const MERGE: &str = "merge_how:\n- name: list\n  settings: [append]\n- name: dic
 /// (cloudinit/handlers, `type_from_starts_with`).
 fn content_type(text: &str) -> Option<&'static str> {
     let line = text.trim_start().lines().next()?.to_ascii_lowercase();
-    FIRST_LINES
-        .iter()
-        .find(|(beginning, _)| line.starts_with(beginning))
-        .map(|(_, kind)| *kind)
+    FIRST_LINES.iter().find(|(beginning, _)| line.starts_with(beginning)).map(|(_, kind)| *kind)
 }
 
 fn is_mime(text: &str) -> bool {
@@ -172,15 +163,11 @@ fn add_to_multipart(own: &str, keys: &str) -> Option<String> {
 
 /// The boundary that the headers of a multipart name.
 fn boundary(text: &str) -> Option<String> {
-    let headers: Vec<&str> = text
-        .lines()
-        .take_while(|line| !line.trim().is_empty())
-        .collect();
+    let headers: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).collect();
     // A header goes on in lines that begin with a blank.
     let unfolded = headers.join("\n").replace("\n ", " ").replace("\n\t", " ");
-    let header = unfolded
-        .lines()
-        .find(|line| line.to_ascii_lowercase().starts_with("content-type:"))?;
+    let header =
+        unfolded.lines().find(|line| line.to_ascii_lowercase().starts_with("content-type:"))?;
     let lower = header.to_ascii_lowercase();
     if !lower.contains("multipart/") {
         return None;
@@ -209,10 +196,7 @@ mod tests {
     const KEY: &str = "ssh-rsa AAAAB3Nza test@one";
 
     fn text(keys: &[&str], own: Option<&str>) -> String {
-        compose(keys, own)
-            .text
-            .map(|text| text.expose().to_owned())
-            .unwrap_or_default()
+        compose(keys, own).text.map(|text| text.expose().to_owned()).unwrap_or_default()
     }
 
     #[test]
@@ -264,11 +248,7 @@ mod tests {
 
     #[test]
     fn what_takes_no_part_is_sent_alone_with_a_warning() {
-        for own in [
-            "#!ipxe\nboot",
-            "{\"ignition\": {}}",
-            "Content-Type: text/plain\n\nx",
-        ] {
+        for own in ["#!ipxe\nboot", "{\"ignition\": {}}", "Content-Type: text/plain\n\nx"] {
             let userdata = compose(&[KEY], Some(own));
             assert_eq!(userdata.text, Some(Secret::new(own)));
             assert!(userdata.warning.is_some());

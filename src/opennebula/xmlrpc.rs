@@ -53,15 +53,8 @@ pub enum MethodResponse {
 /// # Errors
 /// It is no XML, or not in the form of an answer.
 pub fn method_response(text: &str) -> Result<MethodResponse> {
-    const VALUES: [&str; 7] = [
-        "methodResponse",
-        "params",
-        "param",
-        "value",
-        "array",
-        "data",
-        "value",
-    ];
+    const VALUES: [&str; 7] =
+        ["methodResponse", "params", "param", "value", "array", "data", "value"];
     let mut values: Vec<String> = Vec::new();
     let mut fault: Option<String> = None;
     let mut member = String::new();
@@ -140,10 +133,7 @@ mod tests {
             bail!("{good:?}");
         };
         let (host, _) = Host::parse(&text)?;
-        assert_eq!(
-            host.provision("PACKET_TOKEN"),
-            Some("tok-0123456789abcdefSECRET")
-        );
+        assert_eq!(host.provision("PACKET_TOKEN"), Some("tok-0123456789abcdefSECRET"));
         assert_eq!(
             method_response(recording!("host.info-no-such-host.response.xml"))?,
             MethodResponse::Bad {

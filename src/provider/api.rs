@@ -62,9 +62,7 @@ impl Session {
                     Auth::None => "what is ordered",
                     _ => "the token",
                 };
-                report.warn(format_args!(
-                    "{name} is http: {what} travels in clear; use https"
-                ));
+                report.warn(format_args!("{name} is http: {what} travels in clear; use https"));
             }
         }
         Self {
@@ -208,11 +206,7 @@ impl<'a> Api<'a> {
             false => self.authorization()?,
         };
         let mut headers = call.headers.clone();
-        headers.extend(
-            authorization
-                .iter()
-                .map(|(name, value)| (*name, value.expose())),
-        );
+        headers.extend(authorization.iter().map(|(name, value)| (*name, value.expose())));
         let url = match call.path.starts_with("http") {
             true => call.path.to_owned(),
             false => format!("{}{}", self.base(), call.path),
@@ -222,10 +216,7 @@ impl<'a> Api<'a> {
             url: &url,
             path: call.shown,
             headers: &headers,
-            body: call
-                .body
-                .as_ref()
-                .map(|(kind, body)| (*kind, body.as_bytes())),
+            body: call.body.as_ref().map(|(kind, body)| (*kind, body.as_bytes())),
             by: self.by,
             within: if call.is_order { ORDER } else { REQUEST },
             limit: LIMIT,
@@ -236,12 +227,7 @@ impl<'a> Api<'a> {
 
     /// The header by which the API lets us in.
     fn authorization(&self) -> Result<Option<(&'static str, Secret)>, ApiError> {
-        let Auth::Fetched {
-            header,
-            prefix,
-            fetch,
-        } = &self.session.endpoint.auth
-        else {
+        let Auth::Fetched { header, prefix, fetch } = &self.session.endpoint.auth else {
             return Ok(self.session.endpoint.auth.header());
         };
         let known = self.session.token().clone();
@@ -254,10 +240,7 @@ impl<'a> Api<'a> {
                 token
             }
         };
-        Ok(Some((
-            *header,
-            Secret::new(format!("{prefix}{}", token.expose())),
-        )))
+        Ok(Some((*header, Secret::new(format!("{prefix}{}", token.expose())))))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Tree> {
@@ -289,9 +272,8 @@ impl<'a> Api<'a> {
                 None => {}
             }
         }
-        error.remedy = remedy
-            .unwrap_or_else(|| remedy_of(self.session.spec, error.kind, is_order))
-            .into();
+        error.remedy =
+            remedy.unwrap_or_else(|| remedy_of(self.session.spec, error.kind, is_order)).into();
         error
     }
 }

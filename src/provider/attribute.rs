@@ -14,10 +14,7 @@ pub const COMMON: &[Attribute] = &[
     Attribute::new("PROVISION_ID", "the provision that the host belongs to"),
     Attribute::new("DEPLOY_ID", "the machine of the host"),
     Attribute::new("PM_TIMEOUT", "seconds that one wait may take"),
-    Attribute::new(
-        "PM_ROOT_PASSWORD",
-        "yes: `poll` prints the password of root",
-    ),
+    Attribute::new("PM_ROOT_PASSWORD", "yes: `poll` prints the password of root"),
     Attribute::new("USERDATA", "user data for cloud-init, beside the SSH key").private(),
 ];
 
@@ -296,10 +293,7 @@ impl Form {
 /// The words of a list with commas.
 pub fn words(written: &str) -> Vec<String> {
     let words = written.split(',').map(str::trim);
-    words
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// A yes or a no, in any of the ways that OpenNebula's templates write it.

@@ -45,10 +45,7 @@ impl<'a> Call<'a> {
 
     /// An order: it may take longer.
     pub fn order(path: &'a str) -> Self {
-        Self {
-            is_order: true,
-            ..Self::new(Method::Post, path)
-        }
+        Self { is_order: true, ..Self::new(Method::Post, path) }
     }
 
     /// The same with another method.
@@ -82,9 +79,6 @@ impl<'a> Call<'a> {
 
     /// The same without credentials: it fetches them.
     pub fn open(self) -> Self {
-        Self {
-            is_open: true,
-            ..self
-        }
+        Self { is_open: true, ..self }
     }
 }

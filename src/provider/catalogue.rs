@@ -107,9 +107,7 @@ pub fn unanswered(about: &'static str, error: &ApiError) -> Finding {
 /// The `words` that are most like `name`, the nearest first.
 pub fn closest<'a>(name: &str, words: impl IntoIterator<Item = &'a str>) -> String {
     let words = words.into_iter();
-    let mut words: Vec<&str> = words
-        .filter(|word| (1..=64).contains(&word.len()))
-        .collect();
+    let mut words: Vec<&str> = words.filter(|word| (1..=64).contains(&word.len())).collect();
     words.sort_by_cached_key(|word| distance(name, word));
     words.dedup();
     words.truncate(OFFERS);

@@ -71,11 +71,8 @@ fn known(api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
 }
 
 fn set(api: &Api<'_>, id: &MachineId, state: State) -> Result<(), ApiError> {
-    let machine = Machine {
-        state,
-        state_name: format!("{state:?}").to_lowercase(),
-        ..known(api, id)?
-    };
+    let machine =
+        Machine { state, state_name: format!("{state:?}").to_lowercase(), ..known(api, id)? };
     api.memory().insert(id.clone(), machine);
     Ok(())
 }
@@ -86,10 +83,7 @@ impl Provider for Dummy {
     }
 
     fn connect(&self, _: &Account) -> Result<Endpoint> {
-        Ok(Endpoint {
-            base: String::new(),
-            auth: Auth::None,
-        })
+        Ok(Endpoint { base: String::new(), auth: Auth::None })
     }
 
     fn list(&self, api: &Api<'_>, _: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -100,13 +94,8 @@ impl Provider for Dummy {
         let id = id(order.attribute("IP"));
         let id = id.ok_or_else(|| api.problem(Kind::Rejected, "IP is no address"))?;
         let tags = order.body["tags"].as_array().into_iter().flatten();
-        let tags = tags
-            .filter_map(|tag| tag.as_str().map(str::to_owned))
-            .collect();
-        let machine = Machine {
-            tags,
-            ..known(api, &id)?
-        };
+        let tags = tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+        let machine = Machine { tags, ..known(api, &id)? };
         api.memory().insert(id, machine.clone());
         Ok(machine)
     }

@@ -76,9 +76,7 @@ const METRICS: Service = ("monitoring", "2010-08-01");
 
 /// Seconds since 1970.
 fn unix(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Where a service is.
@@ -113,32 +111,21 @@ fn ask<T>(
     let (host, path) = parted(&url);
     let time = time::compact(unix(SystemTime::now()));
     let kind = "application/x-www-form-urlencoded; charset=utf-8";
-    let mut headers = vec![
-        ("content-type", kind),
-        ("host", host),
-        ("x-amz-date", &time),
-    ];
+    let mut headers = vec![("content-type", kind), ("host", host), ("x-amz-date", &time)];
     let session = api.setting("EC2_SESSION_TOKEN");
     if !session.is_empty() {
         headers.push(("x-amz-security-token", session));
     }
     let secret = Secret::new(api.setting("EC2_SECRET"));
-    let signer = Signer {
-        access: api.setting("EC2_ACCESS"),
-        secret: &secret,
-        region,
-        service: service.0,
-    };
+    let signer =
+        Signer { access: api.setting("EC2_ACCESS"), secret: &secret, region, service: service.0 };
     let authorization = signer.authorization(&path, &headers, body.as_bytes(), &time);
     let shown = format!("{path}?Action={action}");
     let call = match action {
         "RunInstances" => Call::order(&url),
         _ => Call::post(&url),
     };
-    let mut call = call
-        .shown(&shown)
-        .form(body)
-        .header("authorization", &authorization);
+    let mut call = call.shown(&shown).form(body).header("authorization", &authorization);
     // The client adds the content type itself.
     for (name, value) in &headers[1..] {
         call = call.header(name, value);
@@ -168,10 +155,7 @@ fn run(order: &Order, [name, value]: [&str; 2]) -> Value {
 /// Whether the other side answers, and does not do this for us.
 fn is_denied(error: &ApiError) -> bool {
     use Kind::{NotFound, PermissionDenied, Rejected, Unauthenticated};
-    matches!(
-        error.kind,
-        PermissionDenied | Unauthenticated | NotFound | Rejected
-    )
+    matches!(error.kind, PermissionDenied | Unauthenticated | NotFound | Rejected)
 }
 
 /// The `ClientToken` of an order. EC2 answers an order with a token that it knows with the machine of the first one,
@@ -185,11 +169,7 @@ fn is_denied(error: &ApiError) -> bool {
 fn token(order: &Order) -> String {
     let parts = [order.attribute("CLIENTTOKEN"), &form::encode(&order.body)];
     let spent = order.spent.iter().map(String::as_str);
-    let text: Vec<&str> = [order.mark.as_str()]
-        .into_iter()
-        .chain(parts)
-        .chain(spent)
-        .collect();
+    let text: Vec<&str> = [order.mark.as_str()].into_iter().chain(parts).chain(spent).collect();
     sha256(text.join("\n").as_bytes())
 }
 
@@ -233,16 +213,10 @@ impl Provider for Ec2 {
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let parameters = run(order, ["ClientToken", &token(order)]);
         let mut machine = ask(api, COMPUTE, "RunInstances", parameters, |answer| {
-            machines(answer)
-                .into_iter()
-                .next()
-                .context("it names no instance")
+            machines(answer).into_iter().next().context("it names no instance")
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
-            let reason = format!(
-                "EC2 answers with {}, the machine of another host",
-                machine.id
-            );
+            let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
             return Err(ApiError {
                 remedy: "set another CLIENTTOKEN".into(),
                 ..api.problem(Kind::Rejected, reason)
@@ -341,23 +315,14 @@ impl Provider for Ec2 {
         };
         let (cpus, _) = machine.size.unwrap_or_default();
         let parameters = json!({ "InstanceType": [plan] });
-        let size = ask(
-            api,
-            COMPUTE,
-            "DescribeInstanceTypes",
-            parameters,
-            |answer| {
-                let described = answer.items("instanceTypeSet").next();
-                Ok(described.map(|described| {
-                    let usual = described.count("vCpuInfo.defaultVCpus").unwrap_or_default();
-                    let memory = described.count("memoryInfo.sizeInMiB").unwrap_or_default();
-                    (
-                        if cpus == 0 { usual } else { cpus },
-                        memory.saturating_mul(1024),
-                    )
-                }))
-            },
-        );
+        let size = ask(api, COMPUTE, "DescribeInstanceTypes", parameters, |answer| {
+            let described = answer.items("instanceTypeSet").next();
+            Ok(described.map(|described| {
+                let usual = described.count("vCpuInfo.defaultVCpus").unwrap_or_default();
+                let memory = described.count("memoryInfo.sizeInMiB").unwrap_or_default();
+                (if cpus == 0 { usual } else { cpus }, memory.saturating_mul(1024))
+            }))
+        });
         match size {
             Err(error) if !is_denied(&error) => Err(error),
             size => Ok(size.ok().flatten().or(machine.size)),
@@ -367,9 +332,7 @@ impl Provider for Ec2 {
     /// What CloudWatch counted; nothing where that is not allowed, or not there.
     fn traffic(&self, api: &Api<'_>, id: &MachineId) -> Result<Traffic, ApiError> {
         let now = SystemTime::now();
-        let start = now
-            .checked_sub(Duration::from_secs(TRAFFIC.0))
-            .unwrap_or(UNIX_EPOCH);
+        let start = now.checked_sub(Duration::from_secs(TRAFFIC.0)).unwrap_or(UNIX_EPOCH);
         let query = |metric: &str| {
             json!({ "Id": metric.to_ascii_lowercase(), "MetricStat": {
                 "Metric": {
@@ -394,10 +357,7 @@ impl Provider for Ec2 {
                 let points = own.flat_map(|result| result.items("Values"));
                 points.filter_map(|point| point.number("")).sum::<f64>() as u64
             };
-            Ok(Traffic {
-                received: sum("networkin"),
-                sent: sum("networkout"),
-            })
+            Ok(Traffic { received: sum("networkin"), sent: sum("networkout") })
         });
         match traffic {
             Err(error) if is_denied(&error) => Ok(Traffic::default()),
@@ -417,21 +377,12 @@ mod tests {
             let (host, path) = parted(&url);
             (host.to_owned(), path)
         };
-        assert_eq!(
-            address("ec2", "eu-west-1", ""),
-            "https://ec2.eu-west-1.amazonaws.com/"
-        );
+        assert_eq!(address("ec2", "eu-west-1", ""), "https://ec2.eu-west-1.amazonaws.com/");
         let (host, path) = of("eu-west-1", "");
-        assert_eq!(
-            (host.as_str(), path.as_str()),
-            ("ec2.eu-west-1.amazonaws.com", "/")
-        );
+        assert_eq!((host.as_str(), path.as_str()), ("ec2.eu-west-1.amazonaws.com", "/"));
         let (host, _) = of("cn-north-1", "");
         assert_eq!(host, "ec2.cn-north-1.amazonaws.com.cn");
         let (host, path) = of("any", "http://127.0.0.1:5000/services/compute");
-        assert_eq!(
-            (host.as_str(), path.as_str()),
-            ("127.0.0.1:5000", "/services/compute")
-        );
+        assert_eq!((host.as_str(), path.as_str()), ("127.0.0.1:5000", "/services/compute"));
     }
 }

@@ -31,20 +31,18 @@ pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
         Kind::Unauthenticated => {
             format!("check {}", names(|one| one.is_secret && one.is_required))
         }
-        Kind::PermissionDenied => format!(
-            "check that {} may do this",
-            names(|one| one.is_secret && one.is_required)
-        ),
+        Kind::PermissionDenied => {
+            format!("check that {} may do this", names(|one| one.is_secret && one.is_required))
+        }
         Kind::NotFound => format!("check {}", names(|one| one.is_account && !one.is_secret)),
         Kind::Rejected if is_order => {
             "change the section provision of the host's template".to_owned()
         }
         Kind::Rejected => "see the state of the machine at the provider".to_owned(),
         Kind::Protected => "unlock it at the provider first".to_owned(),
-        Kind::Redirected => format!(
-            "set {} to the address of the API itself",
-            names(|one| one.is_address)
-        ),
+        Kind::Redirected => {
+            format!("set {} to the address of the API itself", names(|one| one.is_address))
+        }
         Kind::Untrusted => {
             "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
                 .to_owned()

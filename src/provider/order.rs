@@ -38,9 +38,7 @@ pub struct Order {
 
 impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Order")
-            .field("mark", &self.mark)
-            .finish_non_exhaustive()
+        f.debug_struct("Order").field("mark", &self.mark).finish_non_exhaustive()
     }
 }
 
@@ -51,11 +49,7 @@ impl Order {
     /// [`Problems`]: all that is missing or wrong.
     pub fn of(spec: &Spec, host: &Host, settings: &Settings<'_>, owner: &Owner) -> Result<Self> {
         let (order, problems) = Self::draft(spec, host, settings, owner)?;
-        if problems == Problems::default() {
-            Ok(order)
-        } else {
-            Err(problems.into())
-        }
+        if problems == Problems::default() { Ok(order) } else { Err(problems.into()) }
     }
 
     /// The order for `host` as far as it can be made, and what is wrong with it.
@@ -129,15 +123,9 @@ impl Order {
         };
         match missing[..] {
             [] => None,
-            [
-                Attribute {
-                    name,
-                    remedy: Some(remedy),
-                    ..
-                },
-            ] => Some(format!(
-                "PROVISION lacks the mandatory attribute {name}: {remedy}"
-            )),
+            [Attribute { name, remedy: Some(remedy), .. }] => {
+                Some(format!("PROVISION lacks the mandatory attribute {name}: {remedy}"))
+            }
             _ => Some(format!(
                 "PROVISION lacks the mandatory attributes {}: add them to the section provision of the template",
                 missing.iter().map(name).collect::<Vec<_>>().join(", ")
@@ -152,9 +140,8 @@ impl Order {
             return;
         };
         if let Some(other) = attribute.or.filter(|other| self.given.contains_key(other)) {
-            self.warnings.push(format!(
-                "PROVISION has both {other} and {name}: ordering in the {other}"
-            ));
+            self.warnings
+                .push(format!("PROVISION has both {other} and {name}: ordering in the {other}"));
             self.given.remove(name);
             return;
         }
@@ -220,15 +207,9 @@ impl Order {
             return Ok(());
         }
         if data.len() > form.limit {
-            anyhow::bail!(
-                "has {} bytes: {} takes {}",
-                data.len(),
-                spec.name,
-                form.limit
-            );
+            anyhow::bail!("has {} bytes: {} takes {}", data.len(), spec.name, form.limit);
         }
-        self.summary
-            .push(("USERDATA", format!("({} bytes)", data.len())));
+        self.summary.push(("USERDATA", format!("({} bytes)", data.len())));
         let value = match form.is_base64 {
             true => STANDARD.encode(data),
             false => String::from_utf8_lossy(&data).into_owned(),
@@ -256,10 +237,7 @@ pub fn private_texts(spec: &Spec, host: &Host) -> Vec<Secret> {
     let own = host.provision("USERDATA").unwrap_or_default();
     let composed = (spec.user_data.compose)(host).unwrap_or_default().data;
     let composed = String::from_utf8_lossy(&composed);
-    let private = spec
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.is_private);
+    let private = spec.attributes.iter().filter(|attribute| attribute.is_private);
     let others = private.filter_map(|attribute| host.provision(attribute.name));
     let mut texts: Vec<String> = (own.lines())
         .chain(composed.lines())

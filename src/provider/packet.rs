@@ -114,10 +114,7 @@ impl Provider for Packet {
     fn connect(&self, account: &Account) -> Result<Endpoint> {
         let token = account.secret("PACKET_TOKEN").cloned();
         Ok(Endpoint {
-            base: account
-                .get("PACKET_API_URL")
-                .trim_end_matches('/')
-                .to_owned(),
+            base: account.get("PACKET_API_URL").trim_end_matches('/').to_owned(),
             auth: Auth::Header("x-auth-token", token.unwrap_or_default()),
         })
     }
@@ -194,14 +191,9 @@ impl Provider for Packet {
     }
 
     fn traffic(&self, api: &Api<'_>, id: &MachineId) -> Result<Traffic, ApiError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let from = now.saturating_sub(TRAFFIC).as_secs();
-        let path = format!(
-            "/devices/{id}/bandwidth?from={from}&until={}",
-            now.as_secs()
-        );
+        let path = format!("/devices/{id}/bandwidth?from={from}&until={}", now.as_secs());
         api.read(&Call::get(&path), |answer| Ok(read_traffic(answer)))
     }
 }
@@ -210,9 +202,7 @@ impl Provider for Packet {
 
 /// The machines of a page, and whether there is a next one.
 fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
-    let machines = page.list("devices")?
-        .map(machine)
-        .collect::<Result<Vec<_>>>()?;
+    let machines = page.list("devices")?.map(machine).collect::<Result<Vec<_>>>()?;
     let has_next = !machines.is_empty() && !page.at("meta.next").is_null();
     Ok((machines, has_next.then(String::new)))
 }
@@ -246,10 +236,7 @@ pub fn machine(device: &Tree) -> Result<Machine> {
         size: Some((cpus, memory.unwrap_or_default())),
         plan,
         place: facility.or(metro),
-        values: values
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect(),
+        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         created: device.text("created_at").and_then(time::rfc3339),
         root_password: own("root_password").map(Secret::new),
         ..Machine::new(id, state(&word), word)
@@ -308,10 +295,7 @@ pub fn read_traffic(answer: &Tree) -> Traffic {
         let kilobits: f64 = points.filter_map(|point| point.number("0")).sum();
         (kilobits * 1024.0 / 8.0) as u64
     };
-    Traffic {
-        received: sum("inbound"),
-        sent: sum("outbound"),
-    }
+    Traffic { received: sum("inbound"), sent: sum("outbound") }
 }
 
 /// The reasons of an error: none where it is not the API's, such as the page of a proxy.

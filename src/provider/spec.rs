@@ -137,10 +137,7 @@ impl Payload {
     pub fn for_cloud_init(host: &Host, own: Option<&str>) -> Self {
         let UserData { text, warning } = user_data::compose(&host.ssh_keys(), own);
         let data = text.map(|text| text.expose().as_bytes().to_vec());
-        Self {
-            data: data.unwrap_or_default(),
-            warning,
-        }
+        Self { data: data.unwrap_or_default(), warning }
     }
 }
 
@@ -156,12 +153,8 @@ impl UserDataForm {
     }
 
     /// None at all.
-    pub const NONE: Self = Self {
-        field: "",
-        is_base64: false,
-        limit: 0,
-        compose: |_| Ok(Payload::default()),
-    };
+    pub const NONE: Self =
+        Self { field: "", is_base64: false, limit: 0, compose: |_| Ok(Payload::default()) };
 }
 
 /// How the owner's mark travels with an order, and is found again.
@@ -198,10 +191,7 @@ impl Identity {
     pub fn encode(&self, tag: &str) -> String {
         match self {
             Self::Tags { .. } | Self::Pairs { alphabet: None, .. } => tag.to_owned(),
-            Self::Pairs {
-                alphabet: Some(alphabet),
-                ..
-            } => {
+            Self::Pairs { alphabet: Some(alphabet), .. } => {
                 let (key, value) = tag.split_once('=').unwrap_or((tag, ""));
                 let own = |c: char| match c {
                     c if c.is_ascii_alphanumeric() || alphabet.contains(c) => c,
@@ -211,9 +201,7 @@ impl Identity {
             }
             Self::Name { .. } => {
                 let digest = ring::digest::digest(&ring::digest::SHA256, tag.as_bytes());
-                let digits = digest.as_ref()[..16]
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"));
+                let digits = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}"));
                 format!("one-{}", digits.collect::<String>())
             }
         }
@@ -257,21 +245,12 @@ mod tests {
     #[test]
     fn a_mark_is_written_in_the_characters_that_the_provider_takes() {
         let tag = "ONE_PROVISION_HOST=7a15-52:7";
-        let small = Identity::Pairs {
-            field: "tags",
-            members: ("name", "value"),
-            alphabet: Some("_-"),
-        };
+        let small =
+            Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") };
         assert_eq!(small.encode(tag), "ONE_PROVISION_HOST=7a15-52-7");
         let name = Identity::Name { field: "hostname" };
-        let (one, other) = (
-            name.encode(tag),
-            name.encode("ONE_PROVISION_HOST=7a15-52:8"),
-        );
-        assert!(
-            one.starts_with("one-") && one.len() == 36 && one != other,
-            "{one}"
-        );
+        let (one, other) = (name.encode(tag), name.encode("ONE_PROVISION_HOST=7a15-52:8"));
+        assert!(one.starts_with("one-") && one.len() == 36 && one != other, "{one}");
         assert_eq!(Identity::Tags { field: "tags" }.encode(tag), tag);
     }
 }

@@ -83,10 +83,7 @@ impl Finding {
 
     /// The same, where nothing more can be asked before it is mended.
     pub fn closing(self) -> Self {
-        Self {
-            is_closing: true,
-            ..self
-        }
+        Self { is_closing: true, ..self }
     }
 
     fn new(
@@ -95,13 +92,7 @@ impl Finding {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            verdict,
-            about,
-            what: what.into(),
-            remedy: remedy.into(),
-            is_closing: false,
-        }
+        Self { verdict, about, what: what.into(), remedy: remedy.into(), is_closing: false }
     }
 
     /// A finding from an error in the words of this driver, where the remedy follows the last colon.

@@ -47,12 +47,7 @@ pub struct Report {
 impl Report {
     /// A report that logs up to `level`.
     pub fn new(level: Level) -> Self {
-        Self {
-            level,
-            start: Instant::now(),
-            is_watched: false,
-            is_coloured: false,
-        }
+        Self { level, start: Instant::now(), is_watched: false, is_coloured: false }
     }
 
     /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and with
@@ -204,10 +199,7 @@ pub fn one_line(text: &str) -> String {
     if text.is_empty() {
         return "(no message)".to_owned();
     }
-    let line: String = text
-        .chars()
-        .map(|c| if is_unprintable(c) { ' ' } else { c })
-        .collect();
+    let line: String = text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect();
     line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -") + cut
 }
 

@@ -36,15 +36,7 @@ impl<'a> Progress<'a> {
         goal: String,
         by: Instant,
     ) -> Self {
-        Self {
-            report,
-            clock,
-            interrupt,
-            goal,
-            start: report.start(),
-            by,
-            seen: String::new(),
-        }
+        Self { report, clock, interrupt, goal, start: report.start(), by, seen: String::new() }
     }
 
     /// Tells what was seen, such as a state.
@@ -118,17 +110,9 @@ mod tests {
     fn the_line_says_state_time_limit_and_goal() {
         let limit = Duration::from_secs(1800);
         assert_eq!(
-            line(
-                Duration::from_secs(83),
-                limit,
-                "provisioning, 45 %",
-                "until active"
-            ),
+            line(Duration::from_secs(83), limit, "provisioning, 45 %", "until active"),
             "1:23 of 30:00 | provisioning, 45 % | until active"
         );
-        assert_eq!(
-            line(Duration::from_secs(3723), limit, "", "x"),
-            "1:02:03 of 30:00 | x"
-        );
+        assert_eq!(line(Duration::from_secs(3723), limit, "", "x"), "1:02:03 of 30:00 | x");
     }
 }

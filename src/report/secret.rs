@@ -49,10 +49,7 @@ mod tests {
     #[test]
     fn it_is_struck_from_what_others_say() {
         let token = Secret::new("tok-1234");
-        assert_eq!(
-            token.strike_from("bad token tok-1234!"),
-            "bad token [secret]!"
-        );
+        assert_eq!(token.strike_from("bad token tok-1234!"), "bad token [secret]!");
         assert_eq!(Secret::new("").strike_from("nothing"), "nothing");
     }
 }

@@ -38,9 +38,7 @@ pub struct Table {
 impl Table {
     /// Adds a row. What cannot be printed is taken out of its cells.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = (T, Look)>) {
-        let cells = cells
-            .into_iter()
-            .map(|(text, look)| (printable(&text.into()), look));
+        let cells = cells.into_iter().map(|(text, look)| (printable(&text.into()), look));
         self.rows.push(cells.collect());
     }
 
@@ -93,14 +91,8 @@ mod tests {
         table.row([("ID", Look::Bold), ("STATE", Look::Bold)]);
         table.row([("é1", Look::Plain), ("active", Look::Green)]);
         table.row([("longer\n", Look::Plain), ("", Look::Red)]);
-        assert_eq!(
-            table.text(1, false),
-            " ID      STATE\n é1      active\n longer\n"
-        );
+        assert_eq!(table.text(1, false), " ID      STATE\n é1      active\n longer\n");
         let coloured = table.text(0, true);
-        assert!(
-            coloured.contains("é1      \x1b[32mactive\x1b[0m\n"),
-            "{coloured:?}"
-        );
+        assert!(coloured.contains("é1      \x1b[32mactive\x1b[0m\n"), "{coloured:?}");
     }
 }

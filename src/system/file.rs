@@ -15,16 +15,10 @@ use nix::fcntl::OFlag;
 /// It cannot be read, is no regular file, or is larger.
 pub fn read(path: &Path, limit: u64) -> io::Result<(Vec<u8>, SystemTime)> {
     // Without O_NONBLOCK the opening of a pipe would wait for a writer that never comes.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            "it is no regular file",
-        ));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
     }
     let bytes = read_bounded(file, limit)?;
     Ok((bytes, meta.modified()?))
@@ -69,11 +63,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

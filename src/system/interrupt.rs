@@ -97,12 +97,7 @@ impl Interrupt {
             if left.is_zero() {
                 return Ok(());
             }
-            state = self
-                .0
-                .wake
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.0.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

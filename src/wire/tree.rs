@@ -45,15 +45,14 @@ impl Tree {
         let mut values = 0;
         let mut json = serde_json::Deserializer::from_slice(body);
         let tree = Values(&mut values).deserialize(&mut json);
-        tree.and_then(|tree| json.end().map(|()| tree))
-            .map_err(|error| {
-                let what = match error.classify() {
-                    Category::Data => "it has not the form that is described",
-                    Category::Eof => "it is cut off",
-                    Category::Syntax | Category::Io => "it is no JSON",
-                };
-                anyhow!("{what}, at line {} column {}", error.line(), error.column())
-            })
+        tree.and_then(|tree| json.end().map(|()| tree)).map_err(|error| {
+            let what = match error.classify() {
+                Category::Data => "it has not the form that is described",
+                Category::Eof => "it is cut off",
+                Category::Syntax | Category::Io => "it is no JSON",
+            };
+            anyhow!("{what}, at line {} column {}", error.line(), error.column())
+        })
     }
 
     /// Reads XML: an object with one member, the root element.
@@ -81,9 +80,7 @@ impl Tree {
                         Some(text) => Self::Text(text.to_owned()),
                         None => Self::Object(children),
                     };
-                    open.last_mut()
-                        .map_or(&mut root, |(_, siblings)| siblings)
-                        .push((name, done));
+                    open.last_mut().map_or(&mut root, |(_, siblings)| siblings).push((name, done));
                 }
             }
             Ok(())
@@ -290,16 +287,7 @@ mod tests {
         }
         let deep = "<a>".repeat(100);
         let many = format!("<a>{}</a>", "<b/>".repeat(VALUES));
-        for text in [
-            "",
-            "x",
-            "<a>",
-            "<a></b>",
-            "<a>&x;</a>",
-            "<html><br></html>",
-            &deep,
-            &many,
-        ] {
+        for text in ["", "x", "<a>", "<a></b>", "<a>&x;</a>", "<html><br></html>", &deep, &many] {
             assert!(Tree::xml(text.as_bytes()).is_err());
         }
         assert!(Tree::xml(b"<a>\xff</a>").is_err());

@@ -175,11 +175,7 @@ fn resolve(entity: &BytesRef<'_>) -> Result<String> {
 /// written without escapes.
 fn shown(name: &str) -> &str {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if name.len() <= 64 && name.bytes().all(is_usual) {
-        name
-    } else {
-        "…"
-    }
+    if name.len() <= 64 && name.bytes().all(is_usual) { name } else { "…" }
 }
 
 #[cfg(test)]
@@ -200,10 +196,7 @@ mod tests {
         let text = "<a>\n <b><![CDATA[x<]]>&amp;&#65;</b><c/> <d><e> y </e></d></a>";
         let found = read(text)?;
         let expected = [("a/b", "x<&A"), ("a/c", ""), ("a/d/e", " y ")];
-        assert_eq!(
-            found,
-            expected.map(|(path, value)| (path.to_owned(), value.to_owned()))
-        );
+        assert_eq!(found, expected.map(|(path, value)| (path.to_owned(), value.to_owned())));
         Ok(())
     }
 

@@ -38,9 +38,7 @@ impl Checked {
             Some(id) => checked.decrypt(id, spec, context)?,
             None if is_exposed(path) => {
                 let what = "every user can read the file, and the token in it";
-                checked
-                    .findings
-                    .push(Finding::doubtful("file", what, "chmod 600 it"));
+                checked.findings.push(Finding::doubtful("file", what, "chmod 600 it"));
             }
             None => {}
         }
@@ -68,20 +66,17 @@ impl Checked {
                 if self.host.deploy_id().is_none() {
                     self.host.take_provision(&known, &["DEPLOY_ID"]);
                 }
-                self.findings
-                    .push(Finding::good("oned", format!("answers at {endpoint}")));
+                self.findings.push(Finding::good("oned", format!("answers at {endpoint}")));
             }
             Err(OnedError::CannotAsk(why)) if context.environment_has_secrets()? => {
                 let remedy = "deploy will use the credentials of the environment";
-                self.findings
-                    .push(Finding::doubtful("oned", format!("{why:#}"), remedy));
+                self.findings.push(Finding::doubtful("oned", format!("{why:#}"), remedy));
                 self.host.drop_provision(names);
             }
             Err(why) => {
                 // What the file has is encrypted: of no use to the provider.
                 self.host.drop_provision(names);
-                self.findings
-                    .push(Finding::of_error("oned", &format!("{:#}", anyhow!(why))));
+                self.findings.push(Finding::of_error("oned", &format!("{:#}", anyhow!(why))));
             }
         }
         Ok(())

@@ -58,9 +58,7 @@ fn provision(host: &Host, spec: &'static Spec, findings: &mut Vec<Finding>) -> L
             "see whether it is misspelt",
         ));
     }
-    section
-        .map(|(name, value)| (name.clone(), shown(name, value, spec)))
-        .collect()
+    section.map(|(name, value)| (name.clone(), shown(name, value, spec))).collect()
 }
 
 /// A value of `PROVISION`. What the provider does not know may be a misspelt secret.
@@ -81,17 +79,13 @@ fn connection(host: &Host) -> Lines {
         _ => other_value(name, value),
     };
     let lines = section.into_iter().flatten();
-    lines
-        .map(|(name, text)| (name.clone(), value(name, text)))
-        .collect()
+    lines.map(|(name, text)| (name.clone(), value(name, text))).collect()
 }
 
 fn configuration(host: &Host, findings: &mut Vec<Finding>) -> Lines {
     let status = template(host, STATUS);
-    let mut lines: Lines = status
-        .map(|(_, status)| ("status".to_owned(), status))
-        .into_iter()
-        .collect();
+    let mut lines: Lines =
+        status.map(|(_, status)| ("status".to_owned(), status)).into_iter().collect();
     if let Some(coded) = host.template.get(CONFIGURATION) {
         match configuration_lines(coded) {
             Some(yaml) => lines.extend(yaml.into_iter().map(|line| (String::new(), line))),
@@ -120,9 +114,8 @@ fn context(host: &Host) -> Lines {
 fn others(host: &Host) -> Lines {
     let is_told = |name: &str| DRIVERS.contains(&name) || [CONFIGURATION, STATUS].contains(&name);
     let plain = host.template.iter().filter(|(name, _)| !is_told(name));
-    let mut lines: Lines = plain
-        .map(|(name, value)| (name.clone(), other_value(name, value)))
-        .collect();
+    let mut lines: Lines =
+        plain.map(|(name, value)| (name.clone(), other_value(name, value))).collect();
     for (title, section) in &host.sections {
         if !["PROVISION", "PROVISION_CONNECTION", "CONTEXT"].contains(&title.as_str()) {
             let inner = section.iter();
@@ -136,11 +129,7 @@ fn others(host: &Host) -> Lines {
 
 /// A value of another section, unless its name says that it is a secret.
 fn other_value(name: &str, value: &Secret) -> String {
-    if is_secret(name) {
-        HIDDEN.to_owned()
-    } else {
-        value.expose().trim().to_owned()
-    }
+    if is_secret(name) { HIDDEN.to_owned() } else { value.expose().trim().to_owned() }
 }
 
 /// Whether a value of this name is one to hide.

@@ -91,15 +91,9 @@ fn fingerprint(line: &str) -> Option<String> {
     let blob = blob(line)?;
     let digest = ring::digest::digest(&ring::digest::SHA256, &blob);
     let kind = kind(&blob)?;
-    let comment = line
-        .split_whitespace()
-        .skip_while(|word| *word != kind)
-        .nth(2)
-        .unwrap_or("no comment");
-    Some(format!(
-        "SHA256:{} {comment} ({kind})",
-        STANDARD_NO_PAD.encode(digest)
-    ))
+    let comment =
+        line.split_whitespace().skip_while(|word| *word != kind).nth(2).unwrap_or("no comment");
+    Some(format!("SHA256:{} {comment} ({kind})", STANDARD_NO_PAD.encode(digest)))
 }
 
 /// The key in a line of `authorized_keys`: the word that is one in base64.
@@ -122,10 +116,7 @@ fn kind(blob: &[u8]) -> Option<&str> {
 /// An error of the system without its number.
 fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -22,20 +22,12 @@ const QUESTIONS: Duration = Duration::from_secs(60);
 impl Inquiry {
     /// Finds out all that is to be said of a host.
     pub(super) fn make(checked: Checked, context: &Context<'_>) -> Result<Self> {
-        let Checked {
-            host,
-            secrets,
-            mut findings,
-        } = checked;
+        let Checked { host, secrets, mut findings } = checked;
         let provider = context.provider_of(Some(&host))?;
         let settings = context.settings(Some(&host));
         let (sections, doubts) = host::read(&host, provider.spec());
         findings.extend(doubts);
-        let mut inquiry = Self {
-            called: host.called(),
-            sections,
-            findings,
-        };
+        let mut inquiry = Self { called: host.called(), sections, findings };
         let owner = Owner::of(&host);
         let (order, problems) = Order::draft(provider.spec(), &host, &settings, &owner)?;
         let has_machine = host.deploy_id().is_some();
@@ -44,9 +36,7 @@ impl Inquiry {
             inquiry.told_order(&order, problems, &owner, context);
         }
         if let Err(error) = timeout(&settings) {
-            inquiry
-                .findings
-                .push(Finding::of_error("settings", &error.to_string()));
+            inquiry.findings.push(Finding::of_error("settings", &error.to_string()));
         }
         match provider::connect(provider, &settings, context.report) {
             Ok(session) => {
@@ -60,9 +50,9 @@ impl Inquiry {
             }
             // What is missing was said with the order.
             Err(_) if !is_right && !has_machine => {}
-            Err(error) => inquiry
-                .findings
-                .push(Finding::of_error("credentials", &error.to_string())),
+            Err(error) => {
+                inquiry.findings.push(Finding::of_error("credentials", &error.to_string()))
+            }
         }
         let is_said = inquiry.findings.iter().any(|one| one.about == "ssh key");
         inquiry.findings.extend(keys::findings(&host, is_said));
@@ -89,19 +79,16 @@ impl Inquiry {
         if problems != Problems::default() {
             let problems = [problems.general, problems.mistakes].concat();
             let problems = problems.iter();
-            self.findings
-                .extend(problems.map(|problem| Finding::of_error("attributes", problem)));
+            self.findings.extend(problems.map(|problem| Finding::of_error("attributes", problem)));
             return;
         }
         for warning in &order.warnings {
             context.report.warn(warning);
         }
-        self.findings
-            .push(Finding::good("attributes", "complete and well-formed"));
+        self.findings.push(Finding::good("attributes", "complete and well-formed"));
         let summary = order.summary.iter();
-        let lines: Vec<_> = summary
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
+        let lines: Vec<_> =
+            summary.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         if !lines.is_empty() {
             let title = "What would be ordered";
             self.sections.push(Section { title, lines });
@@ -169,8 +156,7 @@ impl Inquiry {
         let mut machines = match engine.list(Filter::Marked(&order.mark)) {
             Ok(machines) => machines,
             Err(error) => {
-                self.findings
-                    .push(Finding::of_error(ABOUT, &error.to_string()));
+                self.findings.push(Finding::of_error(ABOUT, &error.to_string()));
                 return;
             }
         };
@@ -179,21 +165,14 @@ impl Inquiry {
             [] => None,
             [machine] => Some(Finding::doubtful(
                 ABOUT,
-                format!(
-                    "{} of an earlier deploy is there and {}",
-                    machine.id, machine.state_name
-                ),
+                format!("{} of an earlier deploy is there and {}", machine.id, machine.state_name),
                 "deploy adopts it and orders none",
             )),
             several => {
                 let ids: Vec<&str> = several.iter().map(|machine| machine.id.as_str()).collect();
                 let ids = ids.join(" and ");
                 let what = format!("the host has {} machines already, {ids}", several.len());
-                Some(Finding::bad(
-                    ABOUT,
-                    what,
-                    "delete all but one at the provider",
-                ))
+                Some(Finding::bad(ABOUT, what, "delete all but one at the provider"))
             }
         });
     }

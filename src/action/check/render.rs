@@ -11,18 +11,11 @@ use crate::report::table::{Look, Table};
 
 impl Inquiry {
     pub(super) fn is_accepted(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.verdict != Verdict::Bad)
+        self.findings.iter().all(|finding| finding.verdict != Verdict::Bad)
     }
 
     fn conclusion(&self) -> String {
-        let count = |verdict| {
-            self.findings
-                .iter()
-                .filter(|one| one.verdict == verdict)
-                .count()
-        };
+        let count = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
         match (count(Verdict::Bad), count(Verdict::Doubtful)) {
             (0, 0) => "A deploy would be accepted.".to_owned(),
             (0, 1) => "A deploy would be accepted; see the warning above.".to_owned(),
@@ -67,11 +60,7 @@ impl Inquiry {
             }
         }
         text.push_str(&table.text(2, is_coloured));
-        let look = if self.is_accepted() {
-            Look::Green
-        } else {
-            Look::Red
-        };
+        let look = if self.is_accepted() { Look::Green } else { Look::Red };
         text.push('\n');
         text.push_str(&look.paint(&self.conclusion(), is_coloured));
         text

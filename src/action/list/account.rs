@@ -28,12 +28,9 @@ fn open_key(provider: &dyn Provider, host: &Host, context: &Context<'_>) -> Resu
     let mut host = host.clone();
     host.drop_provision(&spec.secrets());
     let settings = context.settings(Some(&host));
-    let names = spec
-        .names(|one| one.is_account && !one.is_secret)
-        .into_iter();
-    let values: Result<Vec<Option<String>>> = names
-        .map(|name| Ok(settings.get(name)?.map(str::to_owned)))
-        .collect();
+    let names = spec.names(|one| one.is_account && !one.is_secret).into_iter();
+    let values: Result<Vec<Option<String>>> =
+        names.map(|name| Ok(settings.get(name)?.map(str::to_owned))).collect();
     Ok((spec.name, values?))
 }
 
@@ -55,12 +52,7 @@ impl Account {
     ) -> Result<Self> {
         let (engine, _) = context.engine(provider, host.as_ref())?;
         let key = open_key(provider, host.as_ref().unwrap_or(&Host::default()), context)?;
-        Ok(Self {
-            provider,
-            engine,
-            host,
-            key,
-        })
+        Ok(Self { provider, engine, host, key })
     }
 
     pub(super) fn spec(&self) -> &'static Spec {
@@ -70,10 +62,7 @@ impl Account {
     pub(super) fn called(&self) -> String {
         let name = self.spec().name;
         match &self.host {
-            Some(host) => format!(
-                "the machines of {} ({name}) cannot be listed",
-                host.called()
-            ),
+            Some(host) => format!("the machines of {} ({name}) cannot be listed", host.called()),
             None => format!("the machines cannot be listed ({name})"),
         }
     }

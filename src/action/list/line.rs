@@ -52,31 +52,20 @@ pub(super) fn join<'a>(
 ) -> (Option<&'a Host>, Mark) {
     let has_it = |host: &&Host| host.deploy_id().and_then(spec.id).as_ref() == Some(&machine.id);
     let has_tag = |tag: &str| machine.tags.iter().any(|own| own == tag);
-    let by_identity = |host: &&Host| {
-        spec.identity
-            .is_borne(&spec.identity.mark(&Owner::of(host)), machine)
-    };
+    let by_identity =
+        |host: &&Host| spec.identity.is_borne(&spec.identity.mark(&Owner::of(host)), machine);
     // The stock driver's tag says nothing of the installation: it is believed only while it orders.
     let by_number = |host: &&Host| {
         machine.state == State::Starting
             && host.deploy_id().is_none()
-            && host
-                .id
-                .is_some_and(|id| has_tag(&format!("ONE_HOST_ID={id}")))
+            && host.id.is_some_and(|id| has_tag(&format!("ONE_HOST_ID={id}")))
     };
     let is_deleting = machine.state == State::Deleting;
     if let Some(host) = hosts.iter().find(has_it) {
-        let mark = if is_deleting {
-            Mark::Deleting
-        } else {
-            Mark::None
-        };
+        let mark = if is_deleting { Mark::Deleting } else { Mark::None };
         return (Some(host), mark);
     }
-    let tagged = hosts
-        .iter()
-        .find(by_identity)
-        .or_else(|| hosts.iter().find(by_number));
+    let tagged = hosts.iter().find(by_identity).or_else(|| hosts.iter().find(by_number));
     let mark = match tagged {
         _ if is_deleting => Mark::Deleting,
         Some(host) if host.deploy_id().is_none() => Mark::Deploying,
@@ -103,10 +92,7 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn of(machine: &Machine, host: Option<&Host>, mark: Mark, removal: String) -> Self {
-        let tag = machine
-            .tags
-            .iter()
-            .find_map(|tag| tag.strip_prefix("ONE_HOST_ID="));
+        let tag = machine.tags.iter().find_map(|tag| tag.strip_prefix("ONE_HOST_ID="));
         let host_id = host.and_then(|host| host.id).map(|id| id.to_string());
         Self {
             id: machine.id.clone(),

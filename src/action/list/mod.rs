@@ -61,9 +61,7 @@ impl List {
             Err(why) if self.all || self.host.is_some() => return Err(why),
             Err(why) => {
                 let why = format!("{why:#}");
-                failures.push(format!(
-                    "which machines are orphans is not known, for {why}"
-                ));
+                failures.push(format!("which machines are orphans is not known, for {why}"));
                 (Vec::new(), None)
             }
         };
@@ -84,11 +82,7 @@ impl List {
             bail!("{}", failures.join("; "));
         }
         let has_orphans = lines.iter().any(Line::is_orphan);
-        Ok(if has_orphans {
-            Outcome::Unwell
-        } else {
-            Outcome::Well
-        })
+        Ok(if has_orphans { Outcome::Unwell } else { Outcome::Well })
     }
 
     /// Whose machines are to be listed.
@@ -107,10 +101,7 @@ impl List {
         };
         if let Some(id) = &self.host {
             let id = host_id(id)?;
-            let host = clear(&Host {
-                id: Some(id),
-                ..Host::default()
-            })?;
+            let host = clear(&Host { id: Some(id), ..Host::default() })?;
             let provider = context.provider_of(Some(&host))?;
             return Ok(vec![Account::open(provider, Some(host), context)?]);
         }
@@ -126,9 +117,7 @@ impl List {
             })?;
             return Ok(vec![account]);
         }
-        Ok(every_account(hosts, &clear, context, failures)?
-            .into_values()
-            .collect())
+        Ok(every_account(hosts, &clear, context, failures)?.into_values().collect())
     }
 }
 
@@ -145,8 +134,7 @@ fn every_account(
         let named = host.pm_mad().and_then(|name| provider::named(name).ok());
         // Where there is nothing to be let in with there is nothing to list.
         if let Some(provider) = named.filter(|one| !one.spec().account().is_empty()) {
-            seen.entry(key(provider, host, context)?)
-                .or_insert((provider, host));
+            seen.entry(key(provider, host, context)?).or_insert((provider, host));
         }
     }
     let mut accounts = BTreeMap::new();

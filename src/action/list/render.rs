@@ -16,9 +16,7 @@ pub(super) fn in_text(lines: &[Line], report: Report) -> String {
     let is_coloured = report.is_coloured();
     let now = SystemTime::now();
     let mut table = Table::default();
-    let head = [
-        "ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK",
-    ];
+    let head = ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"];
     table.row(head.map(|title| (title, Look::Bold)));
     for line in lines {
         let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
@@ -48,20 +46,16 @@ pub(super) fn in_text(lines: &[Line], report: Report) -> String {
         }
         text.push_str(&format!("\n{title}\n"));
         for line in meant {
-            text.push_str(&format!(
-                "  {}\n",
-                crate::report::frame::one_line(&line.removal)
-            ));
+            text.push_str(&format!("  {}\n", crate::report::frame::one_line(&line.removal)));
         }
     };
     commands(
         "Orphans are billed until they are deleted. Unless another OpenNebula uses this project, delete them:",
         &Line::is_orphan,
     );
-    commands(
-        "Hosts whose machine is gone can be deleted, and created anew:",
-        &|line| matches!(line.mark, Mark::Gone | Mark::Unseen),
-    );
+    commands("Hosts whose machine is gone can be deleted, and created anew:", &|line| {
+        matches!(line.mark, Mark::Gone | Mark::Unseen)
+    });
     text
 }
 

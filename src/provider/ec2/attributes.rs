@@ -79,13 +79,8 @@ fn tokens(written: &str) -> Result<Value> {
 /// Block devices as the stock driver has them: blanks between `DEVICE=SNAPSHOT:SIZE:DELETE:TYPE:IOPS`, where each
 /// part may be empty or missing, and `DEVICE=none`.
 fn devices(written: &str) -> Result<Value> {
-    const NAMES: [&str; 5] = [
-        "SnapshotId",
-        "VolumeSize",
-        "DeleteOnTermination",
-        "VolumeType",
-        "Iops",
-    ];
+    const NAMES: [&str; 5] =
+        ["SnapshotId", "VolumeSize", "DeleteOnTermination", "VolumeType", "Iops"];
     let mut devices = Vec::new();
     for word in written.split_whitespace() {
         let problem = || {
@@ -110,9 +105,8 @@ fn devices(written: &str) -> Result<Value> {
             bail!(problem());
         }
         let given = NAMES.iter().zip(parts).filter(|(_, part)| !part.is_empty());
-        let ebs: Map<String, Value> = given
-            .map(|(name, part)| ((*name).to_owned(), json!(part)))
-            .collect();
+        let ebs: Map<String, Value> =
+            given.map(|(name, part)| ((*name).to_owned(), json!(part))).collect();
         devices.push(json!({ "DeviceName": device, "Ebs": ebs }));
     }
     Ok(Value::Array(devices))
@@ -128,9 +122,7 @@ pub fn user_data(host: &Host) -> Result<Payload> {
     let by_cloud_init = yes_or_no(attribute("CLOUD_INIT").trim()).unwrap_or_default();
     let own = attribute("USERDATA");
     let lines: String = own.lines().map(str::trim).collect();
-    let own = STANDARD
-        .decode(lines)
-        .unwrap_or_else(|_| own.as_bytes().to_vec());
+    let own = STANDARD.decode(lines).unwrap_or_else(|_| own.as_bytes().to_vec());
     Ok(match String::from_utf8(own) {
         Ok(own) if by_cloud_init => Payload::for_cloud_init(host, Some(&own)),
         Ok(own) if own.trim().is_empty() => Payload {
@@ -190,10 +182,7 @@ mod tests {
         let yes = "<CLOUD_INIT>Yes</CLOUD_INIT>";
         assert!(sent(yes)?.starts_with("#cloud-config\nssh_authorized_keys:\n- \"ssh-rsa A\""));
         let both = sent(&format!("{yes}<USERDATA>IyEvYmluL3NoCnRydWU=</USERDATA>"))?;
-        assert!(
-            both.contains("\n#!/bin/sh\ntrue\n") && both.contains("ssh-rsa A"),
-            "{both}"
-        );
+        assert!(both.contains("\n#!/bin/sh\ntrue\n") && both.contains("ssh-rsa A"), "{both}");
         // Compressed, it takes no second part.
         let zipped = host(&format!("{yes}<USERDATA>H4sIAAAAAAAA/w==</USERDATA>"))?;
         let Payload { data, warning } = user_data(&zipped)?;

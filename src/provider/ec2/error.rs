@@ -28,14 +28,8 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
 /// The code and the reason of an error, in either of AWS's forms.
 fn error_of(body: &Tree) -> Option<(&str, &str)> {
     let forms = ["Response.Errors.Error", "ErrorResponse.Error"];
-    let error = forms
-        .iter()
-        .map(|path| body.at(path))
-        .find(|error| !error.is_null())?;
-    Some((
-        error.text("Code")?,
-        error.text("Message").unwrap_or_default(),
-    ))
+    let error = forms.iter().map(|path| body.at(path)).find(|error| !error.is_null())?;
+    Some((error.text("Code")?, error.text("Message").unwrap_or_default()))
 }
 
 /// What a code and a message mean, with a remedy where the kind does not say it all. No kind: what the status says.
@@ -78,10 +72,7 @@ fn meaning(code: &str, message: &str, has_session: bool) -> (Option<Kind>, Optio
             return (Some(Kind::Unauthenticated), Some("check EC2_SECRET"));
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            return (
-                Some(Kind::Unauthenticated),
-                Some("check EC2_ACCESS and REGION_NAME"),
-            );
+            return (Some(Kind::Unauthenticated), Some("check EC2_ACCESS and REGION_NAME"));
         }
         // "Not authorized for images: [ami-…]" is about what is ordered.
         "AuthFailure" if message.starts_with("Not authorized for") => Kind::Rejected,
@@ -115,12 +106,7 @@ mod tests {
     fn explained(status: u16, code: &str) -> Option<Kind> {
         let body =
             format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>");
-        explain(
-            status,
-            &Tree::xml(body.as_bytes()).unwrap_or_default(),
-            false,
-        )
-        .kind
+        explain(status, &Tree::xml(body.as_bytes()).unwrap_or_default(), false).kind
     }
 
     #[test]
@@ -144,19 +130,10 @@ mod tests {
 
     #[test]
     fn what_aws_has_not_to_give_is_a_refusal_whatever_its_status() {
-        assert_eq!(
-            explained(500, "InsufficientInstanceCapacity"),
-            Some(Kind::Rejected)
-        );
-        assert_eq!(
-            explained(503, "RequestLimitExceeded"),
-            Some(Kind::RateLimited)
-        );
+        assert_eq!(explained(500, "InsufficientInstanceCapacity"), Some(Kind::Rejected));
+        assert_eq!(explained(503, "RequestLimitExceeded"), Some(Kind::RateLimited));
         assert_eq!(explained(500, "InternalError"), None);
         assert_eq!(explained(400, "InvalidParameterValue"), None);
-        assert_eq!(
-            explained(400, "IdempotentInstanceTerminated"),
-            Some(Kind::KeySpent)
-        );
+        assert_eq!(explained(400, "IdempotentInstanceTerminated"), Some(Kind::KeySpent));
     }
 }

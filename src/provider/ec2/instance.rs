@@ -65,9 +65,7 @@ fn machine(instance: &Tree) -> Option<Machine> {
         addresses: addresses(instance),
         size: Some((cores.saturating_mul(threads), 0)),
         plan: instance.text("instanceType").map(str::to_owned),
-        place: instance
-            .text("placement.availabilityZone")
-            .map(str::to_owned),
+        place: instance.text("placement.availabilityZone").map(str::to_owned),
         values,
         created: instance.text("launchTime").and_then(time::rfc3339),
         ..Machine::new(id, state(&word), word)
@@ -90,11 +88,8 @@ fn state(word: &str) -> State {
 fn groups(instance: &Tree) -> Vec<&str> {
     let interfaces = instance.items("networkInterfaceSet");
     let all = interfaces.flat_map(|interface| interface.items("groupSet"));
-    let mut groups: Vec<&str> = instance
-        .items("groupSet")
-        .chain(all)
-        .filter_map(|group| group.text("groupId"))
-        .collect();
+    let mut groups: Vec<&str> =
+        instance.items("groupSet").chain(all).filter_map(|group| group.text("groupId")).collect();
     groups.sort_unstable();
     groups.dedup();
     groups
@@ -131,14 +126,9 @@ mod tests {
         for text in ["i-0123abcd", "i-0123456789abcdef0"] {
             assert_eq!(id(text).map(|id| id.to_string()).as_deref(), Some(text));
         }
-        for text in [
-            "i-",
-            "i-0123abc",
-            "i-0123456789abcdef01",
-            "I-0123abcd",
-            "i-0123ABCD",
-            "i-0123abcg",
-        ] {
+        for text in
+            ["i-", "i-0123abc", "i-0123456789abcdef01", "I-0123abcd", "i-0123ABCD", "i-0123abcg"]
+        {
             assert!(id(text).is_none(), "{text}");
         }
     }

@@ -41,10 +41,7 @@ impl Signer<'_> {
 
         let date = &time[..8];
         let scope = format!("{date}/{}/{}/aws4_request", self.region, self.service);
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-            sha256(request.as_bytes())
-        );
+        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(request.as_bytes()));
         let mut key = hmac_sha256(format!("AWS4{}", self.secret.expose()).as_bytes(), date);
         for part in [self.region, self.service, "aws4_request"] {
             key = hmac_sha256(key.as_ref(), part);

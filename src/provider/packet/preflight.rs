@@ -18,19 +18,8 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     let path = format!("{project}/plans");
     let plan = chosen(api, order, ["plan", "PLAN"], &path, "plans", &mut findings);
     let (path, list) = ("/operating-systems", "operating_systems");
-    let system = chosen(
-        api,
-        order,
-        ["operating system", "OS"],
-        path,
-        list,
-        &mut findings,
-    );
-    findings.extend(
-        system
-            .zip(plan.as_ref())
-            .and_then(|(system, plan)| runs_on(&system, plan)),
-    );
+    let system = chosen(api, order, ["operating system", "OS"], path, list, &mut findings);
+    findings.extend(system.zip(plan.as_ref()).and_then(|(system, plan)| runs_on(&system, plan)));
     let reservation = order.attribute("HARDWARE_RESERVATION");
     // A reserved server stands where it stands, whatever else there is.
     let sought = plan.as_ref().filter(|_| reservation.is_empty());
@@ -128,14 +117,7 @@ fn places(
 ) {
     let metro = order.attribute("METRO");
     if !metro.is_empty() {
-        let place = chosen(
-            api,
-            order,
-            ["metro", "METRO"],
-            "/locations/metros",
-            "metros",
-            findings,
-        );
+        let place = chosen(api, order, ["metro", "METRO"], "/locations/metros", "metros", findings);
         let places: Vec<Entry> = place.into_iter().collect();
         let kind = ["METRO", "/capacity/metros", "available_in_metros"];
         findings.extend(plan.and_then(|plan| room(api, plan, &places, kind)));
@@ -145,9 +127,7 @@ fn places(
     let mut places = Vec::new();
     for code in codes.iter().filter(|code| *code != "any") {
         let known = entries(api, &format!("{project}/facilities"), "facilities");
-        places.extend(catalogue::named(
-            "facility", "FACILITY", code, known, findings,
-        ));
+        places.extend(catalogue::named("facility", "FACILITY", code, known, findings));
     }
     // The provider's own word for a free choice.
     if !codes.iter().any(|code| code == "any") {
@@ -165,11 +145,7 @@ fn room(
 ) -> Option<Finding> {
     let names: Vec<&str> = places.iter().map(Entry::name).collect();
     let names = names.join(", ");
-    let sold: Vec<&str> = plan
-        .tree
-        .items(sold_in)
-        .filter_map(|link| link.text("href"))
-        .collect();
+    let sold: Vec<&str> = plan.tree.items(sold_in).filter_map(|link| link.text("href")).collect();
     let is_sold = |place: &Entry| {
         let mut ends = sold.iter().filter_map(|href| href.rsplit('/').next());
         ends.any(|end| place.tree.text("id") == Some(end))
@@ -184,9 +160,7 @@ fn room(
         return Some(Finding::bad("place", what, remedy));
     }
     // Not every API tells; then the order does.
-    let capacity = api.read(&Call::get(capacity), |answer| {
-        Ok(answer.at("capacity").clone())
-    });
+    let capacity = api.read(&Call::get(capacity), |answer| Ok(answer.at("capacity").clone()));
     let capacity = capacity.ok()?;
     let level = |place: &Entry| {
         let path = format!("{}.{}.level", place.name(), plan.name());

@@ -41,76 +41,16 @@ pub(crate) struct OperatingSystem {
 }
 
 pub(crate) const PLANS: &[Plan] = &[
-    plan(
-        "baremetal_0",
-        "t1.small.x86",
-        (1, "Intel Atom C2550 @ 2.4Ghz"),
-        "8GB",
-        0.07,
-    ),
-    plan(
-        "baremetal_1",
-        "c1.small.x86",
-        (1, "Intel E3-1240 v3"),
-        "32GB",
-        0.4,
-    ),
-    plan(
-        "baremetal_2",
-        "m1.xlarge.x86",
-        (2, "Intel Xeon E5-2650 v4 @2.2GHz"),
-        "256GB",
-        1.7,
-    ),
-    plan(
-        "baremetal_3",
-        "c1.xlarge.x86",
-        (2, "Intel E5-2640 v3"),
-        "128GB",
-        1.75,
-    ),
-    plan(
-        "c1.small.x86",
-        "c1.small.x86",
-        (1, "Intel E3-1240 v5"),
-        "32GB",
-        0.4,
-    ),
-    plan(
-        "c3.small.x86",
-        "c3.small.x86",
-        (1, "Intel Xeon E-2278G @ 3.40GHz"),
-        "32GB",
-        0.75,
-    ),
-    plan(
-        "c3.medium.x86",
-        "c3.medium.x86",
-        (1, "AMD EPYC 7402P 24-Core Processor"),
-        "64GB",
-        1.5,
-    ),
-    plan(
-        "m3.large.x86",
-        "m3.large.x86",
-        (1, "AMD EPYC 7502P 32-Core Processor"),
-        "256GB",
-        3.1,
-    ),
-    plan(
-        "n2.xlarge.x86",
-        "n2.xlarge.x86",
-        (2, "Intel Xeon Gold 5120"),
-        "384GB",
-        2.25,
-    ),
-    plan(
-        "n3.xlarge.opt-m4",
-        "n3.xlarge.x86",
-        (1, "Intel Xeon Gold 6314U"),
-        "1TB",
-        5.6,
-    ),
+    plan("baremetal_0", "t1.small.x86", (1, "Intel Atom C2550 @ 2.4Ghz"), "8GB", 0.07),
+    plan("baremetal_1", "c1.small.x86", (1, "Intel E3-1240 v3"), "32GB", 0.4),
+    plan("baremetal_2", "m1.xlarge.x86", (2, "Intel Xeon E5-2650 v4 @2.2GHz"), "256GB", 1.7),
+    plan("baremetal_3", "c1.xlarge.x86", (2, "Intel E5-2640 v3"), "128GB", 1.75),
+    plan("c1.small.x86", "c1.small.x86", (1, "Intel E3-1240 v5"), "32GB", 0.4),
+    plan("c3.small.x86", "c3.small.x86", (1, "Intel Xeon E-2278G @ 3.40GHz"), "32GB", 0.75),
+    plan("c3.medium.x86", "c3.medium.x86", (1, "AMD EPYC 7402P 24-Core Processor"), "64GB", 1.5),
+    plan("m3.large.x86", "m3.large.x86", (1, "AMD EPYC 7502P 32-Core Processor"), "256GB", 3.1),
+    plan("n2.xlarge.x86", "n2.xlarge.x86", (2, "Intel Xeon Gold 5120"), "384GB", 2.25),
+    plan("n3.xlarge.opt-m4", "n3.xlarge.x86", (1, "Intel Xeon Gold 6314U"), "1TB", 5.6),
 ];
 
 pub(crate) const METROS: &[Metro] = &[
@@ -187,9 +127,7 @@ impl Row for OperatingSystem {
 /// The row that an order means by its slug, code or UUID.
 pub(crate) fn find<T: Row>(rows: &'static [T], name: &str) -> Option<&'static T> {
     // By the word first: ids are made anew for each comparison.
-    rows.iter()
-        .find(|row| row.word() == name)
-        .or_else(|| rows.iter().find(|row| row.id() == name))
+    rows.iter().find(|row| row.word() == name).or_else(|| rows.iter().find(|row| row.id() == name))
 }
 
 const fn plan(
@@ -199,21 +137,11 @@ const fn plan(
     memory: &'static str,
     price: f64,
 ) -> Plan {
-    Plan {
-        slug,
-        class,
-        cpus,
-        memory,
-        price,
-    }
+    Plan { slug, class, cpus, memory, price }
 }
 
 const fn metro(code: &'static str, name: &'static str, country: &'static str) -> Metro {
-    Metro {
-        code,
-        name,
-        country,
-    }
+    Metro { code, name, country }
 }
 
 const fn facility(code: &'static str, name: &'static str, metro: &'static str) -> Facility {
@@ -226,10 +154,5 @@ const fn system(
     distro: &'static str,
     version: &'static str,
 ) -> OperatingSystem {
-    OperatingSystem {
-        slug,
-        name,
-        distro,
-        version,
-    }
+    OperatingSystem { slug, name, distro, version }
 }

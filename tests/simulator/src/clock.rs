@@ -13,9 +13,7 @@ impl Clock {
     pub(crate) fn start() -> Self {
         Clock {
             started: Instant::now(),
-            epoch: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
+            epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
 
@@ -31,24 +29,15 @@ impl Clock {
 
     /// `2026-06-30T23:59:59Z`, as the API writes times.
     pub(crate) fn rfc3339(&self, at: Duration) -> String {
-        let Date {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = Date::of(self.unix(at));
+        let Date { year, month, day, hour, minute, second, .. } = Date::of(self.unix(at));
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
     /// `Tue, 30 Jun 2026 23:59:59 GMT` (RFC 9110, 5.6.7), for Date and Retry-After.
     pub(crate) fn http_date(&self, at: Duration) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let date = Date::of(self.unix(at));
         format!(
             "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
@@ -86,11 +75,7 @@ impl Date {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * day_of_year + 2) / 153;
-        let month = if march_month < 10 {
-            march_month + 3
-        } else {
-            march_month - 9
-        };
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         Date {
             year: era * 400 + year_of_era + u64::from(month <= 2),
             month,
@@ -109,18 +94,9 @@ mod tests {
 
     #[test]
     fn dates_are_right_on_both_sides_of_a_leap_day() {
-        let at = |seconds| Clock {
-            started: Instant::now(),
-            epoch: Duration::from_secs(seconds),
-        };
+        let at = |seconds| Clock { started: Instant::now(), epoch: Duration::from_secs(seconds) };
         assert_eq!(at(0).rfc3339(Duration::ZERO), "1970-01-01T00:00:00Z");
-        assert_eq!(
-            at(1_709_164_800).rfc3339(Duration::from_secs(86_399)),
-            "2024-02-29T23:59:59Z"
-        );
-        assert_eq!(
-            at(784_111_777).http_date(Duration::ZERO),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
+        assert_eq!(at(1_709_164_800).rfc3339(Duration::from_secs(86_399)), "2024-02-29T23:59:59Z");
+        assert_eq!(at(784_111_777).http_date(Duration::ZERO), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

@@ -92,10 +92,8 @@ impl Desk {
             connection: connection.number,
         };
         let number = lock(&self.log).enter(asked.entry(request));
-        let struck = connection
-            .pending
-            .take()
-            .or_else(|| lock(&self.faults).strike(operation, device));
+        let struck =
+            connection.pending.take().or_else(|| lock(&self.faults).strike(operation, device));
         let reply = self.strike(struck, service, carry_out);
         if !matches!(reply.delivery, Delivery::Never | Delivery::Closed { .. }) {
             lock(&self.log).answered(number, reply.response.status);
@@ -153,22 +151,16 @@ fn substitute(service: Service, answer: &Answer) -> Response {
     let response = match (service, &answer.body) {
         (_, _) if answer.code == 204 => Response::empty(204),
         (Service::Api, Some(body)) => Response::new(answer.code, JSON, body.as_str()),
-        (Service::Api, None) => Response::json(
-            answer.code,
-            &serde_json::json!({"errors": [http::reason(answer.code)]}),
-        ),
+        (Service::Api, None) => {
+            Response::json(answer.code, &serde_json::json!({"errors": [http::reason(answer.code)]}))
+        }
         (Service::Oned, body) => Response::new(
             answer.code,
             "text/xml; charset=utf-8",
             body.as_deref().unwrap_or_default(),
         ),
     };
-    answer
-        .headers
-        .iter()
-        .fold(response, |response, (name, value)| {
-            response.header(name, value)
-        })
+    answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
 }
 
 fn proxy_page(code: u16) -> Response {

@@ -53,10 +53,7 @@ impl State {
     /// Whether a machine that is stuck in this state comes to it by itself or by an action.
     fn is_on_the_way(&self) -> bool {
         use State::*;
-        matches!(
-            self,
-            Queued | Provisioning | Active | PoweringOn | PoweringOff | Deprovisioning
-        )
+        matches!(self, Queued | Provisioning | Active | PoweringOn | PoweringOff | Deprovisioning)
     }
 }
 
@@ -212,10 +209,7 @@ impl Device {
         }
         let (shortest, longest) = (options.provisioning.start(), options.provisioning.end());
         let provisioning = *shortest + longest.saturating_sub(*shortest).mul_f64(random.unit());
-        let outcome = if fates
-            .iter()
-            .any(|fate| matches!(fate, Effect::FailProvisioning))
-        {
+        let outcome = if fates.iter().any(|fate| matches!(fate, Effect::FailProvisioning)) {
             State::Failed
         } else {
             match &device.stuck {
@@ -224,10 +218,8 @@ impl Device {
             }
         };
         let started = now + options.queued;
-        device.ahead = VecDeque::from([
-            (started, State::Provisioning),
-            (started + provisioning, outcome),
-        ]);
+        device.ahead =
+            VecDeque::from([(started, State::Provisioning), (started + provisioning, outcome)]);
         device.enter(now, State::Queued);
         device
     }

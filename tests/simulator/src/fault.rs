@@ -56,10 +56,7 @@ impl Operation {
         use Operation::*;
         match self {
             Action => matches!(asked, Action | PowerOn | PowerOff | Reboot),
-            Api => !matches!(
-                asked,
-                HostInfo | HostPool | Oned | Connection | OnedConnection
-            ),
+            Api => !matches!(asked, HostInfo | HostPool | Oned | Connection | OnedConnection),
             Oned => matches!(asked, HostInfo | HostPool | Oned),
             same => same == asked,
         }
@@ -106,14 +103,7 @@ fn surely() -> f64 {
 impl Fault {
     /// Strikes the next such request.
     pub fn new(on: Operation, effect: Effect) -> Self {
-        Fault {
-            on,
-            device: None,
-            skip: 0,
-            times: once(),
-            probability: surely(),
-            effect,
-        }
+        Fault { on, device: None, skip: 0, times: once(), probability: surely(), effect }
     }
 
     /// Strikes so many.
@@ -298,11 +288,7 @@ pub struct Answer {
 impl Answer {
     /// This status, no headers, the usual body.
     pub fn new(code: u16) -> Self {
-        Answer {
-            code,
-            headers: BTreeMap::new(),
-            body: None,
-        }
+        Answer { code, headers: BTreeMap::new(), body: None }
     }
 
     /// With one more header.
@@ -329,10 +315,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Faults {
-            rules: Vec::new(),
-            random: Random::new(seed ^ 0xfa17),
-        }
+        Faults { rules: Vec::new(), random: Random::new(seed ^ 0xfa17) }
     }
 
     pub(crate) fn add(&mut self, fault: Fault) {
@@ -349,10 +332,7 @@ impl Faults {
         let struck = rules
             .iter_mut()
             .filter(|rule| !rule.effect.is_fate())
-            .find_map(|rule| {
-                rule.strikes(asked, device, random)
-                    .then(|| rule.effect.clone())
-            });
+            .find_map(|rule| rule.strikes(asked, device, random).then(|| rule.effect.clone()));
         rules.retain(|rule| rule.times > 0);
         struck
     }
@@ -364,8 +344,7 @@ impl Faults {
             .iter_mut()
             .filter(|rule| rule.effect.is_fate())
             .filter_map(|rule| {
-                rule.strikes(Operation::Create, None, random)
-                    .then(|| rule.effect.clone())
+                rule.strikes(Operation::Create, None, random).then(|| rule.effect.clone())
             })
             .collect();
         rules.retain(|rule| rule.times > 0);

@@ -61,11 +61,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(limit: usize) -> Self {
-        Log {
-            entries: VecDeque::new(),
-            first: 0,
-            limit,
-        }
+        Log { entries: VecDeque::new(), first: 0, limit }
     }
 
     /// Enters a request, and returns its number.

@@ -130,11 +130,7 @@ impl Oneprovision {
 
     /// This host, to be provisioned.
     pub fn host<'a>(&'a self, oned: &'a Oned, id: i32) -> Host<'a> {
-        Host {
-            oneprovision: self,
-            oned,
-            id,
-        }
+        Host { oneprovision: self, oned, id }
     }
 }
 
@@ -161,10 +157,7 @@ impl Host<'_> {
     /// `host resume`: `deploy FILE NAME HOST_ID NAME`.
     pub fn resume(&self) -> Result<Answer> {
         let file = self.write_deployment_file()?;
-        self.run(
-            "deploy",
-            &[&file, &self.name()?, &self.id.to_string(), &self.name()?],
-        )
+        self.run("deploy", &[&file, &self.name()?, &self.id.to_string(), &self.name()?])
     }
 
     /// After create, reset and resume: `poll`. The host that still has the name of its creation gets its address as its
@@ -212,10 +205,7 @@ impl Host<'_> {
 
     /// Writes the host's XML where `deploy` gets it from.
     pub fn write_deployment_file(&self) -> Result<String> {
-        let path = self
-            .oneprovision
-            .files
-            .join(format!("deployment-{}.xml", self.id));
+        let path = self.oneprovision.files.join(format!("deployment-{}.xml", self.id));
         let xml = self.oned.deployment_file(self.id).context("no such host")?;
         let mut file = OpenOptions::new()
             .write(true)
@@ -230,10 +220,7 @@ impl Host<'_> {
 
     /// `ACTION DEPLOY_ID NAME [MORE] HOST_ID NAME`
     fn act(&self, action: &str, more: &[&str]) -> Result<Answer> {
-        let deploy_id = self
-            .oned
-            .provision(self.id, "DEPLOY_ID")
-            .unwrap_or_default();
+        let deploy_id = self.oned.provision(self.id, "DEPLOY_ID").unwrap_or_default();
         let (id, name) = (self.id.to_string(), self.name()?);
         let words = [&[deploy_id.as_str(), &name], more, &[&id, &name]].concat();
         self.run(action, &words)
@@ -347,14 +334,8 @@ mod tests {
         let stderr = "warning\nERROR MESSAGE --8<------\nfirst\nsecond\nERROR MESSAGE ------>8--\n\
                       ERROR MESSAGE --8<------\nother\nERROR MESSAGE ------>8--\n";
         assert_eq!(read_error(stderr).as_deref(), Some("first\nsecond\n"));
-        assert_eq!(
-            read_error("x ERROR MESSAGE --8<------\na\nERROR MESSAGE ------>8--\n"),
-            None
-        );
-        assert_eq!(
-            read_error("ERROR MESSAGE --8<------\na\nERROR MESSAGE ------>8-- x\n"),
-            None
-        );
+        assert_eq!(read_error("x ERROR MESSAGE --8<------\na\nERROR MESSAGE ------>8--\n"), None);
+        assert_eq!(read_error("ERROR MESSAGE --8<------\na\nERROR MESSAGE ------>8-- x\n"), None);
         assert_eq!(read_error(""), None);
     }
 }

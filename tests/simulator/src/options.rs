@@ -124,11 +124,7 @@ pub struct RateLimit {
 impl RateLimit {
     /// So many requests a second.
     pub fn per_second(requests: u32) -> Self {
-        RateLimit {
-            requests,
-            window: Self::second(),
-            date: false,
-        }
+        RateLimit { requests, window: Self::second(), date: false }
     }
 
     fn second() -> Duration {

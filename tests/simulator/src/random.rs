@@ -42,9 +42,7 @@ impl Random {
 
     /// `digits` random hexadecimal digits.
     pub(crate) fn hex(&mut self, digits: usize) -> String {
-        (0..digits)
-            .map(|_| char::from(b"0123456789abcdef"[self.below(16) as usize]))
-            .collect()
+        (0..digits).map(|_| char::from(b"0123456789abcdef"[self.below(16) as usize])).collect()
     }
 
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {

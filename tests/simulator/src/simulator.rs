@@ -42,17 +42,10 @@ impl Simulator {
         let (api_port, oned_port, tls) = (options.api_port, options.oned_port, options.tls.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let mut world = World::new(options);
-        world
-            .projects
-            .insert(PROJECT.to_owned(), "OpenNebula".to_owned());
-        world
-            .tokens
-            .insert(TOKEN.to_owned(), BTreeSet::from([PROJECT.to_owned()]));
+        world.projects.insert(PROJECT.to_owned(), "OpenNebula".to_owned());
+        world.tokens.insert(TOKEN.to_owned(), BTreeSet::from([PROJECT.to_owned()]));
         let api = Arc::new(Api::new(Arc::clone(&desk), world));
-        let endpoint = Arc::new(Endpoint {
-            desk: Arc::clone(&desk),
-            oned: Arc::clone(&oned),
-        });
+        let endpoint = Arc::new(Endpoint { desk: Arc::clone(&desk), oned: Arc::clone(&oned) });
         Ok(Simulator {
             api_server: Server::start(api_port, tls, Arc::clone(&desk.stop), Arc::clone(&api))?,
             oned_server: Server::start(oned_port, None, Arc::clone(&desk.stop), endpoint)?,
@@ -115,19 +108,12 @@ impl Simulator {
     /// Puts a machine in a state, in which it stays until something is asked of it; whether it exists.
     pub fn set_state(&self, id: &str, state: State) -> bool {
         let (mut world, now) = self.api.world();
-        world
-            .device(id, now)
-            .map(|device| device.put(now, state))
-            .is_some()
+        world.device(id, now).map(|device| device.put(now, state)).is_some()
     }
 
     /// Adds a project, or renames one.
     pub fn add_project(&self, id: &str, name: &str) {
-        self.api
-            .world()
-            .0
-            .projects
-            .insert(id.to_owned(), name.to_owned());
+        self.api.world().0.projects.insert(id.to_owned(), name.to_owned());
     }
 
     /// Makes a token valid for these projects, and no others.

@@ -69,16 +69,9 @@ impl World {
 
     /// Counts a request, where there is a limit.
     pub(crate) fn count(&mut self, now: Duration) -> Option<Quota> {
-        let RateLimit {
-            requests,
-            window,
-            date,
-        } = self.options.rate_limit.clone()?;
+        let RateLimit { requests, window, date } = self.options.rate_limit.clone()?;
         if now >= self.window.began + window {
-            self.window = Window {
-                began: now,
-                used: 0,
-            };
+            self.window = Window { began: now, used: 0 };
         }
         let exceeded = self.window.used >= requests;
         if !exceeded {
@@ -96,11 +89,7 @@ impl World {
     pub(crate) fn access(&self, token: &str, project: &str) -> Access {
         if !self.projects.contains_key(project) {
             Access::Unknown
-        } else if self
-            .tokens
-            .get(token)
-            .is_some_and(|open| open.contains(project))
-        {
+        } else if self.tokens.get(token).is_some_and(|open| open.contains(project)) {
             Access::Granted
         } else {
             Access::Forbidden
@@ -163,25 +152,13 @@ fn addresses(machine: u32, order: &serde_json::Value, random: &mut Random) -> Ve
         }
     };
     let ipv6 = |random: &mut Random| Address {
-        address: format!(
-            "2604:1380:{:x}:{:x}::1",
-            0x1000 + (machine >> 16),
-            machine & 0xffff
-        ),
+        address: format!("2604:1380:{:x}:{:x}::1", 0x1000 + (machine >> 16), machine & 0xffff),
         family: 6,
         public: true,
         cidr: 127,
         id: random.uuid(),
-        gateway: format!(
-            "2604:1380:{:x}:{:x}::",
-            0x1000 + (machine >> 16),
-            machine & 0xffff
-        ),
-        network: format!(
-            "2604:1380:{:x}:{:x}::",
-            0x1000 + (machine >> 16),
-            machine & 0xffff
-        ),
+        gateway: format!("2604:1380:{:x}:{:x}::", 0x1000 + (machine >> 16), machine & 0xffff),
+        network: format!("2604:1380:{:x}:{:x}::", 0x1000 + (machine >> 16), machine & 0xffff),
         netmask: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe".to_owned(),
     };
     let length = |value: &serde_json::Value, default| {
@@ -193,24 +170,15 @@ fn addresses(machine: u32, order: &serde_json::Value, random: &mut Random) -> Ve
     };
     let public = length(&order["public_ipv4_subnet_size"], 31);
     let private = length(&order["private_ipv4_subnet_size"], 31);
-    match order["ip_addresses"]
-        .as_array()
-        .filter(|list| !list.is_empty())
-    {
-        None => vec![
-            ipv4(random, true, public),
-            ipv4(random, false, private),
-            ipv6(random),
-        ],
+    match order["ip_addresses"].as_array().filter(|list| !list.is_empty()) {
+        None => vec![ipv4(random, true, public), ipv4(random, false, private), ipv6(random)],
         Some(wanted) => wanted
             .iter()
-            .map(
-                |wish| match (wish["address_family"] == 6, wish["public"] != false) {
-                    (true, _) => ipv6(random),
-                    (false, true) => ipv4(random, true, length(&wish["cidr"], public)),
-                    (false, false) => ipv4(random, false, length(&wish["cidr"], private)),
-                },
-            )
+            .map(|wish| match (wish["address_family"] == 6, wish["public"] != false) {
+                (true, _) => ipv6(random),
+                (false, true) => ipv4(random, true, length(&wish["cidr"], public)),
+                (false, false) => ipv4(random, false, length(&wish["cidr"], private)),
+            })
             .collect(),
     }
 }

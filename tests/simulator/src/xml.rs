@@ -25,10 +25,7 @@ pub(crate) enum Node {
 
 impl Element {
     pub(crate) fn new(name: &str, children: Vec<Node>) -> Self {
-        Element {
-            name: name.to_owned(),
-            children,
-        }
+        Element { name: name.to_owned(), children }
     }
 
     /// `<name><![CDATA[value]]></name>`
@@ -120,13 +117,11 @@ impl Element {
 
     /// The element at the end of a path of names.
     pub(crate) fn at(&self, path: &[&str]) -> Option<&Element> {
-        path.iter()
-            .try_fold(self, |element, name| element.child(name))
+        path.iter().try_fold(self, |element, name| element.child(name))
     }
 
     pub(crate) fn at_mut(&mut self, path: &[&str]) -> Option<&mut Element> {
-        path.iter()
-            .try_fold(self, |element, name| element.child_mut(name))
+        path.iter().try_fold(self, |element, name| element.child_mut(name))
     }
 
     /// The text in the element itself.
@@ -227,14 +222,8 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<A>\n <B>1 &lt; &#50;</B><C><![CDATA[]]></C><D/>\n</A>\n",
         )?;
         assert_eq!(root.child("B").map(Element::text).as_deref(), Some("1 < 2"));
-        assert_eq!(
-            root.compact(),
-            "<A><B>1 &lt; 2</B><C><![CDATA[]]></C><D></D></A>"
-        );
-        assert_eq!(
-            root.pretty(),
-            "<A>\n  <B>1 &lt; 2</B>\n  <C><![CDATA[]]></C>\n  <D/>\n</A>\n"
-        );
+        assert_eq!(root.compact(), "<A><B>1 &lt; 2</B><C><![CDATA[]]></C><D></D></A>");
+        assert_eq!(root.pretty(), "<A>\n  <B>1 &lt; 2</B>\n  <C><![CDATA[]]></C>\n  <D/>\n</A>\n");
         Ok(())
     }
 

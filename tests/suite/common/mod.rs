@@ -65,11 +65,7 @@ impl Bench {
         let simulator = Simulator::start(options).unwrap();
         let oneprovision =
             Oneprovision::new(&folder.join("remotes"), &home, &simulator).with("PM_TIMEOUT", "20");
-        Self {
-            simulator,
-            oneprovision,
-            folder,
-        }
+        Self { simulator, oneprovision, folder }
     }
 
     /// The same with another variable in the drivers' environment.
@@ -164,11 +160,7 @@ impl Bench {
 
     /// Runs an action through its link, without a shell in between, with this on STDIN.
     pub fn feed(&self, action: &str, words: &[&str], stdin: &[u8]) -> Answer {
-        let mut child = self
-            .command(action, words)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = self.command(action, words).stdin(Stdio::piped()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         // A driver that has read enough closes the pipe.
         let _ = pipe.write_all(stdin);
@@ -270,11 +262,7 @@ pub fn assert_failure(answer: &Answer) -> String {
     assert_discreet(answer);
     assert_eq!(answer.status.code(), Some(255), "{answer:?}");
     assert_eq!(answer.stdout, "", "{answer:?}");
-    assert_eq!(
-        answer.stderr.matches("ERROR MESSAGE --8<------\n").count(),
-        1,
-        "{answer:?}"
-    );
+    assert_eq!(answer.stderr.matches("ERROR MESSAGE --8<------\n").count(), 1, "{answer:?}");
     let first = answer.error().unwrap_or_default();
     assert!(!first.is_empty(), "{answer:?}");
     first
@@ -331,20 +319,13 @@ pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
 /// Behaviour of machines that take so many milliseconds to be up, and to go down and up.
 pub fn taking(milliseconds: u64) -> Options {
     let time = Duration::from_millis(milliseconds);
-    Options {
-        provisioning: time..=time,
-        powering: time,
-        ..Options::default()
-    }
+    Options { provisioning: time..=time, powering: time, ..Options::default() }
 }
 
 /// The XML of host 7 with these attributes, its token in the clear and without its id: oned is not asked about it.
 pub fn unregistered(attributes: &[(&str, &str)]) -> String {
-    let template = attributes
-        .iter()
-        .fold(HostTemplate::new(7), |host, (name, value)| {
-            host.with(name, value)
-        });
+    let template =
+        attributes.iter().fold(HostTemplate::new(7), |host, (name, value)| host.with(name, value));
     template.xml().replace("<ID>7</ID>", "")
 }
 
@@ -355,9 +336,7 @@ pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
 
 /// The text of a fixture.
 pub fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     fs::read_to_string(path).unwrap()
 }
 
@@ -370,13 +349,9 @@ pub fn identity(id: i32) -> String {
 pub fn each<C: std::fmt::Debug + Sync>(cases: &[C], check: impl Fn(&C) + Sync) {
     let check = &check;
     let failed: Vec<&C> = std::thread::scope(|scope| {
-        let runs: Vec<_> = cases
-            .iter()
-            .map(|case| (case, scope.spawn(move || check(case))))
-            .collect();
-        runs.into_iter()
-            .filter_map(|(case, run)| run.join().is_err().then_some(case))
-            .collect()
+        let runs: Vec<_> =
+            cases.iter().map(|case| (case, scope.spawn(move || check(case)))).collect();
+        runs.into_iter().filter_map(|(case, run)| run.join().is_err().then_some(case)).collect()
     });
     assert!(failed.is_empty(), "these failed: {failed:#?}");
 }
@@ -395,8 +370,6 @@ impl Bench {
 
     /// Waits until this was asked for so many times.
     pub fn until_asked(&self, operation: Operation, times: usize) {
-        until(&format!("{operation:?} {times} times"), || {
-            self.count(operation) >= times
-        });
+        until(&format!("{operation:?} {times} times"), || self.count(operation) >= times);
     }
 }

@@ -33,11 +33,7 @@ fn judge(requests: &[Request]) -> usize {
         }
         let is_order = request.operation == Operation::Create;
         orders += usize::from(is_order);
-        let (kind, shape) = if is_order {
-            ("order", ORDER)
-        } else {
-            ("action", ACTION)
-        };
+        let (kind, shape) = if is_order { ("order", ORDER) } else { ("action", ACTION) };
         assert_eq!(request.header("Content-Type"), Some("application/json"));
         let body: Value = serde_json::from_str(&request.body).expect("a body in JSON");
         let faults = shape.judge_request(&body);

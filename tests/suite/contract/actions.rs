@@ -14,10 +14,7 @@ use simulator::{HostTemplate, Operation, Options, Service, State};
 
 /// Machines that are down long enough to be seen so: a reboot that is not costs the grace period.
 fn bench() -> Bench {
-    Bench::with(Options {
-        powering: Duration::from_millis(300),
-        ..Options::default()
-    })
+    Bench::with(Options { powering: Duration::from_millis(300), ..Options::default() })
 }
 
 fn run(command: &mut Command) -> Answer {
@@ -65,30 +62,19 @@ fn every_command_line_of_the_contract_works_through_links() {
         assert_eq!(assert_success(&answer), "", "{action}");
         assert_eq!(bench.simulator.device(&id).unwrap().state, State::Active);
     }
-    let answer = bench.run(
-        "shutdown",
-        &[&id, &address, "SHUTDOWN_POWEROFF", "7", &address],
-    );
+    let answer = bench.run("shutdown", &[&id, &address, "SHUTDOWN_POWEROFF", "7", &address]);
     assert_eq!(assert_success(&answer), "");
     assert_eq!(bench.simulator.device(&id).unwrap().state, State::Inactive);
 
     let file = host.write_deployment_file().unwrap();
     let answer = bench.run("deploy", &[&file, &address, "7", &address]);
-    assert_eq!(
-        assert_success(&answer),
-        id,
-        "a resume prints the id that it has"
-    );
+    assert_eq!(assert_success(&answer), id, "a resume prints the id that it has");
     assert_eq!(bench.simulator.device(&id).unwrap().state, State::Active);
 
     let answer = bench.run("cancel", &[&id, &address, "7", &address]);
     assert_eq!(assert_success(&answer), "");
     bench.assert_books(&[]);
-    assert_eq!(
-        bench.count(Operation::HostPool),
-        0,
-        "the id was always there"
-    );
+    assert_eq!(bench.count(Operation::HostPool), 0, "the id was always there");
     assert_described(&bench.simulator, 1);
 }
 
@@ -131,17 +117,8 @@ fn the_dummy_does_every_action_without_a_request() {
     assert_success(&answer);
     assert_eq!(values["STATE"], "RUNNING");
     assert_eq!(host_name_5_12(&values).as_deref(), Some("192.0.2.7"));
-    assert_eq!(
-        bench.simulator.oned().host_name(7).as_deref(),
-        Some("192.0.2.7")
-    );
-    for answer in [
-        host.reboot(),
-        host.reset(),
-        host.poweroff(),
-        host.cancel(),
-        host.cancel(),
-    ] {
+    assert_eq!(bench.simulator.oned().host_name(7).as_deref(), Some("192.0.2.7"));
+    for answer in [host.reboot(), host.reset(), host.poweroff(), host.cancel(), host.cancel()] {
         assert_eq!(assert_success(&answer.unwrap()), "");
     }
     assert_eq!(assert_success(&host.resume().unwrap()), "192.0.2.7");
@@ -171,14 +148,7 @@ fn an_explicit_subcommand_takes_the_provider_from_the_host() {
     for words in [
         vec!["reboot", "192.0.2.7", &name, "7"],
         vec!["reset", "192.0.2.7", &name],
-        vec![
-            "shutdown",
-            "192.0.2.7",
-            &name,
-            "SHUTDOWN_POWEROFF",
-            "7",
-            &name,
-        ],
+        vec!["shutdown", "192.0.2.7", &name, "SHUTDOWN_POWEROFF", "7", &name],
         vec!["cancel", "192.0.2.7", &name, "7", &name],
     ] {
         assert_eq!(assert_success(&explicit(&bench, &words)), "", "{words:?}");
@@ -201,10 +171,7 @@ fn the_folder_of_the_link_decides_and_not_the_host() {
     let bench = bench();
     let file = bench.host(&HostTemplate::new(7).with("IP", "192.0.2.7"));
     let file = file.write_deployment_file().unwrap();
-    let answer = bench
-        .oneprovision
-        .run("dummy", "deploy", &[&file, "TODO"])
-        .unwrap();
+    let answer = bench.oneprovision.run("dummy", "deploy", &[&file, "TODO"]).unwrap();
     assert_eq!(assert_success(&answer), "192.0.2.7");
     assert_eq!(bench.simulator.requests().len(), 0);
 }
@@ -223,9 +190,7 @@ fn a_link_is_found_however_it_is_called() {
     let mut here = Command::new("./poll");
     here.current_dir(&folder).args(poll);
     let mut beside = Command::new("../dummy/poll");
-    beside
-        .current_dir(bench.path("remotes/pm/packet"))
-        .args(poll);
+    beside.current_dir(bench.path("remotes/pm/packet")).args(poll);
     let mut below = Command::new("pm/dummy/poll");
     below.current_dir(bench.path("remotes")).args(poll);
     let mut whole = Command::new(absolute);
@@ -390,10 +355,7 @@ fn arguments_that_shifted_never_reach_the_network() {
             let answer = call(&bench, action, &words);
             let id = format!("DEPLOY_ID is {:?}", words[0]);
             let first = assert_failure_with(&answer, &["look shifted"]);
-            assert!(
-                first.contains(&id) || first.contains("HOST_ID is"),
-                "{first}"
-            );
+            assert!(first.contains(&id) || first.contains("HOST_ID is"), "{first}");
         }
     }
     assert_eq!(bench.simulator.requests().len(), 0);
@@ -468,10 +430,8 @@ fn a_reboot_returns_when_the_machine_was_down_and_is_up_again() {
     let before = bench.simulator.device(&id).unwrap().history.len();
     assert_success(&host.reboot().unwrap());
     let machine = bench.simulator.device(&id).unwrap();
-    let passed: Vec<&str> = machine.history[before..]
-        .iter()
-        .map(|(_, state)| state.as_str())
-        .collect();
+    let passed: Vec<&str> =
+        machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
     assert_eq!(passed, ["powering_off", "powering_on", "active"]);
     assert_eq!(bench.count(Operation::Reboot), 1);
 }
@@ -483,14 +443,9 @@ fn a_reset_powers_off_and_on() {
     let before = bench.simulator.device(&id).unwrap().history.len();
     assert_success(&host.reset().unwrap());
     let machine = bench.simulator.device(&id).unwrap();
-    let passed: Vec<&str> = machine.history[before..]
-        .iter()
-        .map(|(_, state)| state.as_str())
-        .collect();
-    assert_eq!(
-        passed,
-        ["powering_off", "inactive", "powering_on", "active"]
-    );
+    let passed: Vec<&str> =
+        machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
+    assert_eq!(passed, ["powering_off", "inactive", "powering_on", "active"]);
 }
 
 #[test]
@@ -509,12 +464,7 @@ fn what_was_done_already_is_a_success() {
     let bench = bench();
     let (host, id) = bench.deployed(7);
     assert_eq!(assert_success(&host.resume().unwrap()), id);
-    for answer in [
-        host.poweroff(),
-        host.poweroff(),
-        host.cancel(),
-        host.cancel(),
-    ] {
+    for answer in [host.poweroff(), host.poweroff(), host.cancel(), host.cancel()] {
         assert_eq!(assert_success(&answer.unwrap()), "");
     }
     bench.assert_books(&[]);
@@ -524,10 +474,8 @@ fn what_was_done_already_is_a_success() {
 
 #[test]
 fn cancel_returns_when_the_machine_is_gone() {
-    let bench = Bench::with(Options {
-        deprovisioning: Duration::from_millis(400),
-        ..Options::default()
-    });
+    let bench =
+        Bench::with(Options { deprovisioning: Duration::from_millis(400), ..Options::default() });
     let (host, id) = bench.deployed(7);
     assert_success(&host.cancel().unwrap());
     assert_eq!(bench.simulator.device(&id).unwrap().state, State::Deleted);

@@ -26,9 +26,7 @@ fn bench() -> Bench {
 /// The bodies of the calls that oned got.
 fn calls(bench: &Bench) -> Vec<String> {
     let requests = bench.simulator.requests();
-    let calls = requests
-        .into_iter()
-        .filter(|one| one.service == Service::Oned);
+    let calls = requests.into_iter().filter(|one| one.service == Service::Oned);
     calls.map(|one| one.body).collect()
 }
 
@@ -36,9 +34,7 @@ fn calls(bench: &Bench) -> Vec<String> {
 fn tokens(bench: &Bench) -> Vec<String> {
     let requests = bench.simulator.requests();
     let to_api = requests.iter().filter(|one| one.service == Service::Api);
-    to_api
-        .map(|one| one.header("X-Auth-Token").unwrap_or_default().to_owned())
-        .collect()
+    to_api.map(|one| one.header("X-Auth-Token").unwrap_or_default().to_owned()).collect()
 }
 
 /// An address at which nobody listens.
@@ -77,11 +73,7 @@ fn assert_fails(bench: &Bench, parts: &[&str]) {
     for secret in [TOKEN, SESSION, "opennebula\n", ":opennebula"] {
         assert!(!answer.stderr.contains(secret), "{answer:?}");
     }
-    assert_eq!(
-        bench.count_of(Service::Api),
-        0,
-        "no request without credentials"
-    );
+    assert_eq!(bench.count_of(Service::Api), 0, "no request without credentials");
 }
 
 /// Asserts success with a warning of a file that is to be closed to others.
@@ -99,10 +91,7 @@ fn the_host_is_asked_for_as_oneprovision_asks() {
     bench.host(&HostTemplate::new(1002));
     let answer = bench.run("cancel", &[UNKNOWN_ID, "name", "1002", "name"]);
     assert_success(&answer);
-    assert_eq!(
-        calls(&bench),
-        [fixture("opennebula-5.12/host.info-decrypt.request.xml")]
-    );
+    assert_eq!(calls(&bench), [fixture("opennebula-5.12/host.info-decrypt.request.xml")]);
     assert_eq!(tokens(&bench)[0], TOKEN, "the decrypted one");
 }
 
@@ -132,15 +121,9 @@ fn the_pool_is_looked_at_only_where_there_is_no_id() {
     assert_success(&bench.run("poll", &[&id, &name]));
     assert_eq!(bench.count(Operation::HostPool), 1);
     assert_eq!(bench.count(Operation::HostInfo), 2);
-    assert_eq!(
-        calls(&bench)[1],
-        fixture("opennebula-5.12/hostpool.info.request.xml")
-    );
+    assert_eq!(calls(&bench)[1], fixture("opennebula-5.12/hostpool.info.request.xml"));
     assert!(calls(&bench)[2].contains("<i4>7</i4>"));
-    assert!(
-        tokens(&bench).iter().all(|token| token == TOKEN),
-        "the pool has them encrypted"
-    );
+    assert!(tokens(&bench).iter().all(|token| token == TOKEN), "the pool has them encrypted");
 }
 
 #[test]
@@ -151,28 +134,17 @@ fn a_name_is_looked_up_in_the_recorded_pool() {
     let info = fixture("opennebula-5.12/host.info-decrypt.response.xml");
     bench.fault(Operation::HostInfo, answer_with(&info));
     assert_success(&bench.run("cancel", &[UNKNOWN_ID, "147.75.0.12"]));
-    assert!(
-        calls(&bench)[1].contains("<i4>1</i4>"),
-        "{:?}",
-        calls(&bench)
-    );
+    assert!(calls(&bench)[1].contains("<i4>1</i4>"), "{:?}", calls(&bench));
     assert_eq!(tokens(&bench)[0], TOKEN);
 }
 
 #[test]
 fn the_host_id_of_the_arguments_goes_before_that_of_the_file() {
     let bench = bench();
-    let file = bench
-        .host(&HostTemplate::new(8))
-        .write_deployment_file()
-        .unwrap();
+    let file = bench.host(&HostTemplate::new(8)).write_deployment_file().unwrap();
     let answer = bench.run("deploy", &[&file, "name", "7", "name"]);
     bench.assert_books(&[assert_success(&answer)]);
-    assert!(
-        calls(&bench)[0].contains("<i4>7</i4>"),
-        "{:?}",
-        calls(&bench)
-    );
+    assert!(calls(&bench)[0].contains("<i4>7</i4>"), "{:?}", calls(&bench));
 }
 
 #[test]
@@ -193,11 +165,7 @@ fn a_machine_that_oned_knows_already_is_resumed_and_none_ordered() {
 
 #[test]
 fn an_oned_without_encryption_serves_as_well() {
-    let bench = Bench::with(Options {
-        encryption: false,
-        ..Options::default()
-    })
-    .with_host_7();
+    let bench = Bench::with(Options { encryption: false, ..Options::default() }).with_host_7();
     let host = bench.registered(7);
     assert!(host.deploy().unwrap().is_success());
     let (answer, _) = host.poll().unwrap();
@@ -217,11 +185,7 @@ fn a_file_without_id_carries_its_own_token_and_oned_is_not_asked() {
     assert!(tokens(&bench).iter().all(|token| token == TOKEN));
     let order = &bench.simulator.devices()[0].order;
     let tags = order["tags"].as_array().unwrap();
-    assert!(
-        tags.iter()
-            .all(|tag| !tag.as_str().unwrap().starts_with("ONE_HOST_ID")),
-        "{tags:?}"
-    );
+    assert!(tags.iter().all(|tag| !tag.as_str().unwrap().starts_with("ONE_HOST_ID")), "{tags:?}");
 }
 
 #[test]
@@ -255,10 +219,7 @@ fn without_either_oned_is_at_its_default_port() {
     let is_here = TcpStream::connect("localhost:2633").is_ok();
     let parts: &[&str] = match is_here {
         true => &["oned"],
-        false => &[
-            "oned cannot be reached at http://localhost:2633/RPC2",
-            "ONE_XMLRPC",
-        ],
+        false => &["oned cannot be reached at http://localhost:2633/RPC2", "ONE_XMLRPC"],
     };
     assert_fails(&bench, parts);
     assert_eq!(bench.simulator.requests().len(), 0);
@@ -282,10 +243,7 @@ fn an_endpoint_that_is_no_address_is_named_where_it_was_found() {
     fs::write(bench.path("home/.one/one_endpoint"), "here\n").unwrap();
     assert_fails(
         &bench,
-        &[
-            "home/.one/one_endpoint is not an address of oned",
-            "set it to http://",
-        ],
+        &["home/.one/one_endpoint is not an address of oned", "set it to http://"],
     );
 }
 
@@ -311,17 +269,9 @@ fn credentials_that_oned_does_not_know_are_denied() {
     bench.simulator.oned().reject(SESSION);
     assert_fails(
         &bench,
-        &[
-            "poll: oned denies the credentials",
-            "couldn't be authenticated",
-            "check one_auth",
-        ],
+        &["poll: oned denies the credentials", "couldn't be authenticated", "check one_auth"],
     );
-    assert_eq!(
-        bench.count_of(Service::Oned),
-        1,
-        "asking again would not help"
-    );
+    assert_eq!(bench.count_of(Service::Oned), 1, "asking again would not help");
 }
 
 #[test]
@@ -347,18 +297,12 @@ fn a_one_auth_that_holds_no_session_is_named() {
         bench.file("home/.one/one_auth", text);
         assert_fails(
             &bench,
-            &[
-                "home/.one/one_auth has no USER:PASSWORD in its first line",
-                "write it anew",
-            ],
+            &["home/.one/one_auth has no USER:PASSWORD in its first line", "write it anew"],
         );
     }
     fs::remove_file(bench.path("home/.one/one_auth")).unwrap();
     fs::create_dir(bench.path("home/.one/one_auth")).unwrap();
-    assert_fails(
-        &bench,
-        &["home/.one/one_auth cannot be read: make it a file of text"],
-    );
+    assert_fails(&bench, &["home/.one/one_auth cannot be read: make it a file of text"]);
     let missing = bench.path("missing").display().to_string();
     let bench = bench.set("ONE_AUTH", &missing);
     assert_fails(
@@ -388,23 +332,16 @@ fn an_oned_that_does_not_run_is_not_waited_for() {
     let endpoint = nowhere();
     let bench = bench().set("ONE_XMLRPC", &endpoint);
     let remedy = "start it, or set ONE_XMLRPC";
-    assert_fails(
-        &bench,
-        &["oned cannot be reached at ", &endpoint, "refused", remedy],
-    );
+    assert_fails(&bench, &["oned cannot be reached at ", &endpoint, "refused", remedy]);
 }
 
 #[test]
 fn an_oned_whose_name_is_unknown_cannot_be_reached() {
-    let bench = bench()
-        .set("ONE_XMLRPC", "http://oned.invalid:2633/RPC2")
-        .set("ONE_XMLRPC_TIMEOUT", "5");
+    let bench =
+        bench().set("ONE_XMLRPC", "http://oned.invalid:2633/RPC2").set("ONE_XMLRPC_TIMEOUT", "5");
     assert_fails(
         &bench,
-        &[
-            "oned cannot be reached at http://oned.invalid:2633/RPC2",
-            "set ONE_XMLRPC",
-        ],
+        &["oned cannot be reached at http://oned.invalid:2633/RPC2", "set ONE_XMLRPC"],
     );
 }
 
@@ -428,10 +365,7 @@ fn a_timeout_that_is_no_number_is_said() {
         let bench = bench().set("ONE_XMLRPC_TIMEOUT", odd);
         assert_fails(
             &bench,
-            &[
-                &format!("ONE_XMLRPC_TIMEOUT is {odd:?}"),
-                "set it to a number of seconds",
-            ],
+            &[&format!("ONE_XMLRPC_TIMEOUT is {odd:?}"), "set it to a number of seconds"],
         );
         assert_eq!(bench.simulator.requests().len(), 0);
     }
@@ -441,17 +375,10 @@ fn a_timeout_that_is_no_number_is_said() {
 fn a_host_that_does_not_exist_is_said_to_be_none() {
     let bench = bench();
     let answer = bench.run("poll", &[UNKNOWN_ID, "name", "99", "name"]);
-    let parts = [
-        "poll: oned has no such host",
-        "Error getting host [99]",
-        "see `onehost list`",
-    ];
+    let parts = ["poll: oned has no such host", "Error getting host [99]", "see `onehost list`"];
     assert_failure_with(&answer, &parts);
     let answer = bench.run("poll", &[UNKNOWN_ID, "nobody"]);
-    assert_failure_with(
-        &answer,
-        &["oned has no host named nobody", "see `onehost list`"],
-    );
+    assert_failure_with(&answer, &["oned has no host named nobody", "see `onehost list`"]);
     assert_eq!(bench.count_of(Service::Api), 0);
 }
 
@@ -464,30 +391,18 @@ fn several_hosts_of_one_name_are_told_apart_by_their_id() {
         bench.host(&twin);
     }
     let answer = bench.run("cancel", &[UNKNOWN_ID, "twin"]);
-    assert_failure_with(
-        &answer,
-        &["oned has 2 hosts named twin", "give the host id too"],
-    );
+    assert_failure_with(&answer, &["oned has 2 hosts named twin", "give the host id too"]);
     assert_success(&bench.run("cancel", &[UNKNOWN_ID, "twin", "9", "twin"]));
 }
 
 #[test]
 fn the_recorded_failures_are_read() {
     for (recording, parts) in [
-        (
-            "host.info-bad-credentials",
-            ["oned denies the credentials", "check one_auth"],
-        ),
-        (
-            "host.info-no-such-host",
-            ["oned has no such host", "see `onehost list`"],
-        ),
+        ("host.info-bad-credentials", ["oned denies the credentials", "check one_auth"]),
+        ("host.info-no-such-host", ["oned has no such host", "see `onehost list`"]),
         (
             "fault",
-            [
-                "with a fault: Method 'one.nosuch' not defined",
-                "is it an OpenNebula 5.8 to 5.12?",
-            ],
+            ["with a fault: Method 'one.nosuch' not defined", "is it an OpenNebula 5.8 to 5.12?"],
         ),
     ] {
         let bench = bench();
@@ -507,24 +422,13 @@ fn other_refusals_are_told_in_oneds_own_words() {
     bench.fault(Operation::HostInfo, not_allowed);
     assert_fails(
         &bench,
-        &[
-            "oned does not allow it",
-            "Not authorized",
-            "run it as a user who may administrate",
-        ],
+        &["oned does not allow it", "Not authorized", "run it as a user who may administrate"],
     );
     // Of three to five values the code may be the last, or missing.
     for code in ["<value><i4>8192</i4></value>", ""] {
         let other = failure_with("[one.host.info] Internal error.", code);
         bench.fault(Operation::HostInfo, other);
-        assert_fails(
-            &bench,
-            &[
-                "oned refuses one.host.info",
-                "Internal error.",
-                "see oned.log",
-            ],
-        );
+        assert_fails(&bench, &["oned refuses one.host.info", "Internal error.", "see oned.log"]);
     }
 }
 
@@ -540,23 +444,11 @@ fn what_is_not_xml_rpc_is_not_oned() {
     ] {
         let bench = bench();
         bench.fault_always(Operation::HostInfo, answer_with(body));
-        assert_fails(
-            &bench,
-            &[
-                "does not answer as oned does",
-                "set ONE_XMLRPC to oned's address",
-            ],
-        );
+        assert_fails(&bench, &["does not answer as oned does", "set ONE_XMLRPC to oned's address"]);
     }
     let bench = bench();
     bench.fault_always(Operation::HostInfo, Effect::Garbage);
-    assert_fails(
-        &bench,
-        &[
-            "does not answer as oned does",
-            "set ONE_XMLRPC to oned's address",
-        ],
-    );
+    assert_fails(&bench, &["does not answer as oned does", "set ONE_XMLRPC to oned's address"]);
 }
 
 #[test]
@@ -566,16 +458,10 @@ fn an_address_of_something_else_is_not_oned() {
     let bench = bench.set("ONE_XMLRPC", &elsewhere);
     assert_fails(
         &bench,
-        &[
-            &elsewhere,
-            "does not answer as oned does",
-            "status 404",
-            "set ONE_XMLRPC",
-        ],
+        &[&elsewhere, "does not answer as oned does", "status 404", "set ONE_XMLRPC"],
     );
-    let bench = bench
-        .set("ONE_XMLRPC", &elsewhere.replace("http", "https"))
-        .set("ONE_XMLRPC_TIMEOUT", "1");
+    let bench =
+        bench.set("ONE_XMLRPC", &elsewhere.replace("http", "https")).set("ONE_XMLRPC_TIMEOUT", "1");
     assert_fails(&bench, &["oned at https://", "see oned.log"]);
 }
 
@@ -585,29 +471,14 @@ fn a_redirect_is_never_followed() {
     let url = bench.simulator.oned_url();
     let redirect = Effect::Redirect { url, code: 307 };
     bench.fault(Operation::HostInfo, redirect);
-    assert_fails(
-        &bench,
-        &[
-            "does not answer as oned does",
-            "redirects to http",
-            "status 307",
-        ],
-    );
-    assert_eq!(
-        bench.count_of(Service::Oned),
-        1,
-        "the session would go with it"
-    );
+    assert_fails(&bench, &["does not answer as oned does", "redirects to http", "status 307"]);
+    assert_eq!(bench.count_of(Service::Oned), 1, "the session would go with it");
 }
 
 #[test]
 fn a_passing_fault_of_oned_is_outlasted() {
     let bench = bench();
-    for effect in [
-        Effect::DropBefore { reset: true },
-        Effect::status(502),
-        Effect::Truncate,
-    ] {
+    for effect in [Effect::DropBefore { reset: true }, Effect::status(502), Effect::Truncate] {
         bench.fault(Operation::HostInfo, effect);
     }
     assert_success(&bench.run("cancel", &ABOUT_7));
@@ -617,19 +488,11 @@ fn a_passing_fault_of_oned_is_outlasted() {
 #[test]
 fn a_host_or_pool_that_cannot_be_read_is_oneds_fault() {
     let bench = bench();
-    for text in [
-        "",
-        "<HOST>",
-        "<HOST_POOL></HOST_POOL>",
-        "<HOST><ID>seven</ID></HOST>",
-    ] {
+    for text in ["", "<HOST>", "<HOST_POOL></HOST_POOL>", "<HOST><ID>seven</ID></HOST>"] {
         bench.fault(Operation::HostInfo, success_with(text));
         assert_fails(
             &bench,
-            &[
-                "oned at ",
-                "describes host 7 in a form that cannot be read: is it an OpenNebula",
-            ],
+            &["oned at ", "describes host 7 in a form that cannot be read: is it an OpenNebula"],
         );
     }
     bench.fault(Operation::HostPool, success_with("<HOST_POOL>"));
@@ -664,9 +527,7 @@ fn where_oned_cannot_be_asked_the_token_of_the_environment_is_used_with_a_warnin
     let file = host.write_deployment_file().unwrap();
     bench.simulator.add_token(other, &project);
     bench.simulator.clear_requests();
-    let bench = bench
-        .set("PACKET_TOKEN", other)
-        .set("ONE_XMLRPC", &unreachable);
+    let bench = bench.set("PACKET_TOKEN", other).set("ONE_XMLRPC", &unreachable);
     for words in [
         vec!["poll", &id, "name", "7", "name"],
         vec!["poll", &id, "name"],
@@ -675,19 +536,10 @@ fn where_oned_cannot_be_asked_the_token_of_the_environment_is_used_with_a_warnin
     ] {
         let answer = bench.run(words[0], &words[1..]);
         assert_warned(&answer, "WARNING: oned cannot be reached at");
-        assert!(
-            answer
-                .stderr
-                .contains("using the credentials of the environment"),
-            "{answer:?}"
-        );
+        assert!(answer.stderr.contains("using the credentials of the environment"), "{answer:?}");
     }
     assert!(!tokens(&bench).is_empty());
-    assert!(
-        tokens(&bench).iter().all(|token| token == other),
-        "{:?}",
-        tokens(&bench)
-    );
+    assert!(tokens(&bench).iter().all(|token| token == other), "{:?}", tokens(&bench));
 }
 
 #[test]
@@ -699,10 +551,7 @@ fn a_new_machine_can_be_ordered_without_oned() {
     let bench = bench.set("PACKET_TOKEN", TOKEN);
     let answer = bench.run("deploy", &[&file, "TODO"]);
     let id = assert_warned(&answer, "WARNING: oned denies the credentials");
-    assert!(
-        tokens(&bench).iter().all(|token| token == TOKEN),
-        "the encrypted one is of no use"
-    );
+    assert!(tokens(&bench).iter().all(|token| token == TOKEN), "the encrypted one is of no use");
     bench.assert_books(&[id]);
 }
 
@@ -723,12 +572,8 @@ fn the_token_of_the_host_goes_before_that_of_the_environment() {
 
 #[test]
 fn a_host_without_token_takes_that_of_the_environment() {
-    let bench = Bench::new()
-        .set("PACKET_TOKEN", TOKEN)
-        .set("PACKET_PROJECT", PROJECT);
-    let template = HostTemplate::new(7)
-        .without("PACKET_TOKEN")
-        .without("PACKET_PROJECT");
+    let bench = Bench::new().set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
+    let template = HostTemplate::new(7).without("PACKET_TOKEN").without("PACKET_PROJECT");
     let host = bench.host(&template);
     bench.assert_books(&[assert_success(&host.deploy().unwrap())]);
     let (answer, _) = host.poll().unwrap();
@@ -745,12 +590,6 @@ fn a_signal_ends_the_question_to_oned() {
     std::thread::sleep(Duration::from_millis(50));
     common::signal(&child, nix::sys::signal::Signal::SIGTERM);
     let answer = finish(child);
-    assert_failure_with(
-        &answer,
-        &[
-            "interrupted (SIGTERM) while asking oned",
-            "nothing was done",
-        ],
-    );
+    assert_failure_with(&answer, &["interrupted (SIGTERM) while asking oned", "nothing was done"]);
     assert_eq!(bench.count_of(Service::Api), 0);
 }

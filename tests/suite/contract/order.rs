@@ -72,25 +72,10 @@ fn every_attribute_arrives_as_its_field() {
         ("PLAN", "c3.small.x86", "plan", json!("c3.small.x86")),
         ("OS", "debian_12", "operating_system", json!("debian_12")),
         ("FACILITY", "ny5", "facility", json!("ny5")),
-        (
-            "FACILITY",
-            " ny5, ams1 ,any",
-            "facility",
-            json!(["ny5", "ams1", "any"]),
-        ),
-        (
-            "HOSTNAME",
-            "node7.example.org",
-            "hostname",
-            json!("node7.example.org"),
-        ),
+        ("FACILITY", " ny5, ams1 ,any", "facility", json!(["ny5", "ams1", "any"])),
+        ("HOSTNAME", "node7.example.org", "hostname", json!("node7.example.org")),
         ("BILLING_CYCLE", "hourly", "billing_cycle", json!("hourly")),
-        (
-            "BILLING_CYCLE",
-            "monthly",
-            "billing_cycle",
-            json!("monthly"),
-        ),
+        ("BILLING_CYCLE", "monthly", "billing_cycle", json!("monthly")),
         (
             "HARDWARE_RESERVATION",
             "next-available",
@@ -134,38 +119,13 @@ fn every_attribute_arrives_as_its_field() {
             json!("2030-11-30T18:00:00.5+03:00"),
         ),
         ("PROJECT_SSH_KEYS", UUID, "project_ssh_keys", json!([UUID])),
-        (
-            "USER_SSH_KEYS",
-            &keys,
-            "user_ssh_keys",
-            json!([UUID, PROJECT]),
-        ),
+        ("USER_SSH_KEYS", &keys, "user_ssh_keys", json!([UUID, PROJECT])),
         ("NO_SSH_KEYS", "on", "no_ssh_keys", json!(true)),
         ("FEATURES", "tpm, raid", "features", json!(["tpm", "raid"])),
-        (
-            "CUSTOMDATA",
-            "{\"a\": [1, null, \"é\"]}",
-            "customdata",
-            json!({"a": [1, null, "é"]}),
-        ),
-        (
-            "PUBLIC_IPV4_SUBNET_SIZE",
-            "29",
-            "public_ipv4_subnet_size",
-            json!(29),
-        ),
-        (
-            "PUBLIC_IPV4_SUBNET_SIZE",
-            "/28",
-            "public_ipv4_subnet_size",
-            json!(28),
-        ),
-        (
-            "PRIVATE_IPV4_SUBNET_SIZE",
-            "25",
-            "private_ipv4_subnet_size",
-            json!(25),
-        ),
+        ("CUSTOMDATA", "{\"a\": [1, null, \"é\"]}", "customdata", json!({"a": [1, null, "é"]})),
+        ("PUBLIC_IPV4_SUBNET_SIZE", "29", "public_ipv4_subnet_size", json!(29)),
+        ("PUBLIC_IPV4_SUBNET_SIZE", "/28", "public_ipv4_subnet_size", json!(28)),
+        ("PRIVATE_IPV4_SUBNET_SIZE", "25", "private_ipv4_subnet_size", json!(25)),
         (
             "IP_ADDRESSES",
             "[{\"address_family\": 4, \"public\": true}, {\"address_family\": 4, \"public\": false}]",
@@ -219,24 +179,17 @@ fn an_attribute_that_is_empty_is_as_if_it_were_not_there() {
     }
     let order = order(&template);
     let fields: Vec<&String> = order.as_object().unwrap().keys().collect();
-    assert_eq!(
-        fields,
-        ["facility", "operating_system", "plan", "tags", "userdata"]
-    );
+    assert_eq!(fields, ["facility", "operating_system", "plan", "tags", "userdata"]);
 }
 
 #[test]
 fn a_metro_takes_the_place_of_a_facility() {
     let template = HostTemplate::new(7).with("METRO", "da");
     let warning = "WARNING: PROVISION has both METRO and FACILITY: ordering in the METRO";
-    for order in [
-        order(&template.clone().without("FACILITY")),
-        order_with_warning(&template, warning),
-    ] {
-        assert_eq!(
-            (&order["metro"], &order["facility"]),
-            (&json!("da"), &Value::Null)
-        );
+    for order in
+        [order(&template.clone().without("FACILITY")), order_with_warning(&template, warning)]
+    {
+        assert_eq!((&order["metro"], &order["facility"]), (&json!("da"), &Value::Null));
     }
 }
 
@@ -246,14 +199,7 @@ fn the_first_facility_of_a_list_that_has_machines_is_taken() {
     bench.simulator.set_sold_out(&["ny5"]);
     let host = bench.host(&HostTemplate::new(7).with("FACILITY", "ny5,am6,ams1"));
     let answer = host.deploy().unwrap();
-    assert_eq!(
-        bench
-            .simulator
-            .device(assert_success(&answer))
-            .unwrap()
-            .facility,
-        "am6"
-    );
+    assert_eq!(bench.simulator.device(assert_success(&answer)).unwrap().facility, "am6");
 }
 
 #[test]
@@ -261,35 +207,20 @@ fn the_users_tags_come_with_those_of_opennebula() {
     let order = order(&HostTemplate::new(7).with("TAGS", " web, , db=1,é x "));
     assert_eq!(
         order["tags"],
-        json!([
-            "web",
-            "db=1",
-            "é x",
-            "OpenNebula",
-            "ONE_HOST_ID=7",
-            common::identity(7)
-        ])
+        json!(["web", "db=1", "é x", "OpenNebula", "ONE_HOST_ID=7", common::identity(7)])
     );
 }
 
 #[test]
 fn a_locked_machine_is_never_ordered() {
     let order = order(&HostTemplate::new(7).with("LOCKED", "yes"));
-    assert_eq!(
-        order["locked"],
-        Value::Null,
-        "a failed deploy could not delete it"
-    );
+    assert_eq!(order["locked"], Value::Null, "a failed deploy could not delete it");
 }
 
 #[test]
 fn attributes_of_others_are_left_alone() {
-    let order = order(
-        &HostTemplate::new(7)
-            .with("AWS_REGION", "x")
-            .with("NAME", "y")
-            .with("plan", "z"),
-    );
+    let order =
+        order(&HostTemplate::new(7).with("AWS_REGION", "x").with("NAME", "y").with("plan", "z"));
     assert_eq!(order["plan"], "baremetal_0");
     assert_eq!(order.as_object().unwrap().len(), 6);
 }
@@ -323,11 +254,7 @@ fn every_mistake_in_an_attribute_is_named_with_its_remedy() {
         ("SPOT_INSTANCE", "2", "is \"2\": write yes or no"),
         ("NO_SSH_KEYS", "y", "is \"y\": write yes or no"),
         ("NETWORK_FROZEN", "nope", "is \"nope\": write yes or no"),
-        (
-            "SPOT_PRICE_MAX",
-            "1,25",
-            "is \"1,25\": write a number such as 1.25",
-        ),
+        ("SPOT_PRICE_MAX", "1,25", "is \"1,25\": write a number such as 1.25"),
         ("SPOT_PRICE_MAX", "-1", "is \"-1\": write a number"),
         ("SPOT_PRICE_MAX", "NaN", "is \"NaN\": write a number"),
         ("SPOT_PRICE_MAX", "inf", "is \"inf\": write a number"),
@@ -337,49 +264,17 @@ fn every_mistake_in_an_attribute_is_named_with_its_remedy() {
             "is \"tomorrow\": write a time such as 2026-11-30T18:00:00Z",
         ),
         ("TERMINATION_TIME", "2030-11-30", "write a time such as"),
-        (
-            "TERMINATION_TIME",
-            "2030-11-30T18:00:00+3",
-            "write a time such as",
-        ),
-        (
-            "PROJECT_SSH_KEYS",
-            "key",
-            "names \"key\", which is no UUID: write UUIDs",
-        ),
-        (
-            "USER_SSH_KEYS",
-            &format!("{UUID},../x"),
-            "names \"../x\", which is no UUID: write UUIDs",
-        ),
-        (
-            "CUSTOMDATA",
-            "text",
-            "is no JSON object: write it as {\"name\": \"value\"}",
-        ),
+        ("TERMINATION_TIME", "2030-11-30T18:00:00+3", "write a time such as"),
+        ("PROJECT_SSH_KEYS", "key", "names \"key\", which is no UUID: write UUIDs"),
+        ("USER_SSH_KEYS", &format!("{UUID},../x"), "names \"../x\", which is no UUID: write UUIDs"),
+        ("CUSTOMDATA", "text", "is no JSON object: write it as {\"name\": \"value\"}"),
         ("CUSTOMDATA", "[1]", "is no JSON object"),
         ("STORAGE", "{", "is no JSON object"),
-        (
-            "IP_ADDRESSES",
-            "{}",
-            "is no JSON list of objects: write it as [{\"name\": \"value\"}]",
-        ),
+        ("IP_ADDRESSES", "{}", "is no JSON list of objects: write it as [{\"name\": \"value\"}]"),
         ("IP_ADDRESSES", "[1]", "is no JSON list of objects"),
-        (
-            "PUBLIC_IPV4_SUBNET_SIZE",
-            "33",
-            "is \"33\": write the length of a prefix, such as 29",
-        ),
-        (
-            "PUBLIC_IPV4_SUBNET_SIZE",
-            "255.255.255.0",
-            "write the length of a prefix",
-        ),
-        (
-            "PRIVATE_IPV4_SUBNET_SIZE",
-            "-1",
-            "is \"-1\": write the length of a prefix",
-        ),
+        ("PUBLIC_IPV4_SUBNET_SIZE", "33", "is \"33\": write the length of a prefix, such as 29"),
+        ("PUBLIC_IPV4_SUBNET_SIZE", "255.255.255.0", "write the length of a prefix"),
+        ("PRIVATE_IPV4_SUBNET_SIZE", "-1", "is \"-1\": write the length of a prefix"),
     ] {
         let parts = ["deploy: PROVISION cannot be ordered: ", attribute, remedy];
         assert_not_ordered(&HostTemplate::new(7).with(attribute, written), &parts);
@@ -409,10 +304,7 @@ fn all_mistakes_are_named_at_once() {
 fn settings_that_cannot_be_are_said_before_anybody_is_asked() {
     let template = HostTemplate::new(7);
     for odd in ["../projects/1", "a/b", "a b", "x?y", "é"] {
-        let parts = [
-            "PACKET_PROJECT is no project id",
-            "set it to the UUID of the project",
-        ];
+        let parts = ["PACKET_PROJECT is no project id", "set it to the UUID of the project"];
         assert_not_ordered(&template.clone().with("PACKET_PROJECT", odd), &parts);
     }
     for odd in [
@@ -423,10 +315,7 @@ fn settings_that_cannot_be_are_said_before_anybody_is_asked() {
         "https://user:pw@a/",
         "http://",
     ] {
-        let parts = [
-            "PACKET_API_URL is not the address of an API",
-            "set it as https://",
-        ];
+        let parts = ["PACKET_API_URL is not the address of an API", "set it as https://"];
         assert_not_ordered(&template.clone().with("PACKET_API_URL", odd), &parts);
     }
 }
@@ -462,10 +351,7 @@ fn the_dummy_needs_an_address_and_nothing_else() {
         &["IP is \"192.0.2\": set it to an IP address"],
     );
     let bench = Bench::new();
-    for (written, id) in [
-        (" 192.0.2.7 ", "192.0.2.7"),
-        ("2001:DB8::0:7", "2001:db8::7"),
-    ] {
+    for (written, id) in [(" 192.0.2.7 ", "192.0.2.7"), ("2001:DB8::0:7", "2001:db8::7")] {
         let host = bench.host(&template.clone().with("IP", written));
         assert_eq!(assert_success(&host.deploy().unwrap()), id);
     }
@@ -488,10 +374,7 @@ fn userdata_with_warning(keys: &str, own: &str, warning: &str) -> Value {
 fn parts(userdata: &Value) -> Vec<Part> {
     let text = userdata.as_str().unwrap();
     // cloud-init looks for it in the first 4096 bytes.
-    assert!(
-        text[..text.len().min(200)].contains("MIME-Version: 1.0"),
-        "{text}"
-    );
+    assert!(text[..text.len().min(200)].contains("MIME-Version: 1.0"), "{text}");
     let message = Part::parse(text);
     assert_eq!(message.kind(), "multipart/mixed");
     assert_eq!(message.header("mime-version"), Some("1.0"));
@@ -513,14 +396,8 @@ fn keys_alone_are_cloud_config_a_line_each() {
     assert_eq!(userdata(KEY, ""), KEYS);
     let two = format!("\n {KEY} \n\nssh-ed25519 AAAAC3Nza \"other\": - é\r\n");
     // YAML has an escape for every letter.
-    let userdata = userdata(&two, "")
-        .as_str()
-        .unwrap()
-        .replace("\\U000000E9", "é");
-    assert_eq!(
-        userdata,
-        format!("{KEYS}- \"ssh-ed25519 AAAAC3Nza \\\"other\\\": - é\"\n")
-    );
+    let userdata = userdata(&two, "").as_str().unwrap().replace("\\U000000E9", "é");
+    assert_eq!(userdata, format!("{KEYS}- \"ssh-ed25519 AAAAC3Nza \\\"other\\\": - é\"\n"));
 }
 
 #[test]
@@ -536,32 +413,17 @@ fn the_users_own_and_the_keys_both_arrive() {
     let cases = [
         ("#!/bin/sh\necho hello\n", "text/x-shellscript"),
         ("#!/bin/sh\nno line feed at the end", "text/x-shellscript"),
-        (
-            "#cloud-config\npackages: [qemu-kvm]\nruncmd:\n- [ls]\n",
-            "text/cloud-config",
-        ),
-        (
-            "#cloud-config-archive\n- type: text/x-shellscript\n",
-            "text/cloud-config-archive",
-        ),
+        ("#cloud-config\npackages: [qemu-kvm]\nruncmd:\n- [ls]\n", "text/cloud-config"),
+        ("#cloud-config-archive\n- type: text/x-shellscript\n", "text/cloud-config-archive"),
         ("#include\nhttp://example.org/a\n", "text/x-include-url"),
-        (
-            "#include-once\nhttp://example.org/a\n",
-            "text/x-include-once-url",
-        ),
+        ("#include-once\nhttp://example.org/a\n", "text/x-include-once-url"),
         ("#cloud-boothook\nx\n", "text/cloud-boothook"),
         ("#part-handler\nx\n", "text/part-handler"),
-        (
-            "## template: jinja\n#cloud-config\nx: {{ v1 }}\n",
-            "text/jinja2",
-        ),
+        ("## template: jinja\n#cloud-config\nx: {{ v1 }}\n", "text/jinja2"),
         // What mail would change: other letters, long lines, boundaries.
         ("#!/bin/sh\necho é\n", "text/x-shellscript"),
         (&long, "text/x-shellscript"),
-        (
-            "#!/bin/sh\n--==pm-packet-0==\n--==pm-packet-0==--\n",
-            "text/x-shellscript",
-        ),
+        ("#!/bin/sh\n--==pm-packet-0==\n--==pm-packet-0==--\n", "text/x-shellscript"),
         ("#!/bin/sh\n\nFrom: me\n.\n", "text/x-shellscript"),
     ];
     each(&cases, |case| {
@@ -571,10 +433,7 @@ fn the_users_own_and_the_keys_both_arrive() {
             panic!("{parts:?}");
         };
         assert_eq!(first.kind(), kind);
-        assert_eq!(
-            first.text().trim_end_matches('\n'),
-            own.trim_end_matches('\n')
-        );
+        assert_eq!(first.text().trim_end_matches('\n'), own.trim_end_matches('\n'));
         assert_is_key(second);
     });
 }
@@ -595,20 +454,12 @@ fn a_multipart_of_the_users_own_gets_the_key_as_one_more_part() {
     let own = "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"\nMIME-Version: 1.0\n\npreamble\n--BOUNDARY\n\
                Content-Type: text/x-shellscript\n\n#!/bin/sh\ntrue\n--BOUNDARY\nContent-Type: text/cloud-config\n\
                Content-Transfer-Encoding: base64\n\nI2Nsb3VkLWNvbmZpZwo=\n--BOUNDARY--\nepilogue\n";
-    let folded = own.replace(
-        "multipart/mixed; boundary=\"BOUNDARY\"",
-        "multipart/mixed;\n boundary=BOUNDARY",
-    );
+    let folded = own
+        .replace("multipart/mixed; boundary=\"BOUNDARY\"", "multipart/mixed;\n boundary=BOUNDARY");
     let swapped = own.replacen("MIME-Version: 1.0\n", "", 1);
     let swapped = format!("MIME-Version: 1.0\n{swapped}");
     let unclosed = own.split("--BOUNDARY--").next().unwrap().to_owned();
-    for own in [
-        own,
-        &own.replace('\n', "\r\n"),
-        &folded,
-        &swapped,
-        &unclosed,
-    ] {
+    for own in [own, &own.replace('\n', "\r\n"), &folded, &swapped, &unclosed] {
         let parts = parts(&userdata(KEY, own));
         assert_eq!(parts.len(), 3, "{parts:?}");
         assert_eq!(parts[0].kind(), "text/x-shellscript");
@@ -621,10 +472,7 @@ fn a_multipart_of_the_users_own_gets_the_key_as_one_more_part() {
 #[test]
 fn what_takes_no_second_part_is_sent_alone_with_a_warning() {
     for (own, warning) in [
-        (
-            "#!ipxe\nchain http://example.org/x\n",
-            "WARNING: USERDATA is an iPXE script",
-        ),
+        ("#!ipxe\nchain http://example.org/x\n", "WARNING: USERDATA is an iPXE script"),
         (
             "{\"ignition\": {\"version\": \"3.0.0\"}}",
             "WARNING: USERDATA is nothing that cloud-init knows",
@@ -650,10 +498,8 @@ fn assert_private(path: &Path) {
 /// Asserts what `deploy` left beside the file: neither a temporary file nor a journal.
 fn assert_alone(path: &Path) {
     let folder = path.parent().unwrap();
-    let names: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [path.file_name().unwrap()]);
 }
 
@@ -674,10 +520,8 @@ fn what_stdin_holds_is_written_to_the_file_for_its_owner_alone() {
 fn stdin_goes_before_a_file_that_is_there_and_replaces_it() {
     let bench = Bench::new();
     fs::create_dir(bench.path("files")).unwrap();
-    let file = bench.file(
-        "files/deployment.xml",
-        &unregistered(&[]).replace("baremetal_0", "c3.small.x86"),
-    );
+    let file = bench
+        .file("files/deployment.xml", &unregistered(&[]).replace("baremetal_0", "c3.small.x86"));
     set_mode(&file, 0o644);
     let answer = bench.feed("deploy", &[&file, "TODO"], unregistered(&[]).as_bytes());
     let id = assert_success(&answer);
@@ -707,11 +551,8 @@ fn a_symbolic_link_is_replaced_and_never_followed() {
     let target = bench.file("precious", "precious");
     let link = bench.path("deployment.xml");
     symlink(&target, &link).unwrap();
-    let answer = bench.feed(
-        "deploy",
-        &[link.to_str().unwrap(), "TODO"],
-        unregistered(&[]).as_bytes(),
-    );
+    let answer =
+        bench.feed("deploy", &[link.to_str().unwrap(), "TODO"], unregistered(&[]).as_bytes());
     assert_success(&answer);
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
     assert_private(&link);
@@ -726,10 +567,7 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
         let answer = bench.feed("deploy", &[&file, "TODO"], stdin.as_bytes());
         assert_failure_with(
             &answer,
-            &[
-                "deploy: STDIN is not the XML of a host: ",
-                "see `onehost show -x`",
-            ],
+            &["deploy: STDIN is not the XML of a host: ", "see `onehost show -x`"],
         );
         assert_eq!(fs::read_to_string(&file).unwrap(), unregistered(&[]));
         assert_alone(Path::new(&file));
@@ -741,11 +579,8 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
 fn a_stdin_that_stays_open_and_silent_does_not_hold_up_a_deploy() {
     let bench = Bench::new();
     let file = bench.file("deployment.xml", &unregistered(&[]));
-    let mut child = bench
-        .command("deploy", &[&file, "TODO"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
     let open = child.stdin.take();
     let answer = finish(child);
     drop(open);
@@ -759,11 +594,7 @@ fn a_slow_stdin_is_read_to_its_end() {
     let bench = Bench::new();
     let path = bench.path("deployment.xml");
     let words = [path.to_str().unwrap(), "TODO"];
-    let mut child = bench
-        .command("deploy", &words)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = bench.command("deploy", &words).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let xml = unregistered(&[]);
     for piece in xml.as_bytes().chunks(xml.len() / 4) {
@@ -787,10 +618,7 @@ fn the_recorded_files_are_deployed_and_resumed() {
     let order = bench.simulator.device(&id).unwrap().order;
     assert_eq!(order["hostname"], "centos-host");
     assert_eq!(order["userdata"], KEYS);
-    assert_eq!(
-        order["tags"],
-        json!(["OpenNebula", "ONE_HOST_ID=1002", common::identity(1002)])
-    );
+    assert_eq!(order["tags"], json!(["OpenNebula", "ONE_HOST_ID=1002", common::identity(1002)]));
 
     let resume = fixture("opennebula-5.12/deployment-resume.xml")
         .replace("b9eb1666-1b72-45ee-b529-806b079ce5af", &id);
@@ -838,9 +666,7 @@ fn cdata_entities_and_plain_text_read_the_same() {
     .into_iter()
     .enumerate()
     {
-        let xml = HostTemplate::new(7 + number as i32)
-            .with("DESCRIPTION", "THERE")
-            .xml();
+        let xml = HostTemplate::new(7 + number as i32).with("DESCRIPTION", "THERE").xml();
         let xml = xml
             .replace(&format!("<ID>{}</ID>", 7 + number), "")
             .replace("7a15cf52", &format!("7a15cf5{number}"));
@@ -850,11 +676,7 @@ fn cdata_entities_and_plain_text_read_the_same() {
             &format!("\u{feff}<?xml version=\"1.0\"?>\n<!-- x -->\n{xml}\n"),
         );
         let answer = bench.run("deploy", &[&file, "TODO"]);
-        let order = bench
-            .simulator
-            .device(assert_success(&answer))
-            .unwrap()
-            .order;
+        let order = bench.simulator.device(assert_success(&answer)).unwrap().order;
         assert_eq!(order["description"], "a <b> & \"c\"", "{written}");
     }
 }
@@ -862,17 +684,12 @@ fn cdata_entities_and_plain_text_read_the_same() {
 #[test]
 fn the_monitored_host_name_is_not_the_one_that_is_ordered() {
     let bench = Bench::new();
-    let xml = unregistered(&[]).replace(
-        "<TEMPLATE>",
-        "<TEMPLATE><HOSTNAME>monitored</HOSTNAME><PLAN>no-such</PLAN>",
-    );
+    let xml = unregistered(&[])
+        .replace("<TEMPLATE>", "<TEMPLATE><HOSTNAME>monitored</HOSTNAME><PLAN>no-such</PLAN>");
     let file = bench.file("deployment.xml", &xml);
     let answer = bench.run("deploy", &[&file, "TODO"]);
     let device = bench.simulator.device(assert_success(&answer)).unwrap();
-    assert_eq!(
-        (&*device.hostname, &*device.plan),
-        ("centos-host", "baremetal_0")
-    );
+    assert_eq!((&*device.hostname, &*device.plan), ("centos-host", "baremetal_0"));
 }
 
 #[test]

@@ -24,18 +24,15 @@ fn values(answer: &Answer) -> BTreeMap<String, String> {
     let line = answer.stdout.strip_suffix('\n').expect("a whole line");
     let mut keys = BTreeSet::new();
     for piece in line.split(' ') {
-        let (key, value) = piece
-            .split_once('=')
-            .unwrap_or_else(|| panic!("{piece:?} in {line}"));
+        let (key, value) = piece.split_once('=').unwrap_or_else(|| panic!("{piece:?} in {line}"));
         assert!(
             !key.is_empty() && key.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'),
             "{line}"
         );
         assert!(keys.insert(key), "{key} twice in {line}");
         assert!(value.bytes().all(|b| b.is_ascii_graphic()), "{line}");
-        let inner = value
-            .strip_prefix('"')
-            .map_or(value, |rest| rest.strip_suffix('"').unwrap_or("\""));
+        let inner =
+            value.strip_prefix('"').map_or(value, |rest| rest.strip_suffix('"').unwrap_or("\""));
         assert!(!inner.contains('"'), "{line}");
     }
     let values = read_poll(&answer.stdout);
@@ -47,10 +44,7 @@ fn values(answer: &Answer) -> BTreeMap<String, String> {
 fn addresses(values: &BTreeMap<String, String>) -> Vec<String> {
     let list = values["GUEST_IP_ADDRESSES"].strip_prefix('"').unwrap();
     let list = list.strip_suffix('"').unwrap();
-    list.split(',')
-        .filter(|one| !one.is_empty())
-        .map(str::to_owned)
-        .collect()
+    list.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
 /// Lets the API describe the machine so, the next time.
@@ -81,11 +75,7 @@ fn the_figures_are_those_of_the_contract() {
         ("METRO", "\"am\""),
         ("LOGO", "\"images/logos/centos.png\""),
     ] {
-        assert_eq!(
-            values.get(key).map(String::as_str),
-            Some(value),
-            "{values:?}"
-        );
+        assert_eq!(values.get(key).map(String::as_str), Some(value), "{values:?}");
     }
     let others = ["GUEST_IP_ADDRESSES"];
     assert_eq!(values.len(), 10 + others.len(), "{values:?}");
@@ -102,16 +92,9 @@ fn cpus_and_memory_are_those_of_the_plan() {
     .into_iter()
     .enumerate()
     {
-        let id = deployed(
-            &bench,
-            &HostTemplate::new(7 + number as i32).with("PLAN", plan),
-        );
+        let id = deployed(&bench, &HostTemplate::new(7 + number as i32).with("PLAN", plan));
         let values = values(&poll(&bench, &id));
-        assert_eq!(
-            (&*values["CPU"], &*values["MEMORY"]),
-            (cpu, memory),
-            "{plan}"
-        );
+        assert_eq!((&*values["CPU"], &*values["MEMORY"]), (cpu, memory), "{plan}");
     }
 }
 
@@ -120,11 +103,7 @@ fn the_host_is_named_by_its_public_ipv4_in_every_version() {
     let bench = Bench::new();
     let id = deployed(&bench, &HostTemplate::new(7));
     let public = bench.simulator.device(&id).unwrap().addresses;
-    let public = public
-        .into_iter()
-        .find(|one| one.public && one.family == 4)
-        .unwrap()
-        .address;
+    let public = public.into_iter().find(|one| one.public && one.family == 4).unwrap().address;
     // The simulator draws another order of the addresses for each answer.
     for _ in 0..8 {
         let values = values(&poll(&bench, &id));
@@ -138,27 +117,10 @@ fn the_host_is_named_by_its_public_ipv4_in_every_version() {
 fn the_order_of_the_answer_does_not_matter() {
     let bench = Bench::new();
     let id = deployed(&bench, &HostTemplate::new(7));
-    let given = [
-        ("147.75.0.11", true),
-        ("2604:1380:1000::b", true),
-        ("10.80.0.11", false),
-    ];
-    for order in [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ] {
-        let list: Vec<Value> = order
-            .iter()
-            .map(|at| address(given[*at].0, given[*at].1))
-            .collect();
-        describe(
-            &bench,
-            &json!({"id": id, "state": "active", "ip_addresses": list}),
-        );
+    let given = [("147.75.0.11", true), ("2604:1380:1000::b", true), ("10.80.0.11", false)];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let list: Vec<Value> = order.iter().map(|at| address(given[*at].0, given[*at].1)).collect();
+        describe(&bench, &json!({"id": id, "state": "active", "ip_addresses": list}));
         let values = values(&poll(&bench, &id));
         assert_eq!(addresses(&values), given.map(|(text, _)| text), "{order:?}");
         assert_eq!(host_name_5_12(&values).as_deref(), Some("147.75.0.11"));
@@ -169,11 +131,9 @@ fn the_order_of_the_answer_does_not_matter() {
 fn a_single_address_is_read_right_by_every_version() {
     let bench = Bench::new();
     let id = deployed(&bench, &HostTemplate::new(7));
-    for (text, public) in [
-        ("147.75.0.11", true),
-        ("2604:1380:1000::b", true),
-        ("10.80.0.11", false),
-    ] {
+    for (text, public) in
+        [("147.75.0.11", true), ("2604:1380:1000::b", true), ("10.80.0.11", false)]
+    {
         describe(
             &bench,
             &json!({"id": id, "state": "active", "ip_addresses": [address(text, public)]}),
@@ -206,11 +166,7 @@ fn a_machine_that_is_off_has_its_values_too() {
     let off = values(&poll(&bench, &id));
     assert_eq!(off["STATE"], "POWEROFF");
     assert_eq!(off["GUEST_IP_ADDRESSES"], up["GUEST_IP_ADDRESSES"]);
-    assert_eq!(
-        (&*off["NETTX"], &*off["NETRX"]),
-        ("0", "0"),
-        "its data points are null"
-    );
+    assert_eq!((&*off["NETTX"], &*off["NETRX"]), ("0", "0"), "its data points are null");
     assert_eq!(off["CPU"], up["CPU"]);
 }
 
@@ -236,14 +192,10 @@ fn every_state_has_its_word() {
 
 #[test]
 fn a_machine_without_address_is_a_clear_failure() {
-    let bench = Bench::with(Options {
-        queued: Duration::from_secs(60),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { queued: Duration::from_secs(60), ..Options::default() });
     bench.host(&HostTemplate::new(7));
-    let device = bench
-        .simulator
-        .add_device(simulator::NewDevice::with_tags(simulator::PROJECT, ["x"]));
+    let device =
+        bench.simulator.add_device(simulator::NewDevice::with_tags(simulator::PROJECT, ["x"]));
     let parts = [
         "poll: machine ",
         &device.id,
@@ -258,14 +210,8 @@ fn a_machine_without_address_is_a_clear_failure() {
         json!([{"address": null}]),
         json!([{"address": "soon", "public": true}]),
     ] {
-        describe(
-            &bench,
-            &json!({"id": device.id, "state": "provisioning", "ip_addresses": list}),
-        );
-        assert_failure_with(
-            &poll(&bench, &device.id),
-            &["has no address yet, it is provisioning"],
-        );
+        describe(&bench, &json!({"id": device.id, "state": "provisioning", "ip_addresses": list}));
+        assert_failure_with(&poll(&bench, &device.id), &["has no address yet, it is provisioning"]);
     }
 }
 
@@ -289,16 +235,9 @@ fn nulls_and_what_is_missing_do_not_hurt() {
     ] {
         describe(&bench, &device);
         let values = values(&poll(&bench, &id));
-        assert_eq!(
-            host_name_5_12(&values).as_deref(),
-            Some("147.75.0.11"),
-            "{device}"
-        );
+        assert_eq!(host_name_5_12(&values).as_deref(), Some("147.75.0.11"), "{device}");
         assert_eq!(values["STATE"], "RUNNING");
-        assert!(
-            values.values().all(|value| !value.contains("null")),
-            "{values:?}"
-        );
+        assert!(values.values().all(|value| !value.contains("null")), "{values:?}");
     }
     for (state, word) in [(null, "UNKNOWN"), (json!(7), "UNKNOWN")] {
         describe(
@@ -308,10 +247,7 @@ fn nulls_and_what_is_missing_do_not_hurt() {
         assert_eq!(values(&poll(&bench, &id))["STATE"], word);
     }
     // A list with nulls in it still has the addresses that it has.
-    describe(
-        &bench,
-        &json!({"id": id, "state": "active", "ip_addresses": list}),
-    );
+    describe(&bench, &json!({"id": id, "state": "active", "ip_addresses": list}));
     assert_eq!(addresses(&values(&poll(&bench, &id))), ["147.75.0.11"]);
 }
 
@@ -351,10 +287,7 @@ fn null_data_points_are_left_out_of_the_traffic() {
         (json!([]), ("0", "0")),
         (json!(null), ("0", "0")),
         // A quarter of a byte more or less is none.
-        (
-            json!([{"target": "inbound", "datapoints": [[0.01, 1]]}]),
-            ("1", "0"),
-        ),
+        (json!([{"target": "inbound", "datapoints": [[0.01, 1]]}]), ("1", "0")),
     ] {
         let reply = Reply::new(200).body(&json!({"bandwidth": bandwidth}).to_string());
         bench.fault(Operation::Bandwidth, Effect::Status(reply));
@@ -384,29 +317,19 @@ fn the_root_password_is_printed_only_where_it_is_asked_for() {
         let answer = poll(&bench, &id);
         assert_eq!(answer.stderr, "", "{answer:?}");
         let values = values(&answer);
-        assert_eq!(
-            values.contains_key("ROOT_PASSWORD"),
-            is_shown,
-            "{setting:?}"
-        );
+        assert_eq!(values.contains_key("ROOT_PASSWORD"), is_shown, "{setting:?}");
         assert_eq!(answer.stdout.contains("h4x0r$"), is_shown, "{setting:?}");
     }
     let bench = Bench::new().set("PM_ROOT_PASSWORD", "yes");
     let id = deployed(&bench, &HostTemplate::new(7));
     let values = values(&poll(&bench, &id));
-    assert!(
-        values["ROOT_PASSWORD"].starts_with("\"h4x0r$"),
-        "{values:?}"
-    );
+    assert!(values["ROOT_PASSWORD"].starts_with("\"h4x0r$"), "{values:?}");
 }
 
 #[test]
 fn a_root_password_that_is_no_word_or_not_told_is_left_out() {
     let bench = Bench::new();
-    let id = deployed(
-        &bench,
-        &HostTemplate::new(7).with("PM_ROOT_PASSWORD", "yes"),
-    );
+    let id = deployed(&bench, &HostTemplate::new(7).with("PM_ROOT_PASSWORD", "yes"));
     let poll_with = |password: Value| {
         describe(
             &bench,

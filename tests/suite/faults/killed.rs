@@ -28,10 +28,8 @@ fn lagging(milliseconds: u64) -> Bench {
 
 #[test]
 fn a_deploy_that_was_killed_at_any_moment_is_taken_up_by_the_next_one() {
-    let cases: Vec<(u64, Phase)> = [0, 2500]
-        .into_iter()
-        .flat_map(|lag| PHASES.map(|phase| (lag, phase)))
-        .collect();
+    let cases: Vec<(u64, Phase)> =
+        [0, 2500].into_iter().flat_map(|lag| PHASES.map(|phase| (lag, phase))).collect();
     each(&cases, |(lag, phase)| {
         let bench = lagging(*lag);
         let host = bench.host(&HostTemplate::new(HOST));
@@ -57,13 +55,9 @@ fn a_deploy_that_was_killed_again_and_again_leaves_one_machine() {
     })
     .set("PM_TIMEOUT", "8");
     let host = bench.host(&HostTemplate::new(HOST));
-    for phase in [
-        Phase::OrderCarriedOut,
-        Phase::LookUp,
-        Phase::WaitHanging,
-        Phase::Wait,
-        Phase::LookUpBusy,
-    ] {
+    for phase in
+        [Phase::OrderCarriedOut, Phase::LookUp, Phase::WaitHanging, Phase::Wait, Phase::LookUpBusy]
+    {
         bench.simulator.clear_requests();
         kill(deploy_until(&bench, &host, phase));
         bench.simulator.clear_faults();
@@ -103,11 +97,7 @@ fn a_deploy_that_was_killed_while_it_handed_the_id_over_is_taken_up_by_the_next_
     let mut deploy = bench.command("deploy", &[&file, "TODO"]);
     let deploy = deploy.stdout(Stdio::from(writer)).spawn().unwrap();
     until("active", || {
-        bench
-            .simulator
-            .devices()
-            .first()
-            .is_some_and(|machine| machine.state == State::Active)
+        bench.simulator.devices().first().is_some_and(|machine| machine.state == State::Active)
     });
     // The last look has come when no other one does.
     let mut looks = usize::MAX;
@@ -130,13 +120,8 @@ fn a_noted_machine_that_the_provider_took_back_or_that_is_gone_does_not_stop_the
         let host = bench.host(&HostTemplate::new(HOST));
         kill(deploy_until(&bench, &host, Phase::WaitHanging));
         let left = bench.simulator.devices()[0].id.clone();
-        let vanish = Effect::Vanish {
-            after: Duration::ZERO,
-            status: *status,
-        };
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Get, vanish).device(&left));
+        let vanish = Effect::Vanish { after: Duration::ZERO, status: *status };
+        bench.simulator.fault(Fault::new(Operation::Get, vanish).device(&left));
         bench.assert_books(&[]);
         let answer = host.deploy().unwrap();
         assert!(answer.is_success(), "{answer:?}");
@@ -151,14 +136,9 @@ fn a_noted_machine_beside_another_one_of_the_host_is_an_error_that_names_both() 
     let host = bench.host(&HostTemplate::new(HOST));
     kill(deploy_until(&bench, &host, Phase::Wait));
     let noted = bench.simulator.devices()[0].id.clone();
-    let other = bench
-        .simulator
-        .add_device(NewDevice::with_tags(PROJECT, [identity(HOST)]))
-        .id;
+    let other = bench.simulator.add_device(NewDevice::with_tags(PROJECT, [identity(HOST)])).id;
     let listed = Effect::ListingLag(Duration::ZERO);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::List, listed).device(&other));
+    bench.simulator.fault(Fault::new(Operation::List, listed).device(&other));
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains(&noted) && first.contains(&other), "{first}");
     assert_eq!(bench.count(Operation::Delete), 0);
@@ -231,10 +211,7 @@ fn a_journal_makes_no_strangers_machine_ours() {
 fn an_order_that_is_carried_out_after_the_kill_is_adopted() {
     let bench = lagging(0);
     let host = bench.host(&HostTemplate::new(HOST));
-    bench.fault(
-        Operation::Create,
-        Effect::DelayBeforeEffect(Duration::from_secs(1)),
-    );
+    bench.fault(Operation::Create, Effect::DelayBeforeEffect(Duration::from_secs(1)));
     let deploy = bench.start_deploy(&host);
     bench.until_asked(Operation::Create, 1);
     kill(deploy);

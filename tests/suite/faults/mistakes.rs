@@ -82,10 +82,7 @@ fn a_panic_after_the_order_is_rolled_back() {
     let xml = "<HOST><ID>7</ID><NAME>n</NAME><TEMPLATE><PROVISION><IP>192.0.2.7</IP></PROVISION></TEMPLATE></HOST>";
     let (host, _) = Host::parse(xml).unwrap();
     let environment = Environment::default();
-    let settings = Settings {
-        host: Some(&host),
-        environment: &environment,
-    };
+    let settings = Settings { host: Some(&host), environment: &environment };
     let report = Report::new(Level::Quiet);
     let owner = Owner::of(&host);
     let order = Order::of(Mistaken.spec(), &host, &settings, &owner).unwrap();
@@ -100,22 +97,10 @@ fn a_panic_after_the_order_is_rolled_back() {
         Duration::from_secs(5),
         report,
     );
-    let job = Job {
-        order: &order,
-        journal: &journal,
-        remove: &|id| format!("cancel {id}"),
-    };
-    let failure = engine
-        .deploy(&job, |_| panic!("nothing may be handed over"))
-        .unwrap_err();
-    assert!(
-        failure.outcome.contains("pm-packet made a mistake"),
-        "{failure}"
-    );
-    assert!(
-        failure.outcome.contains("192.0.2.7 was deleted again"),
-        "{failure}"
-    );
+    let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
+    let failure = engine.deploy(&job, |_| panic!("nothing may be handed over")).unwrap_err();
+    assert!(failure.outcome.contains("pm-packet made a mistake"), "{failure}");
+    assert!(failure.outcome.contains("192.0.2.7 was deleted again"), "{failure}");
     assert_eq!(DELETED.load(Ordering::Relaxed), 1);
     assert!(journal.read().is_none());
 }

@@ -12,16 +12,11 @@ const HOST: i32 = 7;
 
 /// A machine that somebody ordered with these tags.
 fn machine(simulator: &Simulator, tags: &[&str]) -> String {
-    simulator
-        .add_device(NewDevice::with_tags(PROJECT, tags.iter().copied()))
-        .id
+    simulator.add_device(NewDevice::with_tags(PROJECT, tags.iter().copied())).id
 }
 
 fn lagging(milliseconds: u64) -> Options {
-    Options {
-        listing_lag: Duration::from_millis(milliseconds),
-        ..Options::default()
-    }
+    Options { listing_lag: Duration::from_millis(milliseconds), ..Options::default() }
 }
 
 // ---- Identity --------------------------------------------------------------------------------------------
@@ -47,9 +42,7 @@ fn an_order_carries_tags_that_no_other_host_of_any_opennebula_has() {
         let answer = bench.host(template).deploy().unwrap();
         assert!(answer.is_success(), "{answer:?}");
         let machine = bench.simulator.device(&answer.stdout).unwrap();
-        let [stock, host, own] = &machine.tags[..] else {
-            panic!("{:?}", machine.tags)
-        };
+        let [stock, host, own] = &machine.tags[..] else { panic!("{:?}", machine.tags) };
         assert_eq!(stock, "OpenNebula");
         assert_eq!(*host, format!("ONE_HOST_ID={}", template.id));
         match template.provision.get("PROVISION_ID") {
@@ -71,11 +64,7 @@ fn the_tags_of_the_user_are_sent_beside_ours() {
     let answer = host.deploy().unwrap();
     let machine = bench.simulator.device(&answer.stdout).unwrap();
     for tag in ["edge", "rack-4", "OpenNebula", &identity(HOST)] {
-        assert!(
-            machine.tags.iter().any(|own| own == tag),
-            "{:?}",
-            machine.tags
-        );
+        assert!(machine.tags.iter().any(|own| own == tag), "{:?}", machine.tags);
     }
 }
 
@@ -92,13 +81,8 @@ fn before_an_order_one_looks_by_tag_and_orders_once_if_there_is_none() {
         .into_iter()
         .filter(|request| matches!(request.operation, Operation::List | Operation::Create))
         .collect();
-    let [list, order] = &asked[..] else {
-        panic!("{asked:?}")
-    };
-    assert_eq!(
-        (list.operation, order.operation),
-        (Operation::List, Operation::Create)
-    );
+    let [list, order] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((list.operation, order.operation), (Operation::List, Operation::Create));
     let tag = identity(HOST).replace('=', "%3D").replace(':', "%3A");
     assert!(list.path.contains(&format!("tag={tag}&")), "{}", list.path);
     assert!(!bench.journal(HOST).exists());
@@ -106,12 +90,7 @@ fn before_an_order_one_looks_by_tag_and_orders_once_if_there_is_none() {
 
 #[test]
 fn the_one_machine_of_the_host_is_adopted_whatever_it_does() {
-    let states = [
-        None,
-        Some(State::Active),
-        Some(State::Inactive),
-        Some(State::PoweringOn),
-    ];
+    let states = [None, Some(State::Active), Some(State::Inactive), Some(State::PoweringOn)];
     each(&states, |state| {
         let bench = Bench::new();
         let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
@@ -141,9 +120,8 @@ fn the_one_machine_of_the_host_is_adopted_whatever_it_does() {
 #[test]
 fn several_machines_on_several_pages_are_an_error_that_names_them() {
     let bench = Bench::new();
-    let mut ids: Vec<String> = (0..130)
-        .map(|_| machine(&bench.simulator, &["OpenNebula", &identity(HOST)]))
-        .collect();
+    let mut ids: Vec<String> =
+        (0..130).map(|_| machine(&bench.simulator, &["OpenNebula", &identity(HOST)])).collect();
     let first = assert_failure(&bench.deploy(HOST));
     for id in &ids {
         assert!(first.contains(id), "{id} is not in {first}");
@@ -174,10 +152,7 @@ fn an_adopted_machine_that_failed_is_deleted_and_the_retry_orders_anew() {
     bench.simulator.set_state(&failed, State::Failed);
     let host = bench.host(&HostTemplate::new(HOST));
     let first = assert_failure(&host.deploy().unwrap());
-    assert!(
-        first.contains(&failed) && first.contains("failed"),
-        "{first}"
-    );
+    assert!(first.contains(&failed) && first.contains("failed"), "{first}");
     bench.assert_books(&[]);
     let answer = host.deploy().unwrap();
     assert!(answer.is_success(), "{answer:?}");
@@ -194,9 +169,7 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
             after: bench.simulator.now() + Duration::from_millis(1500),
             status: *status,
         };
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Get, vanish).device(&id));
+        bench.simulator.fault(Fault::new(Operation::Get, vanish).device(&id));
         let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(!first.contains("STILL BILLED"), "{first}");
@@ -229,11 +202,7 @@ fn a_strangers_machine_is_never_adopted_changed_or_deleted() {
         &["OpenNebula", "ONE_HOST_ID=7"][..],
         &["OpenNebula", "ONE_HOST_ID=7", &longer],
         &["OpenNebula", "ONE_HOST_ID=7", &around],
-        &[
-            "OpenNebula",
-            "ONE_HOST_ID=7",
-            "ONE_PROVISION_HOST=another:7",
-        ],
+        &["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=another:7"],
         &[],
     ]
     .iter()
@@ -270,10 +239,7 @@ fn a_listing_that_ignores_the_filter_makes_nobody_elses_machine_ours() {
     let body = format!(
         r#"{{"devices": [{{"id": "{stranger}", "state": "active", "tags": ["OpenNebula", "ONE_HOST_ID=7"]}}], "meta": {{"next": null}}}}"#
     );
-    bench.fault_always(
-        Operation::List,
-        Effect::Status(Answer::new(200).body(&body)),
-    );
+    bench.fault_always(Operation::List, Effect::Status(Answer::new(200).body(&body)));
     let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     assert_ne!(answer.stdout, stranger);
@@ -312,11 +278,7 @@ fn lost_answers() -> Vec<(Effect, bool)> {
 fn an_order_without_an_answer_is_adopted_or_ordered_again_even_where_the_listing_lags() {
     let cases: Vec<(u64, Effect, bool)> = [0, 2500]
         .into_iter()
-        .flat_map(|lag| {
-            lost_answers()
-                .into_iter()
-                .map(move |(effect, done)| (lag, effect, done))
-        })
+        .flat_map(|lag| lost_answers().into_iter().map(move |(effect, done)| (lag, effect, done)))
         .collect();
     each(&cases, |(lag, effect, is_carried_out)| {
         // Half of the time-out is how long an order is looked for.
@@ -325,20 +287,14 @@ fn an_order_without_an_answer_is_adopted_or_ordered_again_even_where_the_listing
         let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         bench.assert_books(&[&answer.stdout]);
-        assert_eq!(
-            bench.count(Operation::Create),
-            if *is_carried_out { 1 } else { 2 }
-        );
+        assert_eq!(bench.count(Operation::Create), if *is_carried_out { 1 } else { 2 });
         assert!(!bench.journal(HOST).exists());
     });
 }
 
 #[test]
 fn two_lost_orders_in_a_row_make_one_machine() {
-    let firsts = [
-        Effect::DropBefore { reset: true },
-        Effect::DropAfter { reset: true },
-    ];
+    let firsts = [Effect::DropBefore { reset: true }, Effect::DropAfter { reset: true }];
     each(&firsts, |first| {
         let bench = Bench::with(lagging(300)).set("PM_TIMEOUT", "5");
         for effect in [first.clone(), Effect::status_after(503)] {
@@ -358,10 +314,7 @@ fn an_order_that_appears_after_the_second_one_is_deleted_again() {
     })
     .set("PM_TIMEOUT", "10");
     // It appears later than it is looked for, but before the second one is up.
-    bench.fault(
-        Operation::Create,
-        Effect::ListingLag(Duration::from_millis(6500)),
-    );
+    bench.fault(Operation::Create, Effect::ListingLag(Duration::from_millis(6500)));
     bench.fault(Operation::Create, Effect::DropAfter { reset: true });
     let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
@@ -371,44 +324,34 @@ fn an_order_that_appears_after_the_second_one_is_deleted_again() {
 
 #[test]
 fn an_order_that_hangs_ends_with_the_deadline_and_leaves_nothing() {
-    each(
-        &[(Effect::Hang, 0), (Effect::HangAfter, 100)],
-        |(effect, lag)| {
-            let bench = Bench::with(lagging(*lag)).set("PM_TIMEOUT", "1");
-            bench.fault(Operation::Create, effect.clone());
-            let answer = bench.deploy(HOST);
-            let first = assert_failure(&answer);
-            assert!(!first.contains("STILL BILLED"), "{first}");
-            assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
-            bench.assert_books(&[]);
-            assert!(!bench.journal(HOST).exists());
-        },
-    );
+    each(&[(Effect::Hang, 0), (Effect::HangAfter, 100)], |(effect, lag)| {
+        let bench = Bench::with(lagging(*lag)).set("PM_TIMEOUT", "1");
+        bench.fault(Operation::Create, effect.clone());
+        let answer = bench.deploy(HOST);
+        let first = assert_failure(&answer);
+        assert!(!first.contains("STILL BILLED"), "{first}");
+        assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
+        bench.assert_books(&[]);
+        assert!(!bench.journal(HOST).exists());
+    });
 }
 
 #[test]
 fn orders_that_are_all_lost_end_and_leave_nothing() {
-    each(
-        &[Effect::Html5xx(502), Effect::DropBefore { reset: true }],
-        |effect| {
-            let bench = Bench::new().set("PM_TIMEOUT", "1");
-            bench.fault_always(Operation::Create, effect.clone());
-            let first = assert_failure(&bench.deploy(HOST));
-            assert!(!first.contains("STILL BILLED"), "{first}");
-            bench.assert_books(&[]);
-        },
-    );
+    each(&[Effect::Html5xx(502), Effect::DropBefore { reset: true }], |effect| {
+        let bench = Bench::new().set("PM_TIMEOUT", "1");
+        bench.fault_always(Operation::Create, effect.clone());
+        let first = assert_failure(&bench.deploy(HOST));
+        assert!(!first.contains("STILL BILLED"), "{first}");
+        bench.assert_books(&[]);
+    });
 }
 
 #[test]
 fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
     let bench = Bench::new().set("PM_TIMEOUT", "4");
     bench.fault(Operation::Create, Effect::DropAfter { reset: true });
-    bench.simulator.fault(
-        Fault::new(Operation::List, Effect::status(401))
-            .skip(1)
-            .forever(),
-    );
+    bench.simulator.fault(Fault::new(Operation::List, Effect::status(401)).skip(1).forever());
     let host = bench.host(&HostTemplate::new(HOST));
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains("STILL BILLED"), "{first}");
@@ -425,10 +368,7 @@ fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
 #[test]
 fn an_order_that_is_carried_out_after_the_signal_is_found_and_deleted() {
     let bench = Bench::new().set("PM_TIMEOUT", "12");
-    bench.fault(
-        Operation::Create,
-        Effect::DelayBeforeEffect(Duration::from_secs(2)),
-    );
+    bench.fault(Operation::Create, Effect::DelayBeforeEffect(Duration::from_secs(2)));
     let host = bench.host(&HostTemplate::new(HOST));
     let deploy = bench.start_deploy(&host);
     bench.until_asked(Operation::Create, 1);
@@ -455,10 +395,7 @@ fn a_4xx_is_an_answer_and_its_reasons_stand_in_the_first_line_without_json() {
         );
         let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
-        assert!(
-            first.contains("ams1 has no provisionable servers; try sjc1"),
-            "{first}"
-        );
+        assert!(first.contains("ams1 has no provisionable servers; try sjc1"), "{first}");
         assert!(first.contains("nothing was ordered"), "{first}");
         assert!(!first.contains(['{', '[', '"']), "{first}");
         assert_eq!(bench.count(Operation::Create), 1);
@@ -469,18 +406,11 @@ fn a_4xx_is_an_answer_and_its_reasons_stand_in_the_first_line_without_json() {
 
 #[test]
 fn what_the_provider_refuses_to_order_is_said_in_its_words() {
-    let bench = Bench::with(Options {
-        sold_out: vec!["ams1".to_owned()],
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { sold_out: vec!["ams1".to_owned()], ..Options::default() });
     let hosts = [
         HostTemplate::new(1),
-        HostTemplate::new(2)
-            .with("FACILITY", "sjc1")
-            .with("PLAN", "abacus"),
-        HostTemplate::new(3)
-            .with("FACILITY", "sjc1")
-            .with("OS", "multics"),
+        HostTemplate::new(2).with("FACILITY", "sjc1").with("PLAN", "abacus"),
+        HostTemplate::new(3).with("FACILITY", "sjc1").with("OS", "multics"),
     ];
     for template in &hosts {
         let first = assert_failure(&bench.host(template).deploy().unwrap());
@@ -494,10 +424,7 @@ fn what_the_provider_refuses_to_order_is_said_in_its_words() {
 #[test]
 fn a_refusal_after_a_lost_order_is_told_and_nothing_is_left() {
     let bench = Bench::new().set("PM_TIMEOUT", "5");
-    for effect in [
-        Effect::DropBefore { reset: true },
-        Effect::refuse(422, "no servers"),
-    ] {
+    for effect in [Effect::DropBefore { reset: true }, Effect::refuse(422, "no servers")] {
         bench.fault(Operation::Create, effect);
     }
     let first = assert_failure(&bench.deploy(HOST));
@@ -513,9 +440,7 @@ fn an_order_that_was_not_taken_is_sent_again() {
     let effects = [(1, Effect::Status(throttled)), (2, Effect::status(429))];
     each(&effects, |(times, effect)| {
         let bench = Bench::new();
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Create, effect.clone()).times(*times));
+        bench.simulator.fault(Fault::new(Operation::Create, effect.clone()).times(*times));
         let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         assert_eq!(bench.count(Operation::Create), 1 + *times as usize);
@@ -528,10 +453,7 @@ fn an_order_is_not_redirected() {
     let bench = Bench::new();
     bench.fault(
         Operation::Create,
-        Effect::Redirect {
-            url: "http://127.0.0.1:1/elsewhere".to_owned(),
-            code: 307,
-        },
+        Effect::Redirect { url: "http://127.0.0.1:1/elsewhere".to_owned(), code: 307 },
     );
     let first = assert_failure(&bench.deploy(HOST));
     assert!(first.contains("redirects"), "{first}");

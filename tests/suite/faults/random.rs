@@ -43,8 +43,7 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
     play(&table, runs, seed);
     let left: Vec<_> = table.bench.simulator.devices();
     assert!(
-        left.iter()
-            .all(|device| device.taken.is_some() || device.state == State::Deprovisioning),
+        left.iter().all(|device| device.taken.is_some() || device.state == State::Deprovisioning),
         "left behind: {left:?}"
     );
 }
@@ -61,19 +60,11 @@ fn the_books_balance_on_ec2_too() {
         ..Ec2Options::default()
     })
     .unwrap();
-    let bench = Bench::new()
-        .set("EC2_API_URL", &ec2.url())
-        .set("PM_TIMEOUT", TIMEOUT);
-    let table = Table {
-        bench,
-        ec2: Some(ec2),
-    };
+    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).set("PM_TIMEOUT", TIMEOUT);
+    let table = Table { bench, ec2: Some(ec2) };
     play(&table, runs, seed);
     let left = table.ec2.as_ref().map(Ec2::instances).unwrap_or_default();
-    assert!(
-        left.iter().all(|instance| !instance.is_billed()),
-        "left behind: {left:?}"
-    );
+    assert!(left.iter().all(|instance| !instance.is_billed()), "left behind: {left:?}");
 }
 
 /// How many hosts are played with, and from what their games are drawn.
@@ -208,24 +199,12 @@ impl<'a> Game<'a> {
         let id = 1000 + run as i32;
         let bench = &table.bench;
         let template = table.template(id);
-        let tag = format!(
-            "ONE_PROVISION_HOST={}:{id}",
-            template.provision["PROVISION_ID"]
-        );
+        let tag = format!("ONE_PROVISION_HOST={}:{id}", template.provision["PROVISION_ID"]);
         let name = template.name.clone();
         let oned = bench.simulator.oned();
         oned.add(&template).unwrap();
         let file = bench.file(&format!("{run}.xml"), &oned.deployment_file(id).unwrap());
-        Self {
-            table,
-            run,
-            rng,
-            file,
-            name,
-            tag,
-            story: String::new(),
-            tally: Tally::default(),
-        }
+        Self { table, run, rng, file, name, tag, story: String::new(), tally: Tally::default() }
     }
 
     fn play(&mut self) {
@@ -263,10 +242,7 @@ impl<'a> Game<'a> {
         if answer.status.success() || !answer.stdout.is_empty() {
             // A machine that the provider takes back after it was handed over is nobody's fault.
             if billed != [answer.stdout.clone()] && !self.table.has_taken(&answer.stdout) {
-                self.fail(&format!(
-                    "handed over {:?}, billed {billed:?}",
-                    answer.stdout
-                ));
+                self.fail(&format!("handed over {:?}, billed {billed:?}", answer.stdout));
             }
             self.tally.deployed += 1;
             return Some(answer.stdout);
@@ -355,10 +331,7 @@ impl<'a> Game<'a> {
         let reset = rng.bool();
         let fates = [
             Effect::FailProvisioning,
-            Effect::Vanish {
-                after: delay,
-                status: if reset { 404 } else { 403 },
-            },
+            Effect::Vanish { after: delay, status: if reset { 404 } else { 403 } },
             Effect::Stuck(State::Provisioning),
             Effect::Stuck(State::Other("post_provisioning".to_owned())),
             Effect::RefuseDelete {
@@ -380,10 +353,7 @@ impl<'a> Game<'a> {
             Effect::DropAfter { reset },
             Effect::Truncate,
             Effect::Garbage,
-            Effect::Redirect {
-                url: "http://127.0.0.1:9/elsewhere".to_owned(),
-                code: 302,
-            },
+            Effect::Redirect { url: "http://127.0.0.1:9/elsewhere".to_owned(), code: 302 },
         ];
         let operations = [
             Operation::Create,

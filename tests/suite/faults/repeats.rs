@@ -28,10 +28,8 @@ fn a_cancellation_of_a_machine_that_is_gone_is_a_success() {
 
 #[test]
 fn a_cancellation_of_a_machine_that_somebody_deletes_already_waits_for_its_end() {
-    let bench = Bench::with(Options {
-        deprovisioning: Duration::from_millis(1500),
-        ..Options::default()
-    });
+    let bench =
+        Bench::with(Options { deprovisioning: Duration::from_millis(1500), ..Options::default() });
     let (host, id) = bench.deployed(HOST);
     let (first, second) = std::thread::scope(|scope| {
         let first = scope.spawn(|| host.cancel().unwrap());
@@ -152,10 +150,7 @@ fn a_reboot_of_a_machine_that_is_off_is_said_at_once() {
 
 #[test]
 fn a_cancellation_waits_out_while_it_is_provisioning() {
-    let bench = Bench::with(Options {
-        refuse_delete_while_provisioning: true,
-        ..taking(2500)
-    });
+    let bench = Bench::with(Options { refuse_delete_while_provisioning: true, ..taking(2500) });
     let host = bench.host(&HostTemplate::new(HOST));
     // A machine whose deploy was killed, and that is then cancelled by hand.
     let mut deploy = bench.start_deploy(&host);
@@ -189,9 +184,7 @@ fn a_cancellation_waits_for_a_refusal_to_pass_no_longer_than_its_deadline() {
 fn a_cancellation_says_locked_at_once() {
     let bench = Bench::new();
     let (host, id) = bench.deployed(HOST);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::Locked).device(&id));
+    bench.simulator.fault(Fault::new(Operation::Delete, Effect::Locked).device(&id));
     let answer = host.cancel().unwrap();
     let first = assert_failure(&answer);
     assert!(first.contains("locked") && first.contains(&id), "{first}");

@@ -49,9 +49,7 @@ fn the_deadline_of_a_wait_counts_errors_too() {
 #[test]
 fn a_wait_outlasts_passing_errors_however_many() {
     let bench = Bench::with(taking(10));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Get, Effect::Html5xx(503)).times(9));
+    bench.simulator.fault(Fault::new(Operation::Get, Effect::Html5xx(503)).times(9));
     let answer = bench.deploy(HOST);
     assert!(answer.is_success(), "{answer:?}");
     bench.assert_books(&[&answer.stdout]);
@@ -62,10 +60,7 @@ fn a_wait_ends_at_once_on_an_answer_that_will_not_change() {
     let effects = [
         Effect::status(401),
         Effect::status(422),
-        Effect::Redirect {
-            url: "/elsewhere".to_owned(),
-            code: 302,
-        },
+        Effect::Redirect { url: "/elsewhere".to_owned(), code: 302 },
     ];
     each(&effects, |effect| {
         let bench = Bench::with(taking(60_000));
@@ -107,11 +102,7 @@ fn retry_after_is_kept_in_seconds_and_as_a_date() {
             epoch - bench.simulator.now()
         };
         let then = (clock() + bench.simulator.now()).as_secs() + 3;
-        let after = if *is_date {
-            http_date(then)
-        } else {
-            "2".to_owned()
-        };
+        let after = if *is_date { http_date(then) } else { "2".to_owned() };
         let strike = || {
             let answer = Answer::new(*status).header("Retry-After", &after);
             bench.fault(*on, Effect::Status(answer));
@@ -136,28 +127,21 @@ fn retry_after_is_kept_in_seconds_and_as_a_date() {
 
 #[test]
 fn retry_after_does_not_outlast_the_deadline() {
-    each(
-        &[Operation::List, Operation::Create, Operation::Get],
-        |on| {
-            let bench = Bench::with(taking(500)).set("PM_TIMEOUT", "1");
-            let answer = Answer::new(429).header("Retry-After", "3600");
-            bench.fault(*on, Effect::Status(answer));
-            let answer = bench.deploy(HOST);
-            assert_failure(&answer);
-            assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
-            bench.assert_books(&[]);
-        },
-    );
+    each(&[Operation::List, Operation::Create, Operation::Get], |on| {
+        let bench = Bench::with(taking(500)).set("PM_TIMEOUT", "1");
+        let answer = Answer::new(429).header("Retry-After", "3600");
+        bench.fault(*on, Effect::Status(answer));
+        let answer = bench.deploy(HOST);
+        assert_failure(&answer);
+        assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
+        bench.assert_books(&[]);
+    });
 }
 
 #[test]
 fn what_is_left_of_a_rate_limit_is_spread_over_the_time_until_it_is_renewed() {
     let provisioning = Duration::from_millis(3000);
-    let limit = RateLimit {
-        requests: 12,
-        window: Duration::from_secs(5),
-        date: false,
-    };
+    let limit = RateLimit { requests: 12, window: Duration::from_secs(5), date: false };
     let looks = |rate_limit: Option<RateLimit>| {
         let bench = Bench::with(Options {
             provisioning: provisioning..=provisioning,
@@ -273,9 +257,7 @@ fn answers_that_make_no_sense_are_asked_for_again() {
     each(&effects, |effect| {
         let bench = Bench::with(taking(300));
         for on in [Operation::List, Operation::Get] {
-            bench
-                .simulator
-                .fault(Fault::new(on, effect.clone()).times(2));
+            bench.simulator.fault(Fault::new(on, effect.clone()).times(2));
         }
         let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
@@ -305,17 +287,9 @@ fn connections_that_are_dropped_are_made_again() {
 #[test]
 fn what_is_hopeless_is_not_asked_again() {
     let on_powered_off = |on: Operation| on == Operation::PowerOff;
-    let elsewhere = Effect::Redirect {
-        url: "/elsewhere".to_owned(),
-        code: 301,
-    };
+    let elsewhere = Effect::Redirect { url: "/elsewhere".to_owned(), code: 301 };
     let mut cases = Vec::new();
-    for effect in [
-        Effect::status(401),
-        Effect::status(403),
-        Effect::status(404),
-        elsewhere,
-    ] {
+    for effect in [Effect::status(401), Effect::status(403), Effect::status(404), elsewhere] {
         for on in [Operation::List, Operation::PowerOff] {
             cases.push((on, effect.clone()));
         }
@@ -342,10 +316,7 @@ fn what_is_hopeless_is_not_asked_again() {
 fn an_action_that_is_refused_for_good_is_not_sent_for_ever() {
     let bench = Bench::new();
     let (host, id) = bench.deployed(HOST);
-    bench.fault_always(
-        Operation::Reboot,
-        Effect::refuse(422, "Device is not rebootable"),
-    );
+    bench.fault_always(Operation::Reboot, Effect::refuse(422, "Device is not rebootable"));
     let answer = host.reboot().unwrap();
     let first = assert_failure(&answer);
     assert!(first.contains("Device is not rebootable"), "{first}");
@@ -363,13 +334,9 @@ fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
     };
     let mut cases = Vec::new();
     for effect in [Effect::Hang, Effect::Trickle(Duration::from_millis(200))] {
-        for (on, action) in [
-            (List, "deploy"),
-            (Get, "deploy"),
-            (Get, "shutdown"),
-            (Get, "cancel"),
-            (Get, "poll"),
-        ] {
+        for (on, action) in
+            [(List, "deploy"), (Get, "deploy"), (Get, "shutdown"), (Get, "cancel"), (Get, "poll")]
+        {
             // A status of 404 is an answer, even where its body trickles.
             if action != "cancel" || matches!(effect, Effect::Hang) {
                 cases.push((on, effect.clone(), action));
@@ -416,9 +383,8 @@ fn a_oned_that_hangs_is_bounded_by_its_own_time_out() {
 
 #[test]
 fn an_api_that_cannot_be_reached_is_an_error_before_anything_is_ordered() {
-    let bench = Bench::new()
-        .set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1")
-        .set("PM_TIMEOUT", "1");
+    let bench =
+        Bench::new().set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1").set("PM_TIMEOUT", "1");
     let answer = bench.deploy(HOST);
     let first = assert_failure(&answer);
     assert!(first.contains("PACKET_API_URL"), "{first}");

@@ -22,9 +22,7 @@ fn stuck() -> Bench {
 /// The only machine of the books.
 fn only(bench: &Bench) -> String {
     let devices = bench.simulator.devices();
-    let [device] = &devices[..] else {
-        panic!("{devices:?}")
-    };
+    let [device] = &devices[..] else { panic!("{devices:?}") };
     device.id.clone()
 }
 
@@ -83,10 +81,7 @@ fn a_machine_that_the_provider_took_back_is_not_waited_for_and_is_not_said_to_be
         let bench = stuck();
         bench.fault(
             Operation::Create,
-            Effect::Vanish {
-                after: Duration::from_secs(2),
-                status: *status,
-            },
+            Effect::Vanish { after: Duration::from_secs(2), status: *status },
         );
         let answer = bench.deploy(HOST);
         let first = assert_rolled_back(&bench, &answer);
@@ -119,10 +114,8 @@ fn a_machine_that_somebody_deletes_is_not_waited_for() {
 
 #[test]
 fn a_deletion_whose_answer_was_lost_is_not_repeated_until_the_machine_is_gone() {
-    let bench = Bench::with(Options {
-        deprovisioning: Duration::from_secs(3),
-        ..Options::default()
-    });
+    let bench =
+        Bench::with(Options { deprovisioning: Duration::from_secs(3), ..Options::default() });
     bench.fault(Operation::Create, Effect::FailProvisioning);
     bench.fault(Operation::Delete, Effect::status_after(503));
     let answer = bench.deploy(HOST);
@@ -145,9 +138,7 @@ fn a_deletion_is_tried_again_where_it_meets_a_passing_fault() {
     each(&effects, |effect| {
         let bench = Bench::new();
         bench.fault(Operation::Create, Effect::FailProvisioning);
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Delete, effect.clone()).times(2));
+        bench.simulator.fault(Fault::new(Operation::Delete, effect.clone()).times(2));
         let answer = bench.deploy(HOST);
         assert_rolled_back(&bench, &answer);
     });
@@ -174,10 +165,7 @@ fn a_machine_that_cannot_be_deleted_is_named_with_the_command_that_removes_it() 
         (Some(Effect::status(401)), "status 401"),
         (Some(Effect::status(403)), "status 403"),
         (Some(Effect::Status(later)), "status 429"),
-        (
-            Some(Effect::refuse(422, "Cannot delete a locked item.")),
-            "locked",
-        ),
+        (Some(Effect::refuse(422, "Cannot delete a locked item.")), "locked"),
     ];
     each(&cases, |(refusal, why)| {
         let bench = stuck();
@@ -226,10 +214,7 @@ fn a_machine_that_could_not_be_deleted_is_adopted_by_the_next_deploy() {
     bench.fault(Operation::Get, Effect::refuse(401, "for a moment"));
     bench.fault(Operation::Delete, Effect::status(401));
     // The machine stays in no listing: it is known from the journal alone.
-    bench.fault(
-        Operation::Create,
-        Effect::ListingLag(Duration::from_secs(3600)),
-    );
+    bench.fault(Operation::Create, Effect::ListingLag(Duration::from_secs(3600)));
     let host = bench.host(&HostTemplate::new(HOST));
     let first = assert_failure(&host.deploy().unwrap());
     assert!(first.contains("STILL BILLED"), "{first}");
@@ -262,16 +247,11 @@ fn a_stdout_that_is_closed_or_dev_null_is_no_hand_over() {
         let bench = Bench::new();
         let host = bench.host(&HostTemplate::new(HOST));
         let file = host.write_deployment_file().unwrap();
-        let line = bench
-            .oneprovision
-            .command_line("packet", "deploy", &[&file, "TODO", stdout]);
+        let line = bench.oneprovision.command_line("packet", "deploy", &[&file, "TODO", stdout]);
         let mut child = bench.oneprovision.command(&line);
         let answer = finish(child.spawn().unwrap());
         let first = assert_rolled_back(&bench, &answer);
-        assert!(
-            first.contains("stdout is closed or /dev/null"),
-            "{stdout}: {first}"
-        );
+        assert!(first.contains("stdout is closed or /dev/null"), "{stdout}: {first}");
         assert!(bench.simulator.requests().is_empty(), "{stdout}");
     }
 }
@@ -280,21 +260,17 @@ fn a_stdout_that_is_closed_or_dev_null_is_no_hand_over() {
 
 /// One where machines are stuck and the listing lags, and that waits long enough to outlast every test.
 fn slow() -> Bench {
-    let bench = Bench::with(Options {
-        listing_lag: Duration::from_millis(700),
-        ..Options::default()
-    })
-    .set("PM_TIMEOUT", "60");
+    let bench =
+        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() })
+            .set("PM_TIMEOUT", "60");
     bench.fault_always(Operation::Create, Effect::Stuck(State::Provisioning));
     bench
 }
 
 #[test]
 fn a_signal_at_any_moment_of_a_deploy_rolls_it_back() {
-    let cases: Vec<(Signal, Phase)> = SIGNALS
-        .into_iter()
-        .flat_map(|signal| PHASES.map(|phase| (signal, phase)))
-        .collect();
+    let cases: Vec<(Signal, Phase)> =
+        SIGNALS.into_iter().flat_map(|signal| PHASES.map(|phase| (signal, phase))).collect();
     each(&cases, |(number, phase)| {
         let bench = slow();
         let host = bench.host(&HostTemplate::new(HOST));
@@ -312,39 +288,33 @@ fn a_signal_at_any_moment_of_a_deploy_rolls_it_back() {
 
 #[test]
 fn a_second_signal_exits_at_once_and_says_what_is_left() {
-    each(
-        &[Phase::Order, Phase::OrderCarriedOut, Phase::Wait],
-        |phase| {
-            let bench = slow();
-            let host = bench.host(&HostTemplate::new(HOST));
-            let deploy = deploy_until(&bench, &host, *phase);
-            let next = match phase {
-                Phase::Wait => Operation::Delete,
-                _ => Operation::List,
-            };
-            bench.fault_always(next, Effect::Hang);
-            let asked = bench.count(next);
-            signal(&deploy, Signal::SIGTERM);
-            bench.until_asked(next, asked + 1);
-            signal(&deploy, Signal::SIGINT);
-            let begun = Instant::now();
-            let first = assert_failure(&finish(deploy));
-            assert!(begun.elapsed() < Duration::from_secs(5));
-            assert!(first.contains("interrupted twice"), "{first}");
-            assert!(
-                first.contains("BILLED") || first.contains("billed"),
-                "{first}"
-            );
-            bench.simulator.clear_faults();
-            if *phase == Phase::Wait {
-                assert!(first.contains(&only(&bench)), "{first}");
-                run_the_command_of(&bench, &first);
-                bench.assert_books(&[]);
-            } else {
-                assert!(first.contains(&identity(HOST)), "{first}");
-            }
-        },
-    );
+    each(&[Phase::Order, Phase::OrderCarriedOut, Phase::Wait], |phase| {
+        let bench = slow();
+        let host = bench.host(&HostTemplate::new(HOST));
+        let deploy = deploy_until(&bench, &host, *phase);
+        let next = match phase {
+            Phase::Wait => Operation::Delete,
+            _ => Operation::List,
+        };
+        bench.fault_always(next, Effect::Hang);
+        let asked = bench.count(next);
+        signal(&deploy, Signal::SIGTERM);
+        bench.until_asked(next, asked + 1);
+        signal(&deploy, Signal::SIGINT);
+        let begun = Instant::now();
+        let first = assert_failure(&finish(deploy));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(first.contains("interrupted twice"), "{first}");
+        assert!(first.contains("BILLED") || first.contains("billed"), "{first}");
+        bench.simulator.clear_faults();
+        if *phase == Phase::Wait {
+            assert!(first.contains(&only(&bench)), "{first}");
+            run_the_command_of(&bench, &first);
+            bench.assert_books(&[]);
+        } else {
+            assert!(first.contains(&identity(HOST)), "{first}");
+        }
+    });
 }
 
 #[test]
@@ -391,13 +361,9 @@ fn a_hangup_that_is_ignored_stays_ignored() {
     });
     let host = bench.host(&HostTemplate::new(HOST));
     let file = host.write_deployment_file().unwrap();
-    let line = bench
-        .oneprovision
-        .command_line("packet", "deploy", &[&file, "TODO"]);
+    let line = bench.oneprovision.command_line("packet", "deploy", &[&file, "TODO"]);
     // A shell hands an ignored signal on, as nohup does.
-    let mut command = bench
-        .oneprovision
-        .command(&format!("trap '' HUP; exec {line}"));
+    let mut command = bench.oneprovision.command(&format!("trap '' HUP; exec {line}"));
     let deploy = command.stdin(Stdio::null()).spawn().unwrap();
     bench.until_asked(Operation::Get, 1);
     signal(&deploy, Signal::SIGHUP);
@@ -484,10 +450,7 @@ fn a_resumed_host_is_not_deleted_on_a_signal_or_where_its_id_cannot_be_handed_ov
     let (bench, id) = powered_off("20");
     let host = bench.registered(HOST);
     let file = host.write_deployment_file().unwrap();
-    let child = resume(&bench, &file, "name")
-        .stdout(closed_pipe())
-        .spawn()
-        .unwrap();
+    let child = resume(&bench, &file, "name").stdout(closed_pipe()).spawn().unwrap();
     let first = assert_failure(&finish(child));
     assert!(first.contains("cannot be printed"), "{first}");
     assert_eq!(bench.count(Operation::Delete), 0);

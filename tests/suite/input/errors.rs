@@ -35,12 +35,7 @@ fn bench() -> Bench {
 }
 
 fn assert_nobody_was_asked(bench: &Bench) {
-    assert_eq!(
-        bench.simulator.requests().len(),
-        0,
-        "{:?}",
-        bench.simulator.requests()
-    );
+    assert_eq!(bench.simulator.requests().len(), 0, "{:?}", bench.simulator.requests());
 }
 
 /// Asserts that no secret of the recorded host stands in what was said.
@@ -79,10 +74,7 @@ fn a_link_of_an_unknown_name_lists_the_known_ones() {
     let link = bench.path("remotes/pm/packet/destroy");
     symlink(BINARY, &link).unwrap();
     let answer = bench.run("destroy", &[UNKNOWN_ID, NAME]);
-    assert_failure_with(
-        &answer,
-        &["there is no action", "the known ones are deploy, poll"],
-    );
+    assert_failure_with(&answer, &["there is no action", "the known ones are deploy, poll"]);
     assert_nobody_was_asked(&bench);
 }
 
@@ -92,10 +84,7 @@ fn an_unknown_provider_lists_the_known_ones() {
     let folder = bench.path("remotes/pm/acme");
     fs::create_dir(&folder).unwrap();
     symlink(BINARY, folder.join("poll")).unwrap();
-    let answer = bench
-        .oneprovision
-        .run("acme", "poll", &[UNKNOWN_ID, NAME, "7", NAME])
-        .unwrap();
+    let answer = bench.oneprovision.run("acme", "poll", &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
     let parts = [
         "poll: there is no provider \"acme\"",
         "the folder of the link, or PM_MAD, must be one of packet, ",
@@ -106,16 +95,10 @@ fn an_unknown_provider_lists_the_known_ones() {
     template.pm_mad = "acme".to_owned();
     let file = bench.host(&template).write_deployment_file().unwrap();
     let answer = run(&mut bench.explicit(&["deploy", &file, "TODO"]));
-    assert_failure_with(
-        &answer,
-        &["deploy: there is no provider \"acme\"", "packet, ", "dummy"],
-    );
+    assert_failure_with(&answer, &["deploy: there is no provider \"acme\"", "packet, ", "dummy"]);
     assert_nobody_was_asked(&bench);
     let answer = run(&mut bench.explicit(&["poll", UNKNOWN_ID, NAME, "8", NAME]));
-    assert_failure_with(
-        &answer,
-        &["poll: there is no provider \"acme\"", "packet, ", "dummy"],
-    );
+    assert_failure_with(&answer, &["poll: there is no provider \"acme\"", "packet, ", "dummy"]);
     assert_eq!(bench.count_of(Service::Api), 0);
 }
 
@@ -126,16 +109,10 @@ fn a_link_that_stands_nowhere_says_so() {
     let answer = run(command.arg0("poll").env("PATH", bench.path("home")));
     assert_failure_with(
         &answer,
-        &[
-            "poll stands in no folder whose name is a provider",
-            "call it by its path",
-        ],
+        &["poll stands in no folder whose name is a provider", "call it by its path"],
     );
     let answer = run(bench.explicit(&[UNKNOWN_ID]).arg0("/poll"));
-    assert_failure_with(
-        &answer,
-        &["/poll stands in no folder", "call it by its path"],
-    );
+    assert_failure_with(&answer, &["/poll stands in no folder", "call it by its path"]);
 }
 
 #[test]
@@ -163,15 +140,10 @@ fn missing_arguments_are_named_all_at_once() {
 #[test]
 fn an_argument_that_is_not_utf_8_is_named() {
     let bench = bench();
-    let answer = run(bench
-        .command("poll", &[UNKNOWN_ID])
-        .arg(OsStr::from_bytes(b"n\xff")));
+    let answer = run(bench.command("poll", &[UNKNOWN_ID]).arg(OsStr::from_bytes(b"n\xff")));
     assert_failure_with(
         &answer,
-        &[
-            "argument 2 is not UTF-8 (\"n\\xFF\")",
-            "check how it is called",
-        ],
+        &["argument 2 is not UTF-8 (\"n\\xFF\")", "check how it is called"],
     );
     assert_nobody_was_asked(&bench);
 }
@@ -200,10 +172,7 @@ fn a_deploy_id_that_is_none_never_reaches_the_network() {
             assert_eq!(assert_failure(&answer), first);
         }
         let answer = run(&mut bench.command("shutdown", &[odd, NAME, "SHUTDOWN", "7", NAME]));
-        assert_failure_with(
-            &answer,
-            &["shutdown: DEPLOY_ID is ", "which is not a UUID: give"],
-        );
+        assert_failure_with(&answer, &["shutdown: DEPLOY_ID is ", "which is not a UUID: give"]);
     }
     assert_nobody_was_asked(&bench);
 }
@@ -212,10 +181,8 @@ fn a_deploy_id_that_is_none_never_reaches_the_network() {
 fn a_deploy_id_of_the_dummy_is_an_address() {
     let bench = bench();
     for action in ABOUT_A_MACHINE {
-        let answer = bench
-            .oneprovision
-            .run("dummy", action, &[UNKNOWN_ID, NAME, "7", NAME])
-            .unwrap();
+        let answer =
+            bench.oneprovision.run("dummy", action, &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
         assert_failure_with(
             &answer,
             &[
@@ -227,10 +194,7 @@ fn a_deploy_id_of_the_dummy_is_an_address() {
     assert_nobody_was_asked(&bench);
     // Where the host tells the provider, its id must be one of that.
     let answer = run(&mut bench.explicit(&["poll", "192.0.2.7", NAME, "7", NAME]));
-    assert_failure_with(
-        &answer,
-        &["poll: DEPLOY_ID is \"192.0.2.7\", which is not a UUID"],
-    );
+    assert_failure_with(&answer, &["poll: DEPLOY_ID is \"192.0.2.7\", which is not a UUID"]);
     assert_eq!(bench.count_of(Service::Api), 0);
 }
 
@@ -320,10 +284,8 @@ fn a_deployment_file_that_is_not_there_or_no_file_is_named() {
 fn no_hosts() -> Vec<(Vec<u8>, &'static str)> {
     let text = |text: &str| text.as_bytes().to_vec();
     let good = unregistered(&[]);
-    let utf_16: Vec<u8> = [0xff, 0xfe]
-        .into_iter()
-        .chain(good.encode_utf16().flat_map(u16::to_le_bytes))
-        .collect();
+    let utf_16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     vec![
         (text("hello"), "there is text outside of the root element"),
         (text("<!-- nothing -->"), "it has no element"),
@@ -333,67 +295,30 @@ fn no_hosts() -> Vec<(Vec<u8>, &'static str)> {
         ),
         (text(&good[..good.len() - 3]), "at byte"),
         (text("<HOST><TEMPLATE>"), "<TEMPLATE> is never closed"),
-        (
-            text("<HOST></HOST></HOST>"),
-            "close tag `</HOST>` does not match any open tag",
-        ),
-        (
-            text("<HOST></HOST><HOST></HOST>"),
-            "it has more than one root element",
-        ),
-        (
-            text("<HOST><TEMPLATE><PLAN>x</PLAN></HOST>"),
-            "<TEMPLATE> is closed by </HOST>",
-        ),
-        (
-            text("<HOST></HOST>tail"),
-            "there is text outside of the root element",
-        ),
-        (
-            text("<VM><ID>7</ID></VM>"),
-            "its root element is <VM> and not <HOST>",
-        ),
-        (
-            text("<HOST_POOL></HOST_POOL>"),
-            "its root element is <HOST_POOL>",
-        ),
-        (
-            text("<HOST><ID>seven</ID></HOST>"),
-            "its ID is not a number",
-        ),
+        (text("<HOST></HOST></HOST>"), "close tag `</HOST>` does not match any open tag"),
+        (text("<HOST></HOST><HOST></HOST>"), "it has more than one root element"),
+        (text("<HOST><TEMPLATE><PLAN>x</PLAN></HOST>"), "<TEMPLATE> is closed by </HOST>"),
+        (text("<HOST></HOST>tail"), "there is text outside of the root element"),
+        (text("<VM><ID>7</ID></VM>"), "its root element is <VM> and not <HOST>"),
+        (text("<HOST_POOL></HOST_POOL>"), "its root element is <HOST_POOL>"),
+        (text("<HOST><ID>seven</ID></HOST>"), "its ID is not a number"),
         (text("<HOST><ID>-7</ID></HOST>"), "its ID is not a number"),
         (text("<HOST><ID></ID></HOST>"), "its ID is not a number"),
         (
             text("<!DOCTYPE HOST [<!ENTITY a \"b\">]><HOST><NAME>&a;</NAME></HOST>"),
             "it has a document type (DOCTYPE)",
         ),
-        (
-            text("<HOST><NAME>&own;</NAME></HOST>"),
-            "it has an entity that XML itself does not have",
-        ),
-        (
-            text("<HOST><NAME>&#8;</NAME></HOST>"),
-            "it has a control character (U+0008)",
-        ),
+        (text("<HOST><NAME>&own;</NAME></HOST>"), "it has an entity that XML itself does not have"),
+        (text("<HOST><NAME>&#8;</NAME></HOST>"), "it has a control character (U+0008)"),
         (text("<HOST><NAME>a & b</NAME></HOST>"), "at byte"),
         (
-            text(&format!(
-                "{}{}",
-                "<HOST>".repeat(500),
-                "</HOST>".repeat(500)
-            )),
+            text(&format!("{}{}", "<HOST>".repeat(500), "</HOST>".repeat(500))),
             "nested more than 64 deep",
         ),
         (text("<HOST>\u{0}</HOST>"), "it has a NUL character"),
-        (
-            b"<HOST><NAME>\xe9</NAME></HOST>".to_vec(),
-            "it is not in UTF-8, from byte 12 on",
-        ),
+        (b"<HOST><NAME>\xe9</NAME></HOST>".to_vec(), "it is not in UTF-8, from byte 12 on"),
         (utf_16, "it is in UTF-16: save it as UTF-8"),
-        (
-            text("{\"HOST\": {}}"),
-            "there is text outside of the root element",
-        ),
+        (text("{\"HOST\": {}}"), "there is text outside of the root element"),
     ]
 }
 
@@ -424,11 +349,7 @@ fn a_stdin_that_is_no_host_says_why_and_writes_nothing() {
         let answer = bench.feed("deploy", &[path.to_str().unwrap(), "TODO"], &bytes);
         assert_failure_with(
             &answer,
-            &[
-                "deploy: STDIN is not the XML of a host: ",
-                why,
-                "see `onehost show -x`",
-            ],
+            &["deploy: STDIN is not the XML of a host: ", why, "see `onehost show -x`"],
         );
         assert_tells_no_secret(&answer);
         assert!(!path.exists());
@@ -444,10 +365,7 @@ fn a_file_that_is_empty_holds_no_host() {
         let answer = bench.run("deploy", &[&file, "TODO"]);
         assert_failure_with(
             &answer,
-            &[
-                "is not the XML of a host: it has no element",
-                "see `onehost show -x`",
-            ],
+            &["is not the XML of a host: it has no element", "see `onehost show -x`"],
         );
     }
     assert_nobody_was_asked(&bench);
@@ -489,10 +407,7 @@ fn a_stdin_that_cannot_be_read_matters_only_where_there_is_no_file() {
     let answer = run(bench.command("deploy", &[&missing, "TODO"]).stdin(folder()));
     assert_failure_with(
         &answer,
-        &[
-            "deploy: STDIN cannot be read: ",
-            "send the XML of a host, or nothing",
-        ],
+        &["deploy: STDIN cannot be read: ", "send the XML of a host, or nothing"],
     );
     assert_nobody_was_asked(&bench);
     let file = bench.file("deployment.xml", &unregistered(&[]));
@@ -541,10 +456,8 @@ fn a_deploy_id_of_the_host_that_is_none_is_to_be_mended() {
 fn a_timeout_that_is_none_is_said() {
     for odd in ["0", "-1", "soon", "1.5", "604801", "99999999999999999999"] {
         let bench = bench().set("PM_TIMEOUT", odd);
-        let parts = [
-            &*format!("PM_TIMEOUT is {odd:?}"),
-            "set it to a number of seconds, 1 to 604800",
-        ];
+        let parts =
+            [&*format!("PM_TIMEOUT is {odd:?}"), "set it to a number of seconds, 1 to 604800"];
         assert_failure_with(&bench.run("cancel", &[UNKNOWN_ID, NAME, "7", NAME]), &parts);
         let file = bench.file("deployment.xml", &unregistered(&[("PM_TIMEOUT", odd)]));
         assert_failure_with(&bench.run("deploy", &[&file, "TODO"]), &parts);
@@ -613,10 +526,7 @@ fn a_host_without_token_says_where_it_belongs() {
     let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
     assert_failure_with(
         &answer,
-        &[
-            "poll: there is no PACKET_TOKEN",
-            "put it into the section provision",
-        ],
+        &["poll: there is no PACKET_TOKEN", "put it into the section provision"],
     );
     assert_eq!(bench.count_of(Service::Api), 0);
 }
@@ -625,20 +535,12 @@ fn a_host_without_token_says_where_it_belongs() {
 fn an_environment_that_is_not_utf_8_is_named() {
     let bench = bench();
     let odd = OsStr::from_bytes(b"http://\xff");
-    for name in [
-        "ONE_XMLRPC",
-        "ONE_AUTH",
-        "ONE_XMLRPC_TIMEOUT",
-        "PACKET_API_URL",
-        "PM_TIMEOUT",
-    ] {
+    for name in ["ONE_XMLRPC", "ONE_AUTH", "ONE_XMLRPC_TIMEOUT", "PACKET_API_URL", "PM_TIMEOUT"] {
         let mut command = bench.command("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
         let answer = run(command.env(name, odd));
         assert_failure_with(
             &answer,
-            &[&format!(
-                "the environment variable {name} is not UTF-8: set it anew"
-            )],
+            &[&format!("the environment variable {name} is not UTF-8: set it anew")],
         );
     }
     assert_eq!(bench.count_of(Service::Api), 0);
@@ -646,9 +548,7 @@ fn an_environment_that_is_not_utf_8_is_named() {
 
 #[test]
 fn a_token_over_plain_http_to_elsewhere_is_warned_of() {
-    let bench = bench()
-        .set("PACKET_API_URL", "http://api.invalid/")
-        .set("PM_TIMEOUT", "1");
+    let bench = bench().set("PACKET_API_URL", "http://api.invalid/").set("PM_TIMEOUT", "1");
     let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
     assert_failure_with(&answer, &["poll: cannot look at machine "]);
     assert!(
@@ -670,18 +570,12 @@ fn assert_all_say(effect: &Effect, parts: &[&str]) {
         let answer = bench.run(action, &[UNKNOWN_ID, NAME, "7", NAME]);
         let first = assert_failure_with(&answer, parts);
         assert!(first.starts_with(&format!("{action}: ")), "{first}");
-        assert!(
-            first.contains(&format!("machine {UNKNOWN_ID} of host 7 ({NAME})")),
-            "{first}"
-        );
+        assert!(first.contains(&format!("machine {UNKNOWN_ID} of host 7 ({NAME})")), "{first}");
         assert_tells_no_secret(&answer);
     }
     let answer = bench.registered(7).deploy().unwrap();
     let first = assert_failure_with(&answer, parts);
-    assert!(
-        first.starts_with("deploy: packet gives no machine for host 7 (provision-"),
-        "{first}"
-    );
+    assert!(first.starts_with("deploy: packet gives no machine for host 7 (provision-"), "{first}");
     assert!(first.ends_with("; nothing was ordered"), "{first}");
     assert_tells_no_secret(&answer);
 }
@@ -699,10 +593,7 @@ fn a_wrong_token_is_said_by_every_action_and_not_tried_again() {
         ],
     );
     assert_eq!(bench.count_of(Service::Api), 1);
-    assert_all_say(
-        &Effect::status(401),
-        &["(status 401 to ", "check PACKET_TOKEN"],
-    );
+    assert_all_say(&Effect::status(401), &["(status 401 to ", "check PACKET_TOKEN"]);
 }
 
 #[test]
@@ -726,10 +617,7 @@ fn a_project_that_does_not_exist_is_said() {
     let answer = host.deploy().unwrap();
     assert_failure_with(
         &answer,
-        &[
-            "Not found (status 404 to GET /projects/",
-            "check PACKET_PROJECT and PACKET_API_URL",
-        ],
+        &["Not found (status 404 to GET /projects/", "check PACKET_PROJECT and PACKET_API_URL"],
     );
     assert_eq!(bench.count_of(Service::Api), 1);
 }
@@ -752,26 +640,14 @@ fn a_redirect_is_not_followed_and_said() {
 #[test]
 fn an_order_that_is_refused_says_why_in_the_providers_words() {
     for (template, reason) in [
-        (
-            HostTemplate::new(7).with("PLAN", "no-such-plan"),
-            "no-such-plan is not a valid plan",
-        ),
+        (HostTemplate::new(7).with("PLAN", "no-such-plan"), "no-such-plan is not a valid plan"),
         (
             HostTemplate::new(7).with("OS", "no_such_os"),
             "no_such_os is not a valid operating system",
         ),
-        (
-            HostTemplate::new(7).with("FACILITY", "nowhere"),
-            "nowhere is not a valid facility",
-        ),
-        (
-            HostTemplate::new(7).without("FACILITY").with("METRO", "xx"),
-            "xx is not a valid metro",
-        ),
-        (
-            HostTemplate::new(7).with("HOSTNAME", "a_b"),
-            "Hostname is invalid",
-        ),
+        (HostTemplate::new(7).with("FACILITY", "nowhere"), "nowhere is not a valid facility"),
+        (HostTemplate::new(7).without("FACILITY").with("METRO", "xx"), "xx is not a valid metro"),
+        (HostTemplate::new(7).with("HOSTNAME", "a_b"), "Hostname is invalid"),
         (
             HostTemplate::new(7).with("BILLING_CYCLE", "weekly"),
             "billing_cycle is not included in the list",
@@ -795,11 +671,7 @@ fn an_order_that_is_refused_says_why_in_the_providers_words() {
             "change the section provision of the host's template; nothing was ordered",
         ];
         assert_failure_with(&answer, &parts);
-        assert_eq!(
-            bench.count(Operation::Create),
-            1,
-            "asking again would not help"
-        );
+        assert_eq!(bench.count(Operation::Create), 1, "asking again would not help");
         bench.assert_books(&[]);
         assert!(!bench.journal(7).exists());
     }
@@ -810,22 +682,13 @@ fn a_refusal_without_reason_is_said_to_have_none() {
     for (body, parts) in [
         (
             "{\"errors\": []}",
-            [
-                "the answer gives no reason (status 422 to POST",
-                "nothing was ordered",
-            ],
+            ["the answer gives no reason (status 422 to POST", "nothing was ordered"],
         ),
         (
             "<html>no</html>",
-            [
-                "the answer gives no reason (status 422 to POST",
-                "nothing was ordered",
-            ],
+            ["the answer gives no reason (status 422 to POST", "nothing was ordered"],
         ),
-        (
-            "{\"error\": \"just no\"}",
-            ["just no (status 422 to POST", "nothing was ordered"],
-        ),
+        ("{\"error\": \"just no\"}", ["just no (status 422 to POST", "nothing was ordered"]),
         (
             "{\"errors\": [\"one\", null, \"two\"]}",
             ["one; two (status 422 to POST", "nothing was ordered"],
@@ -836,10 +699,7 @@ fn a_refusal_without_reason_is_said_to_have_none() {
         ),
     ] {
         let bench = bench();
-        bench.fault(
-            Operation::Create,
-            Effect::Status(Reply::new(422).body(body)),
-        );
+        bench.fault(Operation::Create, Effect::Status(Reply::new(422).body(body)));
         let answer = bench.registered(7).deploy().unwrap();
         assert_failure_with(&answer, &parts);
         bench.assert_books(&[]);
@@ -876,9 +736,7 @@ fn a_reboot_of_a_machine_that_is_off_says_so() {
 fn a_locked_machine_is_to_be_unlocked_first() {
     let bench = Bench::new();
     let (host, id) = bench.deployed(7);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Delete, Effect::Locked).device(&id));
+    bench.simulator.fault(Fault::new(Operation::Delete, Effect::Locked).device(&id));
     let answer = host.cancel().unwrap();
     let parts = [
         "cancel: machine ",
@@ -922,29 +780,20 @@ fn a_machine_that_is_gone_can_only_be_created_anew() {
 fn several_machines_of_one_host_are_named_and_none_is_touched() {
     let bench = bench();
     let twin = || {
-        bench.simulator.add_device(simulator::NewDevice::with_tags(
-            simulator::PROJECT,
-            [common::identity(7)],
-        ))
+        bench
+            .simulator
+            .add_device(simulator::NewDevice::with_tags(simulator::PROJECT, [common::identity(7)]))
     };
     let (one, two) = (twin().id, twin().id);
     let answer = bench.registered(7).deploy().unwrap();
-    let parts = [
-        "it has 2 machines already, ",
-        &one,
-        &two,
-        "delete all but one at the provider",
-    ];
+    let parts = ["it has 2 machines already, ", &one, &two, "delete all but one at the provider"];
     assert_failure_with(&answer, &parts);
     bench.assert_books(&[&one, &two]);
 }
 
 #[test]
 fn a_deadline_says_what_it_waited_for_and_how_to_give_it_more() {
-    let bench = Bench::with(Options {
-        powering: Duration::from_secs(60),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { powering: Duration::from_secs(60), ..Options::default() });
     let (_, id) = bench.deployed(7);
     let bench = bench.set("PM_TIMEOUT", "1");
     let answer = bench.run("shutdown", &[&id, NAME, "SHUTDOWN_POWEROFF", "7", NAME]);
@@ -963,30 +812,19 @@ fn a_provider_that_does_not_run_is_said_with_its_remedy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nowhere = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let bench = bench()
-        .set("PACKET_API_URL", &nowhere)
-        .set("PM_TIMEOUT", "1");
+    let bench = bench().set("PACKET_API_URL", &nowhere).set("PM_TIMEOUT", "1");
     let remedy = "check PACKET_API_URL and the network";
     each(&ABOUT_A_MACHINE, |action| {
         let answer = bench.run(action, &[UNKNOWN_ID, NAME, "7", NAME]);
         assert_failure_with(
             &answer,
-            &[
-                &format!("{action}: "),
-                UNKNOWN_ID,
-                "the connection was refused (",
-                remedy,
-            ],
+            &[&format!("{action}: "), UNKNOWN_ID, "the connection was refused (", remedy],
         );
     });
     let answer = bench.registered(7).deploy().unwrap();
     assert_failure_with(
         &answer,
-        &[
-            "the connection was refused (GET /projects/",
-            remedy,
-            "nothing was ordered",
-        ],
+        &["the connection was refused (GET /projects/", remedy, "nothing was ordered"],
     );
 }
 
@@ -1001,10 +839,7 @@ fn a_certificate_that_cannot_be_trusted_is_said_and_nothing_is_sent() {
         .with_no_client_auth()
         .with_single_cert(vec![signed.cert.der().clone()], key.into())
         .unwrap();
-    let bench = Bench::with(Options {
-        tls: Some(Arc::new(server)),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { tls: Some(Arc::new(server)), ..Options::default() });
     let host = bench.host(&HostTemplate::new(7));
     let why = "the certificate is self-signed or of an unknown authority";
     let answer = host.deploy().unwrap();
@@ -1063,12 +898,7 @@ fn an_answer_that_makes_no_sense_is_said() {
         let answer = bench.run("poll", &[&id, NAME, "7", NAME]);
         assert_failure_with(
             &answer,
-            &[
-                "poll: cannot look at machine ",
-                &id,
-                why,
-                "PM_TIMEOUT is the time it gets",
-            ],
+            &["poll: cannot look at machine ", &id, why, "PM_TIMEOUT is the time it gets"],
         );
     });
 }
@@ -1080,25 +910,15 @@ fn a_closed_stdout_is_an_error_of_poll_and_help() {
     let bench = Bench::new();
     let (_, id) = bench.deployed(7);
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
-    let answer = run(bench
-        .command("poll", &[&id, NAME, "7", NAME])
-        .stdout(full()));
-    assert_failure_with(
-        &answer,
-        &["poll: the values cannot be printed: keep stdout open"],
-    );
+    let answer = run(bench.command("poll", &[&id, NAME, "7", NAME]).stdout(full()));
+    assert_failure_with(&answer, &["poll: the values cannot be printed: keep stdout open"]);
     let answer = run(bench.explicit(&["--help"]).stdout(full()));
     assert_failure_with(&answer, &["the answer cannot be printed: keep stdout open"]);
     let mut host = HostTemplate::new(8);
     host = host.with("DEPLOY_ID", &id);
     let file = bench.host(&host).write_deployment_file().unwrap();
-    let answer = run(bench
-        .command("deploy", &[&file, NAME, "8", NAME])
-        .stdout(full()));
-    assert_failure_with(
-        &answer,
-        &["deploy: the deploy id cannot be printed: keep stdout open"],
-    );
+    let answer = run(bench.command("deploy", &[&file, NAME, "8", NAME]).stdout(full()));
+    assert_failure_with(&answer, &["deploy: the deploy id cannot be printed: keep stdout open"]);
     bench.assert_books(&[&id]);
 }
 
@@ -1107,23 +927,15 @@ fn what_stands_below_the_first_line_are_its_causes_and_no_backtrace() {
     let bench = bench();
     fs::remove_file(bench.path("home/.one/one_auth")).unwrap();
     let missing = bench.path("missing").display().to_string();
-    let bench = bench
-        .set("ONE_AUTH", &missing)
-        .set("RUST_BACKTRACE", "full");
+    let bench = bench.set("ONE_AUTH", &missing).set("RUST_BACKTRACE", "full");
     let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
     assert_failure_with(&answer, &["poll: ONE_AUTH names "]);
     let message = read_error(&answer.stderr).unwrap();
     let lines: Vec<&str> = message.lines().collect();
     assert_eq!(lines.len(), 2, "{message}");
     assert!(lines[1].starts_with("No such file"), "{message}");
-    assert!(
-        answer.stderr.starts_with("ERROR MESSAGE --8<------\n"),
-        "{answer:?}"
-    );
-    assert!(
-        answer.stderr.ends_with("ERROR MESSAGE ------>8--\n"),
-        "{answer:?}"
-    );
+    assert!(answer.stderr.starts_with("ERROR MESSAGE --8<------\n"), "{answer:?}");
+    assert!(answer.stderr.ends_with("ERROR MESSAGE ------>8--\n"), "{answer:?}");
 }
 
 #[test]

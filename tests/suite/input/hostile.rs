@@ -40,19 +40,13 @@ fn within(bench: &Bench, memory: u32, action: &str, words: &[&str]) -> Command {
 
 fn run_within(bench: &Bench, memory: u32, action: &str, words: &[&str]) -> Answer {
     let answer = finish(within(bench, memory, action, words).spawn().unwrap());
-    assert!(
-        answer.stderr.len() < 20_000,
-        "{} bytes of complaint",
-        answer.stderr.len()
-    );
+    assert!(answer.stderr.len() < 20_000, "{} bytes of complaint", answer.stderr.len());
     answer
 }
 
 /// The XML of a host, with this in its template.
 fn with_template(inner: &str) -> String {
-    HostTemplate::new(7)
-        .xml()
-        .replace("<TEMPLATE>", &format!("<TEMPLATE>{inner}"))
+    HostTemplate::new(7).xml().replace("<TEMPLATE>", &format!("<TEMPLATE>{inner}"))
 }
 
 /// Text as often as it takes to be almost as large as a deployment file may be.
@@ -74,10 +68,7 @@ fn a_deployment_file_of_any_size_and_shape_is_refused_in_little_memory() {
         (with_template("&x;"), "an entity"),
         (plenty("<A>"), "nested more than 64 deep"),
         (with_template(&plenty("<A/>")), "more than 10000 attributes"),
-        (
-            with_template(&plenty("<A></B>")),
-            "closed by the wrong name",
-        ),
+        (with_template(&plenty("<A></B>")), "closed by the wrong name"),
         (plenty("<HOST/>"), "more than one root element"),
         (plenty("<![CDATA["), "CDATA not closed"),
         (format!("<HOST>{}", plenty("<!-- -->")), "cut off"),
@@ -123,10 +114,7 @@ fn an_endless_stdin_is_refused_in_little_memory() {
         }
         sent
     });
-    assert_failure_with(
-        &finish(child),
-        &["STDIN cannot be read: it is larger than 4194304 bytes"],
-    );
+    assert_failure_with(&finish(child), &["STDIN cannot be read: it is larger than 4194304 bytes"]);
     assert!(writer.join().unwrap() < 8 << 20);
     assert!(!file.exists(), "nothing is written");
 }
@@ -134,10 +122,8 @@ fn an_endless_stdin_is_refused_in_little_memory() {
 #[test]
 fn a_host_with_more_of_everything_than_any_has_is_still_read() {
     let keys = "ssh-rsa AAAAB3Nza test@one\n".repeat(1000);
-    let mut template = HostTemplate::new(7).with(
-        "USERDATA",
-        &format!("#cloud-config\n{}", "# é comment\n".repeat(20_000)),
-    );
+    let mut template = HostTemplate::new(7)
+        .with("USERDATA", &format!("#cloud-config\n{}", "# é comment\n".repeat(20_000)));
     template.ssh_public_key = keys;
     let bench = Bench::new();
     let answer = bench.host(&template).deploy().unwrap();
@@ -160,34 +146,13 @@ fn an_answer_of_any_size_and_shape_is_refused_in_little_memory() {
     let cases = [
         (Effect::Endless, "larger than 16777216 bytes"),
         (body(200, &plenty("[")), "the answer cannot be read"),
-        (
-            body(200, &format!("{{\"devices\": {}", plenty("["))),
-            "the answer cannot be read",
-        ),
-        (
-            body(200, &plenty("{\"devices\":")),
-            "the answer cannot be read",
-        ),
-        (
-            body(200, &listed(&plenty(&device))),
-            "the answer cannot be read",
-        ),
-        (
-            body(200, &listed(&plenty("0,"))),
-            "the answer cannot be read",
-        ),
-        (
-            body(200, &format!("[{}0]", plenty("0,"))),
-            "the answer cannot be read",
-        ),
-        (
-            body(422, &format!("{{\"errors\": [{}0]}}", plenty("0,"))),
-            "the answer gives no reason",
-        ),
-        (
-            body(422, &plenty("<p>no</p>")),
-            "the answer gives no reason",
-        ),
+        (body(200, &format!("{{\"devices\": {}", plenty("["))), "the answer cannot be read"),
+        (body(200, &plenty("{\"devices\":")), "the answer cannot be read"),
+        (body(200, &listed(&plenty(&device))), "the answer cannot be read"),
+        (body(200, &listed(&plenty("0,"))), "the answer cannot be read"),
+        (body(200, &format!("[{}0]", plenty("0,"))), "the answer cannot be read"),
+        (body(422, &format!("{{\"errors\": [{}0]}}", plenty("0,"))), "the answer gives no reason"),
+        (body(422, &plenty("<p>no</p>")), "the answer gives no reason"),
         // More tags than a machine has: it is nobody's, and an order follows.
         (body(200, &tags), ""),
     ];
@@ -195,9 +160,7 @@ fn an_answer_of_any_size_and_shape_is_refused_in_little_memory() {
         let bench = Bench::new().set("PM_LOG", "info");
         let file = bench.host(&HostTemplate::new(7));
         let file = file.write_deployment_file().unwrap();
-        bench
-            .simulator
-            .fault(Fault::new(Operation::List, effect.clone()));
+        bench.simulator.fault(Fault::new(Operation::List, effect.clone()));
         let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
         assert!(answer.stderr.contains(reason), "no {reason:?}: {answer:?}");
         // What passes is tried again; a refusal is one, whatever its reasons.
@@ -218,11 +181,7 @@ fn a_oned_without_end_is_refused_in_little_memory() {
         (Operation::HostInfo, Effect::Endless, &["name", "7"][..]),
         (Operation::HostPool, Effect::Endless, &["name"]),
         (Operation::HostPool, body(200, &pool), &["name"]),
-        (
-            Operation::HostInfo,
-            body(200, &"<value>".repeat(1_000_000)),
-            &["name", "7"],
-        ),
+        (Operation::HostInfo, body(200, &"<value>".repeat(1_000_000)), &["name", "7"]),
         (
             Operation::HostInfo,
             body(200, "<!DOCTYPE x [<!ENTITY a \"ha\">]><methodResponse/>"),
@@ -231,9 +190,7 @@ fn a_oned_without_end_is_refused_in_little_memory() {
     ];
     common::each(&cases, |(operation, effect, host)| {
         let bench = Bench::new().set("ONE_XMLRPC_TIMEOUT", "2");
-        bench
-            .simulator
-            .fault(Fault::new(*operation, effect.clone()).forever());
+        bench.simulator.fault(Fault::new(*operation, effect.clone()).forever());
         let words = [&[UNKNOWN_ID], *host].concat();
         let memory = match operation {
             Operation::HostPool => POOL_MEMORY,
@@ -251,13 +208,9 @@ fn a_oned_without_end_is_refused_in_little_memory() {
 fn a_trickling_answer_ends_with_the_time_that_there_is() {
     let cases = [Operation::List, Operation::HostInfo];
     common::each(&cases, |operation| {
-        let bench = Bench::new()
-            .set("PM_TIMEOUT", "1")
-            .set("ONE_XMLRPC_TIMEOUT", "1");
+        let bench = Bench::new().set("PM_TIMEOUT", "1").set("ONE_XMLRPC_TIMEOUT", "1");
         let slow = Effect::Trickle(Duration::from_millis(100));
-        bench
-            .simulator
-            .fault(Fault::new(*operation, slow).forever());
+        bench.simulator.fault(Fault::new(*operation, slow).forever());
         let answer = bench.host(&HostTemplate::new(7)).deploy().unwrap();
         assert_failure(&answer);
         assert!(answer.elapsed < Duration::from_secs(15), "{answer:?}");
@@ -289,9 +242,7 @@ fn headers_without_end_end_with_the_time_that_there_is() {
                 });
             }
         });
-        let bench = Bench::new()
-            .set("PM_TIMEOUT", "1")
-            .set("PACKET_API_URL", &url);
+        let bench = Bench::new().set("PM_TIMEOUT", "1").set("PACKET_API_URL", &url);
         let host = bench.host(&HostTemplate::new(7));
         let file = host.write_deployment_file().unwrap();
         let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
@@ -302,26 +253,15 @@ fn headers_without_end_end_with_the_time_that_there_is() {
 
 #[test]
 fn a_rest_that_an_answer_asks_for_ends_with_the_time_that_there_is() {
-    let cases = [
-        "1e18",
-        "18446744073709549568",
-        "1e300",
-        "nan",
-        "-inf",
-        "99999999999999999999",
-    ];
+    let cases = ["1e18", "18446744073709549568", "1e300", "nan", "-inf", "99999999999999999999"];
     common::each(&cases, |seconds| {
         for operation in [Operation::List, Operation::HostInfo] {
-            let bench = Bench::new()
-                .set("PM_TIMEOUT", "1")
-                .set("ONE_XMLRPC_TIMEOUT", "1");
+            let bench = Bench::new().set("PM_TIMEOUT", "1").set("ONE_XMLRPC_TIMEOUT", "1");
             let wait = simulator::Answer::new(429)
                 .header("Retry-After", seconds)
                 .header("X-RateLimit-Remaining", "0")
                 .header("X-RateLimit-Reset", "18446744073709551615");
-            bench
-                .simulator
-                .fault(Fault::new(operation, Effect::Status(wait)).forever());
+            bench.simulator.fault(Fault::new(operation, Effect::Status(wait)).forever());
             let answer = bench.host(&HostTemplate::new(7)).deploy().unwrap();
             let line = assert_failure(&answer);
             assert!(!line.contains("made a mistake"), "{answer:?}");
@@ -335,20 +275,12 @@ fn a_stdin_that_stays_open_does_not_hold_up_a_deploy_whose_file_is_there() {
     let bench = Bench::new();
     let host = bench.host(&HostTemplate::new(7));
     let file = host.write_deployment_file().unwrap();
-    let mut child = bench
-        .command("deploy", &[&file, "TODO"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
     let _open = child.stdin.take();
     let answer = finish(child);
     assert!(answer.is_success(), "{answer:?}");
-    assert!(
-        answer
-            .stderr
-            .starts_with("WARNING: STDIN stays open and silent"),
-        "{answer:?}"
-    );
+    assert!(answer.stderr.starts_with("WARNING: STDIN stays open and silent"), "{answer:?}");
     bench.assert_books(&[&answer.stdout]);
 }
 
@@ -374,10 +306,7 @@ fn a_signal_ends_the_wait_for_stdin() {
         thread::sleep(Duration::from_millis(50));
         let started = Instant::now();
         common::signal(&child, Signal::SIGTERM);
-        assert_failure_with(
-            &finish(child),
-            &["interrupted (SIGTERM) while STDIN was read"],
-        );
+        assert_failure_with(&finish(child), &["interrupted (SIGTERM) while STDIN was read"]);
         assert!(started.elapsed() < Duration::from_secs(20));
         assert!(!file.exists());
     }
@@ -403,22 +332,10 @@ fn what_is_no_utf_8_is_refused_by_its_name() {
         (utf_16(true, true), "UTF-16: save it as UTF-8"),
         (utf_16(false, false), "a NUL character"),
         (latin, "not in UTF-8, from byte "),
-        (
-            xml.replace("ams1", "ams1\0").into_bytes(),
-            "a NUL character",
-        ),
-        (
-            xml.replace("<![CDATA[ams1]]>", "ams&#0;1").into_bytes(),
-            "not permitted",
-        ),
-        (
-            xml.replace("<![CDATA[ams1]]>", "&#27;[31m").into_bytes(),
-            "a control character (U+001B)",
-        ),
-        (
-            xml.replace("<![CDATA[ams1]]>", "&#xD800;").into_bytes(),
-            "not a valid codepoint",
-        ),
+        (xml.replace("ams1", "ams1\0").into_bytes(), "a NUL character"),
+        (xml.replace("<![CDATA[ams1]]>", "ams&#0;1").into_bytes(), "not permitted"),
+        (xml.replace("<![CDATA[ams1]]>", "&#27;[31m").into_bytes(), "a control character (U+001B)"),
+        (xml.replace("<![CDATA[ams1]]>", "&#xD800;").into_bytes(), "not a valid codepoint"),
     ];
     let bench = Bench::new();
     for (bytes, reason) in cases {
@@ -438,10 +355,7 @@ fn a_byte_order_mark_and_the_line_ends_of_windows_are_read() {
     let host = bench.host(&HostTemplate::new(7));
     let file = host.write_deployment_file().unwrap();
     let xml = fs::read_to_string(&file).unwrap();
-    let odd = format!(
-        "\u{feff}<?xml version=\"1.0\"?>\r\n{}\r\n",
-        xml.replace("><", ">\r\n<")
-    );
+    let odd = format!("\u{feff}<?xml version=\"1.0\"?>\r\n{}\r\n", xml.replace("><", ">\r\n<"));
     fs::write(&file, odd).unwrap();
     let answer = bench.run("deploy", &[&file, "TODO"]);
     bench.assert_books(&[assert_success(&answer)]);
@@ -475,9 +389,7 @@ fn nothing_that_others_write_forges_a_frame_or_colours_a_terminal() {
     ];
     common::each(&effects, |effect| {
         let bench = Bench::new().set("PM_LOG", "debug").set("PM_TIMEOUT", "1");
-        bench
-            .simulator
-            .fault(Fault::new(Operation::Api, effect.clone()).times(30));
+        bench.simulator.fault(Fault::new(Operation::Api, effect.clone()).times(30));
         for action in ["poll", "cancel", "reboot"] {
             assert_plain(&bench.run(action, &[UNKNOWN_ID, "name", "7", "name"]));
         }
@@ -496,17 +408,8 @@ fn nothing_that_others_write_forges_a_frame_or_colours_a_terminal() {
         }
     }
     assert_plain(&finish(bench.explicit(&[forged]).spawn().unwrap()));
-    let wild = forged
-        .replace(['\u{1b}', '\u{9b}'], "&#x85;")
-        .replace('\r', "");
-    for part in [
-        "NAME",
-        "PLAN",
-        "HOSTNAME",
-        "DEPLOY_ID",
-        "TERMINATION_TIME",
-        "PM_MAD",
-    ] {
+    let wild = forged.replace(['\u{1b}', '\u{9b}'], "&#x85;").replace('\r', "");
+    for part in ["NAME", "PLAN", "HOSTNAME", "DEPLOY_ID", "TERMINATION_TIME", "PM_MAD"] {
         let text = format!(
             "<HOST><{part}>{wild}</{part}><TEMPLATE><{part}>{wild}</{part}><PROVISION><{part}>{wild}</{part}></PROVISION></TEMPLATE></HOST>"
         );
@@ -525,11 +428,7 @@ fn a_message_has_an_end() {
     let file = bench.file("long.xml", &text);
     let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
     let line = assert_failure(&answer);
-    assert!(
-        line.ends_with('…') || line.len() < 20_000,
-        "{} bytes",
-        line.len()
-    );
+    assert!(line.ends_with('…') || line.len() < 20_000, "{} bytes", line.len());
 }
 
 #[test]
@@ -563,10 +462,7 @@ fn no_value_of_the_provider_breaks_the_line_of_poll() {
         assert_eq!(values["STATE"], "RUNNING");
         for name in ["OS", "PLAN", "FACILITY", "METRO", "LOGO"] {
             let value = &values[name];
-            assert!(
-                value.len() > 2 && value.starts_with('"') && value.ends_with('"'),
-                "{value}"
-            );
+            assert!(value.len() > 2 && value.starts_with('"') && value.ends_with('"'), "{value}");
             assert!(
                 !value[1..value.len() - 1].contains(['"', '=', '\\', '`', '\'', ' ']),
                 "{value}"
@@ -576,10 +472,7 @@ fn no_value_of_the_provider_breaks_the_line_of_poll() {
         let asked = bench.set("PM_ROOT_PASSWORD", "yes");
         let answer = asked.run("poll", &[&id, "name", "7", "name"]);
         assert_plain(&answer);
-        assert_eq!(
-            read_poll(&answer.stdout)["GUEST_IP_ADDRESSES"],
-            "\"147.75.0.1,\""
-        );
+        assert_eq!(read_poll(&answer.stdout)["GUEST_IP_ADDRESSES"], "\"147.75.0.1,\"");
     }
 }
 
@@ -589,12 +482,8 @@ fn the_command_that_removes_a_machine_can_be_pasted_into_a_shell() {
     let mut template = HostTemplate::new(7);
     template.name = "x'; touch /tmp/pasted; $(id) `id` #".to_owned();
     let host = bench.host(&template);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, Effect::Locked));
+    bench.simulator.fault(Fault::new(Operation::Create, Effect::FailProvisioning));
+    bench.simulator.fault(Fault::new(Operation::Create, Effect::Locked));
     let file = host.write_deployment_file().unwrap();
     let line = assert_failure(&bench.run("deploy", &[&file, "TODO"]));
     let id = &bench.simulator.devices()[0].id;

@@ -18,10 +18,7 @@ use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
 
 /// The same cases in every run; `PROPTEST_CASES` asks for more, and `PROPTEST_RNG_SEED` for others.
 fn config() -> ProptestConfig {
-    let mut config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(7);
     }
@@ -55,9 +52,7 @@ fn written(text: &str, as_cdata: bool) -> String {
     if as_cdata {
         format!("<![CDATA[{}]]>", text.replace("]]>", "]]]]><![CDATA[>"))
     } else {
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
     }
 }
 

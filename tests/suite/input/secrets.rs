@@ -45,10 +45,7 @@ fn assert_silent(answer: &Answer) {
 #[test]
 fn a_whole_life_in_debug_tells_no_secret() {
     // A machine that is down for long enough to be seen is not waited for any longer.
-    let bench = Bench::with(Options {
-        powering: Duration::from_millis(500),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { powering: Duration::from_millis(500), ..Options::default() });
     let bench = bench.set("PM_LOG", "debug");
     let host = bench.host(&template(7));
     let answers = [
@@ -73,11 +70,7 @@ fn what_the_operators_commands_print_holds_no_secret() {
     let host = bench.host(&template(7));
     let file = host.write_deployment_file().unwrap();
     assert!(host.deploy().unwrap().is_success());
-    for words in [
-        &["check", &file][..],
-        &["list", "--all"],
-        &["list", "--host", "7", "--json"],
-    ] {
+    for words in [&["check", &file][..], &["list", "--all"], &["list", "--host", "7", "--json"]] {
         let answer = finish(bench.explicit(words).spawn().unwrap());
         assert!(!answer.stdout.is_empty(), "{answer:?}");
         assert_silent(&answer);
@@ -90,10 +83,7 @@ fn the_root_password_is_printed_where_a_setting_asks_for_it_and_nowhere_else() {
     let (host, id) = bench.deployed(7);
     let (answer, values) = host.poll().unwrap();
     let password = values.get("ROOT_PASSWORD").expect("a password");
-    assert!(
-        password.starts_with(&format!("\"{ROOT_PASSWORD}")),
-        "{answer:?}"
-    );
+    assert!(password.starts_with(&format!("\"{ROOT_PASSWORD}")), "{answer:?}");
     assert!(!answer.stderr.contains(ROOT_PASSWORD), "{answer:?}");
     assert_silent(&host.cancel().unwrap());
     bench.assert_books(&[]);
@@ -137,11 +127,7 @@ fn a_provider_that_quotes_what_it_was_sent_gives_nothing_away() {
     common::each(&cases, |(operation, effect)| {
         let bench = bench();
         // One order without a usable answer is enough; the next one gets its own.
-        let times = if *operation == Operation::Create {
-            1
-        } else {
-            50
-        };
+        let times = if *operation == Operation::Create { 1 } else { 50 };
         let fault = Fault::new(*operation, (*effect).clone());
         bench.simulator.fault(fault.clone().times(times));
         let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "1");
@@ -151,11 +137,7 @@ fn a_provider_that_quotes_what_it_was_sent_gives_nothing_away() {
         bench.simulator.clear_faults();
         let host = bench.host(&template(8));
         assert!(host.deploy().unwrap().is_success());
-        bench.simulator.fault(Fault {
-            on: Operation::Api,
-            times: 50,
-            ..fault
-        });
+        bench.simulator.fault(Fault { on: Operation::Api, times: 50, ..fault });
         let host = hasty.host(bench.simulator.oned(), 8);
         for answer in [host.cancel().unwrap(), host.poll().unwrap().0] {
             assert_failure(&answer);
@@ -192,9 +174,7 @@ fn a_oned_that_quotes_what_it_was_sent_gives_nothing_away() {
         for code in [200, 401, 500] {
             let bench = bench().set("ONE_XMLRPC_TIMEOUT", "1");
             let effect = Effect::Status(simulator::Answer::new(code).body(body));
-            bench
-                .simulator
-                .fault(Fault::new(Operation::Oned, effect).forever());
+            bench.simulator.fault(Fault::new(Operation::Oned, effect).forever());
             let answer = bench.run("poll", &[UNKNOWN_ID, "name", "7", "name"]);
             assert_failure(&answer);
             assert!(!answer.stderr.contains("opennebula "), "{answer:?}");
@@ -254,9 +234,7 @@ fn a_redirect_is_never_followed() {
             let bench = bench();
             let url = canary.url();
             let effect = Effect::Redirect { url, code };
-            bench
-                .simulator
-                .fault(Fault::new(operation, effect).times(20));
+            bench.simulator.fault(Fault::new(operation, effect).times(20));
             let answer = bench.host(&template(7)).deploy().unwrap();
             assert_silent(&answer);
             let line = assert_failure(&answer);
@@ -299,11 +277,7 @@ fn a_running_deploy_has_no_secret_among_its_arguments_and_dumps_no_core() {
     bench.simulator.fault(hang);
     let host = bench.host(&template(7));
     let file = host.write_deployment_file().unwrap();
-    let child = bench
-        .command("deploy", &[&file, "TODO"])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::null()).spawn().unwrap();
     bench.until_asked(Operation::List, 1);
     let process = format!("/proc/{}", child.id());
     let line = fs::read_to_string(format!("{process}/cmdline")).unwrap();
@@ -312,9 +286,7 @@ fn a_running_deploy_has_no_secret_among_its_arguments_and_dumps_no_core() {
         assert!(!line.contains(secret), "{line:?}");
     }
     let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
-    let core = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"));
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
     let words: Vec<&str> = core.unwrap().split_whitespace().collect();
     assert_eq!(words[4..6], ["0", "0"], "{limits}");
     common::signal(&child, nix::sys::signal::Signal::SIGTERM);
@@ -339,10 +311,7 @@ fn a_file_with_a_clear_token_that_others_can_read_is_warned_of() {
     assert!(answer.stderr.contains(WARNING), "{answer:?}");
     // One that oned encrypted, and one of a oned that does not.
     for encryption in [true, false] {
-        let bench = Bench::with(Options {
-            encryption,
-            ..Options::default()
-        });
+        let bench = Bench::with(Options { encryption, ..Options::default() });
         let host = bench.host(&HostTemplate::new(7));
         let file = host.write_deployment_file().unwrap();
         open_to_all(&file);
@@ -369,10 +338,7 @@ fn a_one_auth_that_others_can_read_is_warned_of() {
 fn debug_shows_neither_a_host_nor_an_order() {
     let (host, _) = Host::parse(&template(7).xml()).unwrap();
     let environment: Environment = [("HOME".into(), "/".into())].into_iter().collect();
-    let settings = Settings {
-        host: Some(&host),
-        environment: &environment,
-    };
+    let settings = Settings { host: Some(&host), environment: &environment };
     let order = Order::of(Packet.spec(), &host, &settings, &Owner::of(&host)).unwrap();
     assert!(order.body.to_string().contains(CUSTOM));
     let shown = format!("{host:?} {order:?} {:?}", host.sections);

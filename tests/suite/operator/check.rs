@@ -103,26 +103,12 @@ fn every_section_is_shown_without_its_secrets_and_nothing_is_ordered() {
         "ok       project           ",
         "A deploy would be accepted",
     ] {
-        assert!(
-            answer.stdout.contains(part),
-            "no {part:?}:\n{}",
-            answer.stdout
-        );
+        assert!(answer.stdout.contains(part), "no {part:?}:\n{}", answer.stdout);
     }
     assert_eq!(answer.stdout.matches(FINGERPRINT).count(), 2);
     let session = SESSION.split(':').nth(1).unwrap();
-    for secret in [
-        TOKEN,
-        "iG32m8cZ",
-        "hunter2",
-        "misspelt-secret",
-        "top-secret-script",
-        session,
-    ] {
-        let said = answer
-            .stdout
-            .replace("OpenNebula", "")
-            .replace("opennebula_", "");
+    for secret in [TOKEN, "iG32m8cZ", "hunter2", "misspelt-secret", "top-secret-script", session] {
+        let said = answer.stdout.replace("OpenNebula", "").replace("opennebula_", "");
         assert!(!said.contains(secret), "{secret}: {said}");
     }
     assert!(!answer.stdout.contains('\x1b'), "colours in a pipe");
@@ -145,31 +131,11 @@ fn all_mistakes_are_told_at_once() {
             .with("PM_TIMEOUT", "soon"),
     );
     assert_eq!(code, Some(1));
-    assert_wrong(
-        &json,
-        "attributes",
-        &["lacks the mandatory attributes OS", "add them"],
-    );
-    assert_wrong(
-        &json,
-        "attributes",
-        &["ALWAYS_PXE is \"maybe\"", "write yes or no"],
-    );
-    assert_wrong(
-        &json,
-        "attributes",
-        &["SPOT_PRICE_MAX is \"cheap\"", "write a number"],
-    );
-    assert_wrong(
-        &json,
-        "settings",
-        &["PM_TIMEOUT is \"soon\"", "number of seconds"],
-    );
-    assert_wrong(
-        &json,
-        "plan",
-        &["\"baremetal_9\"", "set PLAN", "baremetal_0"],
-    );
+    assert_wrong(&json, "attributes", &["lacks the mandatory attributes OS", "add them"]);
+    assert_wrong(&json, "attributes", &["ALWAYS_PXE is \"maybe\"", "write yes or no"]);
+    assert_wrong(&json, "attributes", &["SPOT_PRICE_MAX is \"cheap\"", "write a number"]);
+    assert_wrong(&json, "settings", &["PM_TIMEOUT is \"soon\"", "number of seconds"]);
+    assert_wrong(&json, "plan", &["\"baremetal_9\"", "set PLAN", "baremetal_0"]);
     assert_wrong(&json, "facility", &["\"ams9\"", "such as ams1"]);
     assert_eq!(found(&json, "facility").len(), 2);
     assert_only_asked(&bench);
@@ -182,10 +148,7 @@ fn what_check_accepts_deploy_gets_and_what_it_does_not_deploy_does_not() {
         ("", |t| t),
         ("", |t| t.without("FACILITY").with("METRO", "am")),
         ("", |t| t.with("FACILITY", "any")),
-        ("", |t| {
-            t.with("PLAN", "c3.medium.x86")
-                .with("HARDWARE_RESERVATION", "next-available")
-        }),
+        ("", |t| t.with("PLAN", "c3.medium.x86").with("HARDWARE_RESERVATION", "next-available")),
         ("attributes", |t| t.without("PACKET_PROJECT")),
         ("attributes", |t| t.with("PACKET_PROJECT", "a/b")),
         ("attributes", |t| t.with("IP_ADDRESSES", "{")),
@@ -209,11 +172,7 @@ fn what_check_accepts_deploy_gets_and_what_it_does_not_deploy_does_not() {
         let (code, json) = check_host(&bench, &template);
         assert_only_asked(&bench);
         let answer = bench.host(&template).deploy().unwrap();
-        assert_eq!(
-            code,
-            Some(i32::from(!answer.is_success())),
-            "{about}: {answer:?}\n{json:#}"
-        );
+        assert_eq!(code, Some(i32::from(!answer.is_success())), "{about}: {answer:?}\n{json:#}");
         if about == "plan" && template.provision["PLAN"].is_empty() {
             assert_wrong(&json, "attributes", &["PLAN"]);
         } else if !about.is_empty() {
@@ -267,11 +226,7 @@ fn without_oned_the_token_is_of_no_use_unless_the_environment_has_one() {
     let bench = Bench::new().set("ONE_XMLRPC", "http://127.0.0.1:9/RPC2");
     let (code, json) = check_host(&bench, &template(7));
     assert_eq!(code, Some(1));
-    assert_wrong(
-        &json,
-        "oned",
-        &["cannot be reached at http://127.0.0.1:9/RPC2", "start it"],
-    );
+    assert_wrong(&json, "oned", &["cannot be reached at http://127.0.0.1:9/RPC2", "start it"]);
     assert_wrong(&json, "attributes", &["PACKET_TOKEN"]);
     let bench = bench.set("PACKET_TOKEN", TOKEN);
     let (code, json) = check_host(&bench, &template(7));
@@ -286,11 +241,7 @@ fn a_host_without_a_key_that_can_be_used_is_told() {
     template.ssh_public_key = String::new();
     let (code, json) = check_host(&bench, &template);
     assert_eq!(code, Some(1));
-    assert_wrong(
-        &json,
-        "ssh key",
-        &["nobody could log in", "CONTEXT/SSH_PUBLIC_KEY"],
-    );
+    assert_wrong(&json, "ssh key", &["nobody could log in", "CONTEXT/SSH_PUBLIC_KEY"]);
     template.ssh_public_key = "ssh-rsa AAAAB3Nza test@one".to_owned();
     let (code, json) = check_host(&bench, &template);
     assert_eq!(code, Some(0));
@@ -315,16 +266,12 @@ fn a_host_with_a_machine_is_checked_for_that_machine() {
 fn what_an_earlier_deploy_left_is_told() {
     let bench = Bench::new();
     let tag = common::identity(7);
-    let device = bench
-        .simulator
-        .add_device(NewDevice::with_tags(PROJECT, ["OpenNebula", &tag]));
+    let device = bench.simulator.add_device(NewDevice::with_tags(PROJECT, ["OpenNebula", &tag]));
     let (code, json) = check_host(&bench, &template(7));
     assert_eq!(code, Some(0));
     assert_eq!(found(&json, "machine")[0].0, "warning");
     assert!(found(&json, "machine")[0].1.contains(&device.id));
-    bench
-        .simulator
-        .add_device(NewDevice::with_tags(PROJECT, ["OpenNebula", &tag]));
+    bench.simulator.add_device(NewDevice::with_tags(PROJECT, ["OpenNebula", &tag]));
     let (code, json) = check_host(&bench, &template(7));
     assert_eq!(code, Some(1));
     assert_wrong(&json, "machine", &["2 machines already", &device.id]);
@@ -349,10 +296,7 @@ fn what_cannot_be_checked_is_an_error_as_that_of_any_action() {
         (&["--host", "many"], "which is no number"),
         (&["--host", "99"], "no such host"),
         (&["--verbose"], "there is no option --verbose"),
-        (
-            &["a", "--host", "1"],
-            "give a deployment file, or --host ID",
-        ),
+        (&["a", "--host", "1"], "give a deployment file, or --host ID"),
     ];
     for (words, part) in cases {
         common::assert_failure_with(&check(&bench, words), &["check: ", part]);

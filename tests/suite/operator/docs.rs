@@ -29,10 +29,8 @@ fn source() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .collect();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         (path.display().to_string(), lines.join("\n"))
     };
     found.into_iter().map(read).collect()
@@ -75,13 +73,7 @@ fn literal(text: &str) -> Option<&str> {
 
 /// What errors say that are made on the spot, with where.
 fn errors() -> Vec<(String, String)> {
-    const MAKERS: [&str; 5] = [
-        "bail!(",
-        "anyhow!(",
-        ".context(",
-        "with_context(||",
-        "NoSuchHost(",
-    ];
+    const MAKERS: [&str; 5] = ["bail!(", "anyhow!(", ".context(", "with_context(||", "NoSuchHost("];
     let mut found = Vec::new();
     for (path, text) in source() {
         for maker in MAKERS {
@@ -115,10 +107,8 @@ fn the_error_page_has_every_error_of_the_code() {
     let is_said = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count() > 7;
     let errors = errors();
     assert!(errors.len() > 90, "the code is not read: {}", errors.len());
-    let missing: Vec<&(String, String)> = errors
-        .iter()
-        .filter(|(_, text)| is_said(text) && !known.contains(text))
-        .collect();
+    let missing: Vec<&(String, String)> =
+        errors.iter().filter(|(_, text)| is_said(text) && !known.contains(text)).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks: {missing:#?}");
 }
 
@@ -134,30 +124,21 @@ fn the_error_page_has_no_error_that_the_code_does_not_have() {
         }
     }
     let is_there = |entry: &String| {
-        let mut parts = entry
-            .split('…')
-            .map(|part| part.trim_matches([' ', ':', ';', ',', '(', ')']));
+        let mut parts =
+            entry.split('…').map(|part| part.trim_matches([' ', ':', ';', ',', '(', ')']));
         parts.all(|part| part.len() < 4 || code.contains(part))
     };
-    let strange: Vec<String> = entries()
-        .into_iter()
-        .filter(|entry| !is_there(entry))
-        .collect();
+    let strange: Vec<String> = entries().into_iter().filter(|entry| !is_there(entry)).collect();
     assert!(strange.is_empty(), "not in the code: {strange:#?}");
 }
 
 /// The words of the help and of the code that the manual and the completion have to know.
 fn commands() -> Vec<String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_pm-packet"))
-        .arg("--help")
-        .output()
-        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
     let words = lines.filter_map(|line| line.split_whitespace().next());
-    let words = words
-        .filter(|word| !word.starts_with('-'))
-        .map(str::to_owned);
+    let words = words.filter(|word| !word.starts_with('-')).map(str::to_owned);
     words.collect()
 }
 
@@ -173,10 +154,7 @@ fn settings() -> BTreeSet<String> {
             }
         }
     }
-    assert!(
-        names.contains("PM_TIMEOUT") && names.contains("ONE_XMLRPC"),
-        "{names:?}"
-    );
+    assert!(names.contains("PM_TIMEOUT") && names.contains("ONE_XMLRPC"), "{names:?}");
     names
 }
 
@@ -216,10 +194,7 @@ fn the_manual_has_every_command_and_setting() {
         );
     }
     let version = env!("CARGO_PKG_VERSION");
-    assert!(
-        manual.contains(&format!("\"pm-packet {version}\"")),
-        "{version}"
-    );
+    assert!(manual.contains(&format!("\"pm-packet {version}\"")), "{version}");
 }
 
 #[test]
@@ -246,9 +221,7 @@ fn the_completion_has_every_command_and_option() {
             .output()
             .unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
-        let options = help
-            .lines()
-            .filter_map(|line| line.trim_start().strip_prefix("--"));
+        let options = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
         for option in options.filter_map(|line| line.split_whitespace().next()) {
             assert!(completion.contains(&format!("--{option}")), "{option}");
         }
@@ -267,15 +240,10 @@ fn documents() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    let mut found: Vec<PathBuf> = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-    ]
-    .iter()
-    .map(PathBuf::from)
-    .collect();
+    let mut found: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+        .iter()
+        .map(PathBuf::from)
+        .collect();
     pages(Path::new("docs"), &mut found);
     found.sort();
     assert!(found.len() > 8, "documents are missing: {found:?}");
@@ -315,9 +283,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).filter(|line| line.starts_with('#'));
     let slug = |heading: &str| -> String {
         let heading = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = heading
-            .chars()
-            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     };
     headings.map(slug).collect()
@@ -357,14 +323,11 @@ fn the_readme_is_an_overview_with_the_two_commands_and_the_demo() {
     let lines = readme.lines().count();
     assert!(lines <= 170, "{lines} lines");
     for command in ["./install.sh --demo", "cargo test --workspace --locked"] {
-        let has_it = readme
-            .lines()
-            .any(|line| line.strip_prefix("    ") == Some(command));
+        let has_it = readme.lines().any(|line| line.strip_prefix("    ") == Some(command));
         assert!(has_it, "{command}");
     }
-    let picture = readme
-        .lines()
-        .position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
+    let picture =
+        readme.lines().position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
     assert!(picture.is_some_and(|line| line < 40), "{picture:?}");
 }
 

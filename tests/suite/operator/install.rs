@@ -59,12 +59,7 @@ impl Scratch {
             .spawn()
             .unwrap();
         let text = format!("#!/bin/sh\n{body}\n");
-        install
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
+        install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         assert!(install.wait().unwrap().success());
     }
 
@@ -77,10 +72,8 @@ impl Scratch {
             self.text("cargo.log")
         );
         for program in programs {
-            body += &format!(
-                "echo '{{\"fresh\":true,\"executable\":\"{}\"}}'\n",
-                self.text(program)
-            );
+            body +=
+                &format!("echo '{{\"fresh\":true,\"executable\":\"{}\"}}'\n", self.text(program));
         }
         self.script("tools/cargo", &body);
     }
@@ -208,12 +201,7 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path
-                .strip_prefix(root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             let metadata = path.symlink_metadata().unwrap();
             if metadata.is_symlink() {
                 found.insert(name, format!("-> {}", path.read_link().unwrap().display()));
@@ -276,10 +264,7 @@ fn a_fresh_installation() {
     for place in ["bin/pm-packet", "var/remotes/pm/packet/deploy"] {
         let program = scratch.path("one").join(place);
         let answer = Run::of(Command::new(&program).arg("FILE"));
-        assert_eq!(
-            answer.succeeded().stdout,
-            format!("{} FILE\n", program.display())
-        );
+        assert_eq!(answer.succeeded().stdout, format!("{} FILE\n", program.display()));
         let folder = scratch.path("one").join(place);
         let folder = folder.parent().unwrap().metadata().unwrap();
         assert_eq!(folder.mode() & 0o777, 0o755);
@@ -289,9 +274,7 @@ fn a_fresh_installation() {
 #[test]
 fn a_second_run_changes_nothing() {
     let scratch = Scratch::new("twice");
-    scratch
-        .install(&["-D", "packet", "-D", "dummy"])
-        .succeeded();
+    scratch.install(&["-D", "packet", "-D", "dummy"]).succeeded();
     let before = identities(&scratch.path("one"));
     let second = scratch.install(&["-D", "dummy", "-D", "packet", "-D", "packet"]);
     assert!(second.succeeded().stdout.starts_with("nothing to do: "));
@@ -323,11 +306,7 @@ fn what_was_damaged_is_mended() {
     set_mode(&scratch.pm("pm-packet"), 0o600);
     fs::remove_file(scratch.pm("packet/poll")).unwrap();
     fs::remove_file(scratch.path("one/bin/pm-packet")).unwrap();
-    symlink(
-        "/elsewhere/var/remotes/pm/pm-packet",
-        scratch.path("one/bin/pm-packet"),
-    )
-    .unwrap();
+    symlink("/elsewhere/var/remotes/pm/pm-packet", scratch.path("one/bin/pm-packet")).unwrap();
     scratch.install(&[]).succeeded();
     scratch.assert_installed(&["packet"], &[]);
 }
@@ -384,9 +363,7 @@ fn removing_twice_or_what_was_never_installed_changes_nothing() {
 fn the_binary_goes_with_the_last_driver() {
     let scratch = Scratch::new("drivers");
     stock(&scratch, "dummy");
-    scratch
-        .install(&["-D", "dummy", "-D", "packet"])
-        .succeeded();
+    scratch.install(&["-D", "dummy", "-D", "packet"]).succeeded();
     let kept = ("var/remotes/pm/dummy.stock/deploy", "750 stock\n");
     let restored = ("var/remotes/pm/dummy/deploy", "750 stock\n");
     scratch.assert_installed(&["dummy", "packet"], &[kept]);
@@ -444,9 +421,7 @@ fn folders_with_blanks_and_quotes() {
         fs::remove_dir_all(scratch.path("one")).unwrap();
         let folder = scratch.path(name);
         let absolute = folder.to_str().unwrap();
-        scratch
-            .run(&["-d", absolute, "-b", "fake", "-D", "packet", "-D", "dummy"])
-            .succeeded();
+        scratch.run(&["-d", absolute, "-b", "fake", "-D", "packet", "-D", "dummy"]).succeeded();
         let again = scratch.run(&["-d", &format!("{name}//"), "-b", "./fake"]);
         assert!(again.succeeded().stdout.starts_with("nothing to do: "));
         let program = folder.join("bin/pm-packet");
@@ -456,9 +431,7 @@ fn folders_with_blanks_and_quotes() {
         scratch.install(&[]).succeeded();
         scratch.assert_installed(&["packet", "dummy"], &[]);
         fs::rename(scratch.path("one"), &folder).unwrap();
-        scratch
-            .run(&["-r", "-d", name, "-D", "packet", "-D", "dummy"])
-            .succeeded();
+        scratch.run(&["-r", "-d", name, "-D", "packet", "-D", "dummy"]).succeeded();
         assert_eq!(tree(&folder), BTreeMap::new());
         fs::rename(&folder, scratch.path("one")).unwrap();
     }
@@ -499,21 +472,9 @@ fn wrong_arguments_touch_nothing() {
         (&["-D", ""], "no driver ''", "dummy ec2 packet"),
         (&["-D", "."], "no driver '.'", "dummy ec2 packet"),
         (&["-D", ".."], "no driver '..'", "dummy ec2 packet"),
-        (
-            &["-D", "../pm/packet"],
-            "no driver '../pm",
-            "dummy ec2 packet",
-        ),
-        (
-            &["-D", "dummy packet"],
-            "no driver 'dummy p",
-            "dummy ec2 packet",
-        ),
-        (
-            &["-D", "-packet"],
-            "no driver '-packet'",
-            "dummy ec2 packet",
-        ),
+        (&["-D", "../pm/packet"], "no driver '../pm", "dummy ec2 packet"),
+        (&["-D", "dummy packet"], "no driver 'dummy p", "dummy ec2 packet"),
+        (&["-D", "-packet"], "no driver '-packet'", "dummy ec2 packet"),
         (&["-b", "nosuch"], "no file nosuch", "-b"),
         (&["-b", "tmp"], "no file tmp", "-b"),
         (&["-r"], "-r takes only -d and -D", "-h"),
@@ -575,10 +536,7 @@ fn without_permission_nothing_is_touched() {
     let copy = scratch.path("copy");
     fs::create_dir(&copy).unwrap();
     let copied = Command::new("sh")
-        .args([
-            "-c",
-            "cp -RH install.sh Cargo.toml man remotes \"$0\" && chmod -R a+rX \"$0\"",
-        ])
+        .args(["-c", "cp -RH install.sh Cargo.toml man remotes \"$0\" && chmod -R a+rX \"$0\""])
         .arg(&copy)
         .current_dir(REPOSITORY)
         .status();
@@ -599,16 +557,9 @@ fn without_permission_nothing_is_touched() {
         set_mode(Path::new(&one), 0o555);
     }
     let before = identities(&scratch.path("one"));
-    for arguments in [
-        ["-d", "one", "-b", "fake", "-D", "dummy"].as_slice(),
-        &["-d", "one", "-r"],
-    ] {
+    for arguments in [["-d", "one", "-b", "fake", "-D", "dummy"].as_slice(), &["-d", "one", "-r"]] {
         let refused = run(arguments);
-        refused.failed(&[
-            &format!("no permission to write into {one}"),
-            "root",
-            "-d DIR",
-        ]);
+        refused.failed(&[&format!("no permission to write into {one}"), "root", "-d DIR"]);
     }
     assert_eq!(identities(&scratch.path("one")), before);
     set_mode(Path::new(&one), 0o755);
@@ -651,24 +602,14 @@ fn the_files_are_given_to_their_owner() {
         fs::remove_dir_all(scratch.path("one")).unwrap();
         scratch.install(arguments).succeeded();
         let given = fs::read_to_string(&log).unwrap();
-        assert!(
-            given
-                .lines()
-                .all(|line| line.starts_with(&format!("-h -- {owner} "))),
-            "{given}"
-        );
+        assert!(given.lines().all(|line| line.starts_with(&format!("-h -- {owner} "))), "{given}");
         for path in [
             scratch.text("one"),
             pm.clone(),
             scratch.text("one/bin"),
             scratch.text("one/bin/pm-packet"),
         ] {
-            assert!(
-                given
-                    .lines()
-                    .any(|line| line.ends_with(&format!(" {path}"))),
-                "{path}"
-            );
+            assert!(given.lines().any(|line| line.ends_with(&format!(" {path}"))), "{path}");
         }
         // What is put into its place by renaming was given away before.
         assert!(given.contains(&format!(" {pm}/.pm-packet.")), "{given}");
@@ -701,10 +642,7 @@ fn an_owner_who_cannot_be_is_refused_before_anything_is_touched() {
 
 /// A `mv` that does AT when the driver is to be put into its place, and moves everything else.
 fn failing_mv(scratch: &Scratch, at: &str) {
-    let real = Command::new("sh")
-        .args(["-c", "command -v mv"])
-        .output()
-        .unwrap();
+    let real = Command::new("sh").args(["-c", "command -v mv"]).output().unwrap();
     let real = String::from_utf8(real.stdout).unwrap();
     let packet = scratch.text("one/var/remotes/pm/packet");
     let body = format!(
@@ -746,10 +684,8 @@ fn without_space_the_installed_binary_stays() {
     let before = identities(&scratch.pm("pm-packet"));
     let installed = fs::read_to_string(scratch.pm("pm-packet")).unwrap();
     scratch.script("fake", "echo newer");
-    scratch.script(
-        "tools/cp",
-        "echo half > \"$2\"; echo 'cp: No space left on device' >&2; exit 1",
-    );
+    scratch
+        .script("tools/cp", "echo half > \"$2\"; echo 'cp: No space left on device' >&2; exit 1");
     let run = scratch.install(&[]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("No space left on device"));
@@ -772,10 +708,7 @@ fn it_builds_what_it_installs() {
     let log = fs::read_to_string(scratch.path("cargo.log")).unwrap();
     let repository = Path::new(REPOSITORY).join("install.sh");
     let repository = repository.canonicalize().unwrap();
-    let called = format!(
-        "{}: build --release --locked ",
-        repository.parent().unwrap().display()
-    );
+    let called = format!("{}: build --release --locked ", repository.parent().unwrap().display());
     assert!(log.starts_with(&called), "{log}");
     let installed = fs::read_to_string(scratch.pm("pm-packet")).unwrap();
     assert_eq!(installed, "#!/bin/sh\necho built\n");
@@ -792,11 +725,7 @@ fn a_build_that_fails_leaves_what_was_there() {
     let before = identities(&scratch.path("one"));
     let run = scratch.run(&["-d", "one", "-D", "packet", "-D", "dummy"]);
     assert_eq!(run.code, Some(1));
-    for words in [
-        "error: no",
-        "cargo could not build",
-        "nothing was installed",
-    ] {
+    for words in ["error: no", "cargo could not build", "nothing was installed"] {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
     scratch.cargo("99.0.0", &["pm-packet"]);
@@ -826,10 +755,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
     let minor: u32 = minor.split('.').next().unwrap().parse().unwrap();
     let cases = [
         ("exit 127".to_owned(), "none that runs here".to_owned()),
-        (
-            "echo 'error: no toolchain' >&2; exit 1".into(),
-            "none that runs here".into(),
-        ),
+        ("echo 'error: no toolchain' >&2; exit 1".into(), "none that runs here".into()),
         // Not older when compared as text.
         (format!("echo cargo {major}.9.0"), format!("is {major}.9.0")),
         (
@@ -838,11 +764,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
         ),
     ];
     let needed = format!("cargo {RUST_VERSION} or newer");
-    let remedies = [
-        "rustup.rs",
-        "distribution's package",
-        "-b target/release/pm-packet",
-    ];
+    let remedies = ["rustup.rs", "distribution's package", "-b target/release/pm-packet"];
     let refused = |words: &str| {
         for arguments in [["-d", "one"].as_slice(), &["--demo"]] {
             let refused = run(arguments);
@@ -866,11 +788,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
     scratch.assert_installed(&["packet"], &[]);
     scratch.cargo(RUST_VERSION, &["pm-packet"]);
     fs::create_dir_all(scratch.path(".cargo/bin")).unwrap();
-    fs::rename(
-        scratch.path("tools/cargo"),
-        scratch.path(".cargo/bin/cargo"),
-    )
-    .unwrap();
+    fs::rename(scratch.path("tools/cargo"), scratch.path(".cargo/bin/cargo")).unwrap();
     scratch.script("pm-packet", "echo built");
     run(&["-d", "one"]).succeeded();
 }
@@ -911,11 +829,7 @@ fn a_demo_that_is_stopped_stops_all_that_it_started() {
         );
         scratch.script("pm-packet-simulator", &body);
         let mut demo = scratch.command(&installer(), &["--demo"]);
-        let mut demo = demo
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut demo = demo.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until("the simulator has started", || Path::new(&pids).exists());
         let started = fs::read_to_string(&pids).unwrap();
         let signal = format!("kill -s TERM {}", demo.id());

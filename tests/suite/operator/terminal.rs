@@ -78,20 +78,12 @@ fn while_a_wait_lasts_a_line_on_the_terminal_renews_itself_and_disappears() {
     assert!(lines.len() > 3, "{seen:?}");
     for line in &lines {
         // It is cut off at the margin, not wrapped.
-        assert!(
-            line.starts_with("\x1b[?7l") && line.ends_with("\x1b[?7h"),
-            "{line:?}"
-        );
-        assert!(
-            line.contains(" of 0:") && line.contains("| until active | machine "),
-            "{line:?}"
-        );
+        assert!(line.starts_with("\x1b[?7l") && line.ends_with("\x1b[?7h"), "{line:?}");
+        assert!(line.contains(" of 0:") && line.contains("| until active | machine "), "{line:?}");
         assert!(line.contains(&id) && !line.contains('\n'), "{line:?}");
     }
-    let clocks: BTreeSet<&str> = lines
-        .iter()
-        .filter_map(|line| line.split(" of ").next())
-        .collect();
+    let clocks: BTreeSet<&str> =
+        lines.iter().filter_map(|line| line.split(" of ").next()).collect();
     assert!(clocks.len() > 1, "it does not count: {seen:?}");
     assert!(seen.contains("| provisioning ("), "{seen:?}");
     assert_eq!(left(&seen), "");
@@ -110,10 +102,8 @@ fn without_a_terminal_or_with_a_dumb_one_there_is_not_a_byte_of_it() {
 
 #[test]
 fn a_lost_order_is_seen_being_looked_for() {
-    let bench = Bench::with(Options {
-        listing_lag: Duration::from_millis(700),
-        ..Options::default()
-    });
+    let bench =
+        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() });
     let lost = Effect::DropAfter { reset: false };
     bench.simulator.fault(Fault::new(Operation::Create, lost));
     let (answer, seen) = Watched::start(deploy(&bench)).finish();
@@ -138,9 +128,7 @@ fn what_keeps_the_driver_waiting_is_seen() {
 fn ctrl_c_says_that_it_rolls_back_and_what_became_of_it() {
     let bench = Bench::new();
     let stuck = Effect::Stuck(State::Provisioning);
-    bench
-        .simulator
-        .fault(Fault::new(Operation::Create, stuck).forever());
+    bench.simulator.fault(Fault::new(Operation::Create, stuck).forever());
     let watched = Watched::start(deploy(&bench));
     bench.until_asked(Operation::Get, 2);
     signal(&watched.child, Signal::SIGINT);
@@ -148,10 +136,7 @@ fn ctrl_c_says_that_it_rolls_back_and_what_became_of_it() {
     assert_eq!(answer.status.code(), Some(255));
     let left = left(&seen);
     let lines: Vec<&str> = left.lines().collect();
-    assert!(
-        lines[0].starts_with("interrupted (SIGINT): rolling back"),
-        "{left}"
-    );
+    assert!(lines[0].starts_with("interrupted (SIGINT): rolling back"), "{left}");
     assert_eq!(lines[1], "ERROR MESSAGE --8<------");
     assert!(
         lines[2].contains("interrupted (SIGINT); machine ")
@@ -164,10 +149,7 @@ fn ctrl_c_says_that_it_rolls_back_and_what_became_of_it() {
 
 #[test]
 fn an_action_that_is_interrupted_says_that_it_may_happen_all_the_same() {
-    let bench = Bench::with(Options {
-        reboot_lag: Duration::from_secs(60),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { reboot_lag: Duration::from_secs(60), ..Options::default() });
     let (_, id) = bench.deployed(7);
     let name = bench.simulator.oned().host_name(7).unwrap();
     let child = bench.start("reboot", &[&id, &name, "7", &name]);
@@ -176,11 +158,7 @@ fn an_action_that_is_interrupted_says_that_it_may_happen_all_the_same() {
     signal(&child, Signal::SIGINT);
     common::assert_failure_with(
         &finish(child),
-        &[
-            "interrupted (SIGINT)",
-            "may happen all the same",
-            "ask again",
-        ],
+        &["interrupted (SIGINT)", "may happen all the same", "ask again"],
     );
 }
 
@@ -194,76 +172,39 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
     assert!(answer.is_success(), "{answer:?}");
     let id = answer.stdout.clone();
     let requests = bench.simulator.requests();
-    let logged: Vec<&str> = answer
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("DEBUG "))
-        .collect();
+    let logged: Vec<&str> =
+        answer.stderr.lines().filter(|line| line.starts_with("DEBUG ")).collect();
     assert_eq!(logged.len(), requests.len(), "{}", answer.stderr);
     for (line, request) in logged.iter().zip(&requests) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [
-            _,
-            elapsed,
-            "s",
-            method,
-            path,
-            "attempt",
-            attempt,
-            status,
-            millis,
-            "ms",
-        ] = words[..]
+        let [_, elapsed, "s", method, path, "attempt", attempt, status, millis, "ms"] = words[..]
         else {
             panic!("{line}");
         };
-        assert!(
-            elapsed.parse::<f64>().is_ok() && millis.parse::<u32>().is_ok(),
-            "{line}"
-        );
+        assert!(elapsed.parse::<f64>().is_ok() && millis.parse::<u32>().is_ok(), "{line}");
         assert_eq!(method, request.method);
-        let known = request
-            .path
-            .strip_prefix("/metal/v1")
-            .unwrap_or("one.host.info");
+        let known = request.path.strip_prefix("/metal/v1").unwrap_or("one.host.info");
         assert_eq!(path, format!("{known},"));
         assert_eq!(status, format!("{},", request.status.unwrap()));
         assert!(attempt.trim_end_matches(':').parse::<u32>().is_ok());
     }
-    let looks: Vec<&&str> = logged
-        .iter()
-        .filter(|line| line.contains("GET /devices/"))
-        .collect();
+    let looks: Vec<&&str> = logged.iter().filter(|line| line.contains("GET /devices/")).collect();
     for (line, attempt) in
-        looks
-            .iter()
-            .zip(["attempt 1: 503,", "attempt 2: 503,", "attempt 3: 200,"])
+        looks.iter().zip(["attempt 1: 503,", "attempt 2: 503,", "attempt 3: 200,"])
     {
         assert!(line.contains(attempt), "{looks:?}");
     }
     let info = bench.set("PM_LOG", "info");
-    assert!(
-        answer.stderr.contains(&format!("machine {id} was ordered")),
-        "{answer:?}"
-    );
+    assert!(answer.stderr.contains(&format!("machine {id} was ordered")), "{answer:?}");
     // oned never heard of it: the next deploy adopts it.
     let again = info.host(&HostTemplate::new(7)).deploy().unwrap();
     assert_eq!(again.stdout, id);
-    assert!(
-        again
-            .stderr
-            .contains(&format!("machine {id} of this host is adopted")),
-        "{again:?}"
-    );
+    assert!(again.stderr.contains(&format!("machine {id} of this host is adopted")), "{again:?}");
     assert!(!again.stderr.contains("DEBUG"));
     for text in [&answer.stderr, &again.stderr] {
+        assert!(!text.contains(TOKEN) && !text.contains("oneadmin:"), "{text}");
         assert!(
-            !text.contains(TOKEN) && !text.contains("oneadmin:"),
-            "{text}"
-        );
-        assert!(
-            text.lines()
-                .all(|line| line.starts_with("DEBUG ") || line.starts_with("INFO ")),
+            text.lines().all(|line| line.starts_with("DEBUG ") || line.starts_with("INFO ")),
             "{text}"
         );
     }
@@ -275,10 +216,7 @@ fn the_log_tells_what_is_called_and_how_it_ended() {
     let (host, _) = bench.deployed(7);
     let answer = host.cancel().unwrap();
     let lines: Vec<&str> = answer.stderr.lines().collect();
-    assert!(
-        lines[0].contains("pm-packet ") && lines[0].contains("/cancel "),
-        "{lines:?}"
-    );
+    assert!(lines[0].contains("pm-packet ") && lines[0].contains("/cancel "), "{lines:?}");
     assert!(lines.last().unwrap().ends_with(" s done"), "{lines:?}");
 }
 
@@ -288,11 +226,7 @@ fn help_fits_a_terminal() {
     let help = |words: &[&str]| {
         let answer = finish(bench.explicit(words).spawn().unwrap());
         assert_success(&answer);
-        assert!(
-            answer.stdout.lines().all(|line| line.chars().count() <= 80),
-            "{}",
-            answer.stdout
-        );
+        assert!(answer.stdout.lines().all(|line| line.chars().count() <= 80), "{}", answer.stdout);
         assert!(answer.stdout.lines().count() <= 25, "{}", answer.stdout);
         answer.stdout
     };
@@ -310,9 +244,7 @@ fn colours_are_for_terminals_and_not_against_no_color() {
     let shown = |variable: &str, value: &str| {
         let terminal = openpty(None, None).unwrap();
         let mut command = bench.explicit(&["check", "--host", "7"]);
-        command
-            .env(variable, value)
-            .stdout(Stdio::from(terminal.slave));
+        command.env(variable, value).stdout(Stdio::from(terminal.slave));
         let mut child = command.spawn().unwrap();
         drop(command);
         let mut bytes = Vec::new();
@@ -324,9 +256,6 @@ fn colours_are_for_terminals_and_not_against_no_color() {
     assert!(coloured.contains("\x1b[32mok\x1b[0m"), "{coloured}");
     for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let plain = shown(variable, value);
-        assert!(
-            plain.contains("  ok  ") && !plain.contains('\x1b'),
-            "{plain}"
-        );
+        assert!(plain.contains("  ok  ") && !plain.contains('\x1b'), "{plain}");
     }
 }

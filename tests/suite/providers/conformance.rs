@@ -49,11 +49,9 @@ impl Behind {
 }
 
 fn candidates() -> Vec<Candidate> {
-    let simulator = Simulator::start(Options {
-        powering: Duration::from_millis(100),
-        ..Options::default()
-    })
-    .unwrap();
+    let simulator =
+        Simulator::start(Options { powering: Duration::from_millis(100), ..Options::default() })
+            .unwrap();
     let packet = HostTemplate::new(7).with("PACKET_API_URL", &simulator.api_url());
     let cloud = Ec2::start(Ec2Options::default()).unwrap();
     let ec2 = HostTemplate::ec2(9).with("EC2_API_URL", &cloud.url());
@@ -67,11 +65,7 @@ fn candidates() -> Vec<Candidate> {
         behind,
     };
     let candidates = vec![
-        candidate(
-            &packet,
-            Some(common::UNKNOWN_ID),
-            Some(Behind::Packet(simulator)),
-        ),
+        candidate(&packet, Some(common::UNKNOWN_ID), Some(Behind::Packet(simulator))),
         candidate(&ec2, Some("i-0123456789abcdef0"), Some(Behind::Ec2(cloud))),
         candidate(&dummy, None, None),
     ];
@@ -87,10 +81,7 @@ impl Candidate {
     }
 
     fn settings(&self) -> Settings<'_> {
-        Settings {
-            host: Some(&self.host),
-            environment: &self.environment,
-        }
+        Settings { host: Some(&self.host), environment: &self.environment }
     }
 
     fn owner(&self) -> Owner {
@@ -100,10 +91,7 @@ impl Candidate {
     fn open(&self) -> Asked<'_> {
         let report = Report::new(Level::Quiet);
         let session = provider::connect(self.provider, &self.settings(), report).unwrap();
-        Asked {
-            candidate: self,
-            session,
-        }
+        Asked { candidate: self, session }
     }
 }
 
@@ -117,13 +105,7 @@ impl Asked<'_> {
     fn order(&self) -> Order {
         let candidate = self.candidate;
         let settings = candidate.settings();
-        Order::of(
-            candidate.spec(),
-            &candidate.host,
-            &settings,
-            &candidate.owner(),
-        )
-        .unwrap()
+        Order::of(candidate.spec(), &candidate.host, &settings, &candidate.owner()).unwrap()
     }
 
     fn create(&self) -> Machine {
@@ -152,9 +134,7 @@ impl Asked<'_> {
     }
 
     fn delete(&self, id: &MachineId) -> Result<(), ApiError> {
-        self.candidate
-            .provider
-            .delete(&self.session.api(soon()), id)
+        self.candidate.provider.delete(&self.session.api(soon()), id)
     }
 
     /// Whether the provider says, in its own words, that the machine is no more.
@@ -317,19 +297,15 @@ fn a_state_that_nobody_described_is_not_there_yet() {
         let machine = asked.create();
         behind.let_it_ponder(machine.id.as_str());
         let seen = asked.get(&machine.id);
-        assert_eq!(
-            (seen.state, seen.state_name.as_str()),
-            (State::Starting, "pondering")
-        );
+        assert_eq!((seen.state, seen.state_name.as_str()), (State::Starting, "pondering"));
     }
 }
 
 #[test]
 fn no_id_can_change_the_address_of_a_request() {
     for provider in PROVIDERS {
-        for text in [
-            "", ".", "..", "../x", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\nb", "é", "\0",
-        ] {
+        for text in ["", ".", "..", "../x", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\nb", "é", "\0"]
+        {
             let spec = provider.spec();
             assert!((spec.id)(text).is_none(), "{}: {text:?}", spec.name);
         }
@@ -338,19 +314,12 @@ fn no_id_can_change_the_address_of_a_request() {
 
 #[test]
 fn an_order_names_all_that_is_missing_at_once() {
-    let empty = Host::parse("<HOST><ID>1</ID><NAME>x</NAME></HOST>")
-        .unwrap()
-        .0;
+    let empty = Host::parse("<HOST><ID>1</ID><NAME>x</NAME></HOST>").unwrap().0;
     let environment = Environment::default();
     for candidate in candidates() {
-        let settings = Settings {
-            host: Some(&empty),
-            environment: &environment,
-        };
+        let settings = Settings { host: Some(&empty), environment: &environment };
         let owner = Owner::of(&empty);
-        let error = Order::of(candidate.spec(), &empty, &settings, &owner)
-            .unwrap_err()
-            .to_string();
+        let error = Order::of(candidate.spec(), &empty, &settings, &owner).unwrap_err().to_string();
         assert!(error.contains("lacks the mandatory attribute"), "{error}");
         for secret in candidate.spec().credentials() {
             assert!(error.contains(secret), "{error}");

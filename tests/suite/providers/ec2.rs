@@ -17,10 +17,7 @@ use simulator::{Effect, Fault, HostTemplate, Operation};
 const UNKNOWN_ID: &str = "i-0123456789abcdef0";
 /// An id of a host, and the tag by which its machine is found.
 const ID: i32 = 7;
-const TAG: (&str, &str) = (
-    "ONE_PROVISION_HOST",
-    "7a15cf52-8e99-4887-a6a6-ebf8d8536437:7",
-);
+const TAG: (&str, &str) = ("ONE_PROVISION_HOST", "7a15cf52-8e99-4887-a6a6-ebf8d8536437:7");
 
 /// A front-end beside the small EC2.
 struct Cloud {
@@ -40,10 +37,7 @@ impl Cloud {
     }
 
     fn set(self, name: &str, value: &str) -> Self {
-        Self {
-            bench: self.bench.set(name, value),
-            ..self
-        }
+        Self { bench: self.bench.set(name, value), ..self }
     }
 
     fn host(&self) -> Host<'_> {
@@ -58,10 +52,7 @@ impl Cloud {
 
     fn billed(&self) -> Vec<String> {
         let instances = self.ec2.instances().into_iter();
-        instances
-            .filter(Instance::is_billed)
-            .map(|one| one.id)
-            .collect()
+        instances.filter(Instance::is_billed).map(|one| one.id).collect()
     }
 
     fn count(&self, operation: Operation) -> usize {
@@ -139,10 +130,7 @@ fn every_attribute_of_the_stock_driver_is_ordered() {
         ("TENANCY", "dedicated"),
         ("PLACEMENTGROUP", "near"),
         ("PRIVATEIP", "10.0.0.9"),
-        (
-            "BLOCKDEVICEMAPPING",
-            "/dev/sda1=snap-1:20:false:io1:300 /dev/sdb=:8 /dev/sdc=none",
-        ),
+        ("BLOCKDEVICEMAPPING", "/dev/sda1=snap-1:20:false:io1:300 /dev/sdb=:8 /dev/sdc=none"),
         ("EBS_OPTIMIZED", "true"),
         ("RAMDISK", "ari-1"),
         ("AKI", "aki-1"),
@@ -210,13 +198,7 @@ fn every_attribute_of_the_stock_driver_is_ordered() {
 fn all_that_is_missing_is_named_at_once_and_nobody_is_asked() {
     let cloud = Cloud::new();
     let mut template = HostTemplate::ec2(ID);
-    let names = [
-        "EC2_ACCESS",
-        "EC2_SECRET",
-        "REGION_NAME",
-        "AMI",
-        "INSTANCETYPE",
-    ];
+    let names = ["EC2_ACCESS", "EC2_SECRET", "REGION_NAME", "AMI", "INSTANCETYPE"];
     for name in names {
         template = template.without(name);
     }
@@ -230,23 +212,15 @@ fn all_that_is_missing_is_named_at_once_and_nobody_is_asked() {
         .with("ELASTICIP", "mine")
         .with("USERDATA", &"#".repeat(17_000));
     let answer = cloud.bench.host(&template).deploy().unwrap();
-    let parts = [
-        "TAGS",
-        "BLOCKDEVICEMAPPING",
-        "PRIVATEIP",
-        "EBS_OPTIMIZED",
-        "ELASTICIP",
-        "USERDATA",
-    ];
+    let parts =
+        ["TAGS", "BLOCKDEVICEMAPPING", "PRIVATEIP", "EBS_OPTIMIZED", "ELASTICIP", "USERDATA"];
     assert_failure_with(&answer, &parts);
     assert!(cloud.ec2.requests().is_empty());
 }
 
 #[test]
 fn the_session_token_is_sent_and_no_secret_is_ever_printed() {
-    let cloud = Cloud::new()
-        .set("EC2_SESSION_TOKEN", "session-0123456789")
-        .set("PM_LOG", "debug");
+    let cloud = Cloud::new().set("EC2_SESSION_TOKEN", "session-0123456789").set("PM_LOG", "debug");
     let host = cloud.host();
     let answer = host.deploy().unwrap();
     assert!(answer.is_success(), "{answer:?}");
@@ -273,22 +247,15 @@ fn several_hosts_get_a_machine_each_also_with_one_clienttoken() {
         ids.push(deploy(&cloud.bench.host(&template)));
     }
     assert_eq!(cloud.billed(), ids);
-    let again = deploy(
-        &cloud
-            .bench
-            .host(&HostTemplate::ec2(2).with("CLIENTTOKEN", "the-same")),
-    );
+    let again = deploy(&cloud.bench.host(&HostTemplate::ec2(2).with("CLIENTTOKEN", "the-same")));
     assert_eq!(again, ids[1], "a repeated deploy adopts");
 }
 
 #[test]
 fn an_order_whose_answer_was_lost_is_not_carried_out_twice() {
     // So slow a listing that the order is sent again before it appears: only its token tells.
-    let cloud = Cloud::with(Ec2Options {
-        lag: Duration::from_secs(5),
-        ..Ec2Options::default()
-    })
-    .set("PM_TIMEOUT", "7");
+    let cloud = Cloud::with(Ec2Options { lag: Duration::from_secs(5), ..Ec2Options::default() })
+        .set("PM_TIMEOUT", "7");
     cloud.fault(Operation::Create, Effect::DropAfter { reset: true });
     let (_, id) = cloud.deployed();
     assert_eq!(cloud.count(Operation::Create), 2);
@@ -297,10 +264,7 @@ fn an_order_whose_answer_was_lost_is_not_carried_out_twice() {
 
 #[test]
 fn a_killed_deploys_machine_is_the_next_ones_although_nothing_shows_it_yet() {
-    let cloud = Cloud::with(Ec2Options {
-        lag: Duration::from_secs(2),
-        ..Ec2Options::default()
-    });
+    let cloud = Cloud::with(Ec2Options { lag: Duration::from_secs(2), ..Ec2Options::default() });
     let host = cloud.host();
     let file = host.write_deployment_file().unwrap();
     let mut command: Command = cloud.bench.command_of("ec2", "deploy", &[&file, "TODO"]);
@@ -314,10 +278,7 @@ fn a_killed_deploys_machine_is_the_next_ones_although_nothing_shows_it_yet() {
 
 #[test]
 fn a_machine_that_ec2_does_not_know_yet_is_rolled_back_all_the_same() {
-    let cloud = Cloud::with(Ec2Options {
-        lag: Duration::from_secs(2),
-        ..Ec2Options::default()
-    });
+    let cloud = Cloud::with(Ec2Options { lag: Duration::from_secs(2), ..Ec2Options::default() });
     let file = cloud.host().write_deployment_file().unwrap();
     let mut command: Command = cloud.bench.command_of("ec2", "deploy", &[&file, "TODO"]);
     let child = command.spawn().unwrap();
@@ -340,10 +301,7 @@ fn the_machine_of_another_host_is_neither_taken_nor_touched() {
     let answer = simulator::Answer::new(200).body(&body);
     cloud.fault(Operation::Create, Effect::Status(answer));
     let answer = cloud.bench.host(&HostTemplate::ec2(8)).deploy().unwrap();
-    assert_failure_with(
-        &answer,
-        &[&id, "the machine of another host", "CLIENTTOKEN"],
-    );
+    assert_failure_with(&answer, &[&id, "the machine of another host", "CLIENTTOKEN"]);
     assert_eq!(cloud.billed(), [id]);
 }
 
@@ -351,18 +309,13 @@ fn the_machine_of_another_host_is_neither_taken_nor_touched() {
 fn a_machine_that_fails_to_launch_ends_the_wait_with_the_reason_and_can_be_deployed_again() {
     let cloud = Cloud::new();
     let host = cloud.host();
-    cloud
-        .ec2
-        .fault(Fault::new(Operation::Create, Effect::FailProvisioning).times(2));
+    cloud.ec2.fault(Fault::new(Operation::Create, Effect::FailProvisioning).times(2));
     for _ in 0..2 {
         let started = Instant::now();
         let answer = host.deploy().unwrap();
         assert_failure_with(
             &answer,
-            &[
-                "is terminated (Server.InternalError: Internal error on launch)",
-                "nothing is left",
-            ],
+            &["is terminated (Server.InternalError: Internal error on launch)", "nothing is left"],
         );
         assert!(started.elapsed() < Duration::from_secs(5));
         assert_eq!(cloud.billed(), [""; 0]);
@@ -375,18 +328,10 @@ fn a_machine_that_fails_to_launch_ends_the_wait_with_the_reason_and_can_be_deplo
 
 #[test]
 fn a_host_can_be_deployed_again_when_nothing_shows_its_terminated_machine_any_more() {
-    let cloud = Cloud::with(Ec2Options {
-        shown: Duration::ZERO,
-        ..Ec2Options::default()
-    });
+    let cloud = Cloud::with(Ec2Options { shown: Duration::ZERO, ..Ec2Options::default() });
     let (host, first) = cloud.deployed();
     assert_success(&host.cancel().unwrap());
-    cloud
-        .bench
-        .simulator
-        .oned()
-        .set_provision(ID, "DEPLOY_ID", "")
-        .unwrap();
+    cloud.bench.simulator.oned().set_provision(ID, "DEPLOY_ID", "").unwrap();
     let second = deploy(&host);
     assert_ne!(first, second);
     assert_eq!(cloud.billed(), [second]);
@@ -408,48 +353,18 @@ fn errors_of_the_order_end_it_at_once_with_the_reason_of_aws() {
             "The image id '[ami-1]' does not exist",
             &["ami-1", "section provision"],
         ),
-        Case(
-            400,
-            "VcpuLimitExceeded",
-            "You have requested more vCPU capacity",
-            &["more vCPU"],
-        ),
-        Case(
-            403,
-            "UnauthorizedOperation",
-            "You are not authorized",
-            &["policy of EC2_ACCESS"],
-        ),
-        Case(
-            401,
-            "AuthFailure",
-            "AWS was not able to validate",
-            &["EC2_ACCESS and EC2_SECRET"],
-        ),
-        Case(
-            403,
-            "InvalidClientTokenId",
-            "The security token is invalid",
-            &["check EC2_ACCESS"],
-        ),
+        Case(400, "VcpuLimitExceeded", "You have requested more vCPU capacity", &["more vCPU"]),
+        Case(403, "UnauthorizedOperation", "You are not authorized", &["policy of EC2_ACCESS"]),
+        Case(401, "AuthFailure", "AWS was not able to validate", &["EC2_ACCESS and EC2_SECRET"]),
+        Case(403, "InvalidClientTokenId", "The security token is invalid", &["check EC2_ACCESS"]),
         Case(
             403,
             "SignatureDoesNotMatch",
             "The request signature we calculated",
             &["check EC2_SECRET"],
         ),
-        Case(
-            403,
-            "SignatureDoesNotMatch",
-            "Signature expired: 2015",
-            &["set the clock"],
-        ),
-        Case(
-            400,
-            "RequestExpired",
-            "Request has expired.",
-            &["set the clock"],
-        ),
+        Case(403, "SignatureDoesNotMatch", "Signature expired: 2015", &["set the clock"]),
+        Case(400, "RequestExpired", "Request has expired.", &["set the clock"]),
         Case(
             400,
             "ExpiredToken",
@@ -468,10 +383,7 @@ fn errors_of_the_order_end_it_at_once_with_the_reason_of_aws() {
         cloud.fault(Operation::Create, Ec2::error(status, code, message));
         let started = Instant::now();
         let first = assert_failure_with(&cloud.host().deploy().unwrap(), parts);
-        assert!(
-            first.contains(code) && first.ends_with("nothing was ordered"),
-            "{first}"
-        );
+        assert!(first.contains(code) && first.ends_with("nothing was ordered"), "{first}");
         assert!(started.elapsed() < Duration::from_secs(2), "{first}");
         assert!(cloud.ec2.instances().is_empty());
     }
@@ -489,27 +401,18 @@ fn an_expired_session_is_told_from_a_wrong_clock_where_it_can_be() {
 #[test]
 fn a_wrong_key_is_told_at_once() {
     let cloud = Cloud::new();
-    let host = cloud
-        .bench
-        .host(&HostTemplate::ec2(ID).with("EC2_ACCESS", "AKIAWRONG"));
+    let host = cloud.bench.host(&HostTemplate::ec2(ID).with("EC2_ACCESS", "AKIAWRONG"));
     let answer = host.deploy().unwrap();
-    assert_failure_with(
-        &answer,
-        &["AuthFailure", "EC2_ACCESS", "nothing was ordered"],
-    );
+    assert_failure_with(&answer, &["AuthFailure", "EC2_ACCESS", "nothing was ordered"]);
     assert_eq!(cloud.count(Operation::Create), 0);
 }
 
 #[test]
 fn throttling_is_waited_out_wherever_it_strikes() {
     let cloud = Cloud::new();
-    for operation in [
-        Operation::List,
-        Operation::Create,
-        Operation::Get,
-        Operation::PowerOff,
-        Operation::Delete,
-    ] {
+    for operation in
+        [Operation::List, Operation::Create, Operation::Get, Operation::PowerOff, Operation::Delete]
+    {
         let throttled = Ec2::error(503, "RequestLimitExceeded", "Request limit exceeded.");
         cloud.ec2.fault(Fault::new(operation, throttled).times(2));
     }
@@ -524,11 +427,7 @@ fn throttling_is_waited_out_wherever_it_strikes() {
 fn a_machine_that_is_gone_is_gone_for_every_action() {
     let cloud = Cloud::new();
     let (host, id) = cloud.deployed();
-    cloud.ec2.put(
-        &id,
-        "terminated",
-        Some("Client.UserInitiatedShutdown: User initiated shutdown"),
-    );
+    cloud.ec2.put(&id, "terminated", Some("Client.UserInitiatedShutdown: User initiated shutdown"));
     for answer in [
         host.poll().unwrap().0,
         host.reboot().unwrap(),
@@ -563,10 +462,7 @@ fn an_id_that_nobody_has_is_gone_too_and_one_that_is_none_is_not_asked_for() {
     let before = cloud.ec2.requests().len();
     for action in ACTIONS.into_iter().filter(|action| *action != "deploy") {
         let first = assert_failure(&run(action, "b9eb1666-1b72-45ee-b529-806b079ce5af"));
-        assert!(
-            first.contains("is not an instance id such as i-"),
-            "{first}"
-        );
+        assert!(first.contains("is not an instance id such as i-"), "{first}");
     }
     assert_eq!(cloud.ec2.requests().len(), before);
 }
@@ -578,15 +474,9 @@ fn an_elastic_address_is_associated_before_the_machine_is_handed_over() {
     let host = cloud.bench.host(&template);
     cloud.fault(Operation::Action, Effect::status(503));
     let id = deploy(&host);
-    assert_eq!(
-        cloud.instance(&id).public_ip.as_deref(),
-        Some("198.51.100.20")
-    );
+    assert_eq!(cloud.instance(&id).public_ip.as_deref(), Some("198.51.100.20"));
     let (_, values) = host.poll().unwrap();
-    assert_eq!(
-        oneprovision::host_name_5_12(&values).as_deref(),
-        Some("198.51.100.20")
-    );
+    assert_eq!(oneprovision::host_name_5_12(&values).as_deref(), Some("198.51.100.20"));
 }
 
 #[test]
@@ -602,10 +492,7 @@ fn a_machine_that_cannot_have_its_elastic_address_is_rolled_back() {
         ),
     );
     let answer = cloud.bench.host(&template).deploy().unwrap();
-    assert_failure_with(
-        &answer,
-        &["'eipalloc-1' does not exist", "was deleted again"],
-    );
+    assert_failure_with(&answer, &["'eipalloc-1' does not exist", "was deleted again"]);
     assert_eq!(cloud.billed(), [""; 0]);
 }
 
@@ -614,11 +501,7 @@ fn a_poll_needs_neither_cloudwatch_nor_the_table_of_types() {
     let cloud = Cloud::new();
     let (host, _) = cloud.deployed();
     let denied = |action: &str| {
-        Ec2::error(
-            403,
-            "AccessDenied",
-            &format!("not authorized to perform: {action}"),
-        )
+        Ec2::error(403, "AccessDenied", &format!("not authorized to perform: {action}"))
     };
     cloud.fault(Operation::Bandwidth, denied("cloudwatch:GetMetricData"));
     cloud.fault(
@@ -628,10 +511,7 @@ fn a_poll_needs_neither_cloudwatch_nor_the_table_of_types() {
     let (answer, values) = host.poll().unwrap();
     assert_success(&answer);
     assert_eq!(values["NETRX"], "0");
-    assert_eq!(
-        (values["CPU"].as_str(), values["MEMORY"].as_str()),
-        ("9600", "0")
-    );
+    assert_eq!((values["CPU"].as_str(), values["MEMORY"].as_str()), ("9600", "0"));
 }
 
 #[test]
@@ -663,10 +543,7 @@ fn a_machine_that_never_comes_up_is_terminated_at_the_deadline() {
     let cloud = Cloud::new().set("PM_TIMEOUT", "2");
     cloud.fault(Operation::Create, Effect::Stuck(simulator::State::Queued));
     let answer = cloud.host().deploy().unwrap();
-    assert_failure_with(
-        &answer,
-        &["not active after", "it is pending", "was deleted again"],
-    );
+    assert_failure_with(&answer, &["not active after", "it is pending", "was deleted again"]);
     assert_eq!(cloud.billed(), [""; 0]);
 }
 
@@ -687,20 +564,12 @@ fn a_machine_on_its_way_down_is_resumed_once_it_is_there() {
 
 #[test]
 fn every_page_of_a_listing_is_looked_at() {
-    let cloud = Cloud::with(Ec2Options {
-        page: 1,
-        ..Ec2Options::default()
-    });
+    let cloud = Cloud::with(Ec2Options { page: 1, ..Ec2Options::default() });
     // Two machines of one host, as nobody but a person can have made them.
     let (host, first) = cloud.deployed();
     let order: Vec<(String, String)> = cloud.instance(&first).order.into_iter().collect();
     cloud.ec2.add(&order);
-    cloud
-        .bench
-        .simulator
-        .oned()
-        .set_provision(ID, "DEPLOY_ID", "")
-        .unwrap();
+    cloud.bench.simulator.oned().set_provision(ID, "DEPLOY_ID", "").unwrap();
     let second = cloud.ec2.instances().pop().unwrap().id;
     let answer = host.deploy().unwrap();
     assert_failure_with(&answer, &["has 2 machines", &first, &second]);
@@ -713,16 +582,11 @@ fn what_is_no_answer_of_ec2_is_no_answer() {
         Effect::Garbage,
         Effect::Truncate,
         Effect::Html5xx(502),
-        Effect::Redirect {
-            url: "http://127.0.0.1:9/".to_owned(),
-            code: 302,
-        },
+        Effect::Redirect { url: "http://127.0.0.1:9/".to_owned(), code: 302 },
     ];
     each(&garbage, |effect| {
         let cloud = Cloud::new().set("PM_TIMEOUT", "5");
-        cloud
-            .ec2
-            .fault(Fault::new(Operation::Create, effect.clone()));
+        cloud.ec2.fault(Fault::new(Operation::Create, effect.clone()));
         let answer = cloud.host().deploy().unwrap();
         let billed = cloud.billed();
         match answer.is_success() {
@@ -742,11 +606,8 @@ fn check_asks_ec2_by_a_dry_run_and_orders_nothing() {
     assert_eq!(answer.status.code(), Some(0), "{answer:?}");
     assert!(answer.stdout.contains("EC2 would take it"), "{answer:?}");
     assert!(!answer.stdout.contains(SECRET), "{answer:?}");
-    let refused = Ec2::error(
-        400,
-        "InvalidAMIID.NotFound",
-        "The image id '[ami-1e749f67]' does not exist",
-    );
+    let refused =
+        Ec2::error(400, "InvalidAMIID.NotFound", "The image id '[ami-1e749f67]' does not exist");
     cloud.fault(Operation::Create, refused);
     let answer = run();
     assert_ne!(answer.status.code(), Some(0), "{answer:?}");
@@ -761,9 +622,6 @@ fn list_shows_the_machines_of_ec2_with_their_hosts() {
     let command = cloud.bench.explicit(&["list", "--host", "7"]).spawn();
     let answer = finish(command.unwrap());
     let line = answer.stdout.lines().find(|line| line.contains(&id));
-    assert!(
-        line.is_some_and(|line| line.contains("running")),
-        "{answer:?}"
-    );
+    assert!(line.is_some_and(|line| line.contains("running")), "{answer:?}");
     assert_eq!(answer.status.code(), Some(0), "{answer:?}");
 }

@@ -86,25 +86,18 @@ impl Moto {
 
     fn bench(&self) -> Bench {
         // A reboot is never seen at EC2, and believed after half of this.
-        Bench::new()
-            .set("EC2_API_URL", &self.url)
-            .set("PM_TIMEOUT", "10")
+        Bench::new().set("EC2_API_URL", &self.url).set("PM_TIMEOUT", "10")
     }
 
     fn template(&self, id: i32) -> HostTemplate {
-        HostTemplate::ec2(id)
-            .with("EC2_ACCESS", &self.access)
-            .with("EC2_SECRET", &self.secret)
+        HostTemplate::ec2(id).with("EC2_ACCESS", &self.access).with("EC2_SECRET", &self.secret)
     }
 
     /// The ids of all machines that OpenNebula has here.
     fn books(&self) -> Vec<String> {
         let template = self.template(1).with("EC2_API_URL", &self.url);
         let host = Host::parse(&template.xml()).unwrap().0;
-        let settings = Settings {
-            host: Some(&host),
-            environment: &Environment::default(),
-        };
+        let settings = Settings { host: Some(&host), environment: &Environment::default() };
         let report = Report::new(Level::Quiet);
         let session = provider::connect(&Ec2, &settings, report).unwrap();
         let api = session.api(Instant::now() + Duration::from_secs(20));
@@ -130,11 +123,7 @@ impl Drop for Moto {
 /// Sends a request without a signature, and returns the whole answer.
 fn ask(port: u16, service: &str, form: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let version = if service == "iam" {
-        "2010-05-08"
-    } else {
-        "2016-11-15"
-    };
+    let version = if service == "iam" { "2010-05-08" } else { "2016-11-15" };
     let form = format!("{form}&Version={version}");
     // By the scope moto tells which of its services is meant.
     write!(
@@ -214,11 +203,7 @@ fn a_wrong_secret_and_a_wrong_key_are_told_and_order_nothing() {
         ("EC2_ACCESS", "AKIAIOSFODNN7EXAMPLE"),
     ] {
         let host = bench.host(&moto.template(1).with(name, value));
-        let parts = [
-            "AuthFailure",
-            "check EC2_ACCESS and EC2_SECRET",
-            "nothing was ordered",
-        ];
+        let parts = ["AuthFailure", "check EC2_ACCESS and EC2_SECRET", "nothing was ordered"];
         assert_failure_with(&host.deploy().unwrap(), &parts);
     }
     assert_eq!(moto.books(), [""; 0]);
@@ -230,11 +215,7 @@ fn what_the_policy_does_not_allow_is_told() {
     let moto = Moto::start(r#"["ec2:Describe*"]"#);
     let host_bench = moto.bench();
     let host = host_bench.host(&moto.template(1));
-    let parts = [
-        "RunInstances",
-        "the policy of EC2_ACCESS",
-        "nothing was ordered",
-    ];
+    let parts = ["RunInstances", "the policy of EC2_ACCESS", "nothing was ordered"];
     assert_failure_with(&host.deploy().unwrap(), &parts);
 }
 
@@ -253,16 +234,8 @@ fn an_unknown_id_is_gone_and_an_unknown_image_is_refused() {
     for action in ["poll", "reboot", "reset"] {
         assert_failure_with(&run(action), &[id, "is gone"]);
     }
-    let host = bench.host(
-        &moto
-            .template(2)
-            .with("SUBNETID", "subnet-0123456789abcdef0"),
-    );
-    let parts = [
-        "InvalidSubnetID.NotFound",
-        "section provision",
-        "nothing was ordered",
-    ];
+    let host = bench.host(&moto.template(2).with("SUBNETID", "subnet-0123456789abcdef0"));
+    let parts = ["InvalidSubnetID.NotFound", "section provision", "nothing was ordered"];
     assert_failure_with(&host.deploy().unwrap(), &parts);
 }
 

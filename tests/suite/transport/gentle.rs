@@ -9,10 +9,7 @@ use simulator::oneprovision::Answer;
 use simulator::{HostTemplate, NewDevice, Operation, Options, Service};
 
 fn bench() -> Bench {
-    Bench::with(Options {
-        powering: Duration::from_millis(300),
-        ..Options::default()
-    })
+    Bench::with(Options { powering: Duration::from_millis(300), ..Options::default() })
 }
 
 /// What an answer asked, the looks of its waits left out, and that it did so on one connection to each.
@@ -37,19 +34,10 @@ fn every_action_is_one_call_of_oned_and_one_act_on_one_connection() {
     use Operation::*;
     let bench = bench();
     let host = bench.host(&HostTemplate::new(7));
-    assert_eq!(
-        asked(&bench, &host.deploy().unwrap()),
-        [HostInfo, List, Create]
-    );
+    assert_eq!(asked(&bench, &host.deploy().unwrap()), [HostInfo, List, Create]);
     assert_eq!(asked(&bench, &host.reboot().unwrap()), [HostInfo, Reboot]);
-    assert_eq!(
-        asked(&bench, &host.reset().unwrap()),
-        [HostInfo, PowerOff, PowerOn]
-    );
-    assert_eq!(
-        asked(&bench, &host.poweroff().unwrap()),
-        [HostInfo, PowerOff]
-    );
+    assert_eq!(asked(&bench, &host.reset().unwrap()), [HostInfo, PowerOff, PowerOn]);
+    assert_eq!(asked(&bench, &host.poweroff().unwrap()), [HostInfo, PowerOff]);
     assert_eq!(asked(&bench, &host.resume().unwrap()), [HostInfo, PowerOn]);
     assert_eq!(asked(&bench, &host.cancel().unwrap()), [HostInfo, Delete]);
 }
@@ -60,9 +48,7 @@ fn nothing_grows_with_the_hosts_of_the_pool_or_the_machines_of_the_project() {
     for id in 100..300 {
         bench.host(&HostTemplate::new(id));
         let tags = ["OpenNebula".to_owned(), format!("ONE_HOST_ID={id}")];
-        bench
-            .simulator
-            .add_device(NewDevice::with_tags(bench.simulator.project(), tags));
+        bench.simulator.add_device(NewDevice::with_tags(bench.simulator.project(), tags));
     }
     let host = bench.host(&HostTemplate::new(7));
     assert_eq!(asked(&bench, &host.deploy().unwrap()).len(), 3);

@@ -59,10 +59,7 @@ fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConf
 
 /// A bench whose API is served by `server`, and the file of `authority`'s certificate.
 fn bench(server: Arc<ServerConfig>, authority: &Authority) -> (Bench, String) {
-    let bench = Bench::with(Options {
-        tls: Some(server),
-        ..Options::default()
-    });
+    let bench = Bench::with(Options { tls: Some(server), ..Options::default() });
     let file = bench.file("authority.pem", &authority.pem());
     (bench, file)
 }
@@ -81,10 +78,7 @@ fn assert_deployed(bench: &Bench) {
 /// How many requests the provider understood.
 fn asked(bench: &Bench) -> usize {
     let requests = bench.simulator.requests();
-    requests
-        .iter()
-        .filter(|r| r.service == Service::Api)
-        .count()
+    requests.iter().filter(|r| r.service == Service::Api).count()
 }
 
 #[test]
@@ -96,9 +90,7 @@ fn a_companys_own_authority_is_trusted_where_a_file_or_a_folder_names_it() {
     let folder = bench.path("certificates");
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(&file, folder.join("8d33f237.0")).unwrap();
-    let bench = bench
-        .unset("SSL_CERT_FILE")
-        .set("SSL_CERT_DIR", folder.to_str().unwrap());
+    let bench = bench.unset("SSL_CERT_FILE").set("SSL_CERT_DIR", folder.to_str().unwrap());
     let answer = bench.deploy(8);
     assert!(answer.is_success(), "{answer:?}");
 }
@@ -117,30 +109,15 @@ fn a_certificate_that_is_not_the_providers_is_refused_and_the_first_line_says_wh
         server(params.self_signed(&key).unwrap().der().clone(), &key)
     };
     let cases = [
-        (
-            authority.server(HERE, 2019, 2020),
-            "the certificate has expired",
-        ),
-        (
-            authority.server(HERE, 3000, 4000),
-            "the certificate is not valid yet",
-        ),
-        (
-            authority.server("other.example", 2020, 4000),
-            "the certificate is for another host",
-        ),
+        (authority.server(HERE, 2019, 2020), "the certificate has expired"),
+        (authority.server(HERE, 3000, 4000), "the certificate is not valid yet"),
+        (authority.server("other.example", 2020, 4000), "the certificate is for another host"),
         (
             Authority::new("Another").server(HERE, 2020, 4000),
             "the certificate is self-signed or of an unknown authority",
         ),
-        (
-            own(false),
-            "the certificate is self-signed or of an unknown authority",
-        ),
-        (
-            own(true),
-            "the certificate is self-signed, and an authority's own",
-        ),
+        (own(false), "the certificate is self-signed or of an unknown authority"),
+        (own(true), "the certificate is self-signed, and an authority's own"),
     ];
     for (server, reason) in cases {
         let (bench, file) = bench(server, &authority);
@@ -170,14 +147,8 @@ fn a_store_that_cannot_be_read_is_named() {
     let bench = bench.set("SSL_CERT_FILE", "/nowhere/authority.pem");
     let answer = deploy(&bench);
     assert_failure_with(&answer, &["unknown authority"]);
-    assert!(
-        answer.stderr.contains("WARNING: no certificate is trusted"),
-        "{answer:?}"
-    );
-    assert!(
-        answer.stderr.contains("/nowhere/authority.pem"),
-        "{answer:?}"
-    );
+    assert!(answer.stderr.contains("WARNING: no certificate is trusted"), "{answer:?}");
+    assert!(answer.stderr.contains("/nowhere/authority.pem"), "{answer:?}");
 }
 
 #[test]
@@ -209,16 +180,11 @@ fn plain_http_to_another_machine_is_warned_of() {
         answer.stderr,
         "WARNING: PACKET_API_URL is http: the token travels in clear; use https\n"
     );
-    let bench = bench
-        .set("PACKET_API_URL", &api)
-        .set("ONE_XMLRPC", &elsewhere(&oned));
+    let bench = bench.set("PACKET_API_URL", &api).set("ONE_XMLRPC", &elsewhere(&oned));
     let answer = bench.deploy(8);
     assert!(answer.is_success(), "{answer:?}");
     let warning = "over plain http: passwords and tokens travel in clear; use https\n";
-    assert!(
-        answer.stderr.starts_with("WARNING: oned is asked at "),
-        "{answer:?}"
-    );
+    assert!(answer.stderr.starts_with("WARNING: oned is asked at "), "{answer:?}");
     assert!(answer.stderr.ends_with(warning), "{answer:?}");
 }
 
@@ -268,10 +234,7 @@ fn serve(
     while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte)? > 0 {
         head.push(byte[0]);
     }
-    asked
-        .lock()
-        .unwrap()
-        .push(String::from_utf8_lossy(&head).into_owned());
+    asked.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
     let target = match target {
         Ok(target) => target,
         Err(refusal) => return client.write_all(refusal.as_bytes()),
@@ -303,9 +266,8 @@ fn behind_a_proxy() -> (Bench, SocketAddr) {
     let authority = Authority::new("A company's own");
     let (bench, file) = bench(authority.server("metal.example", 2020, 4000), &authority);
     let address = bench.simulator.api_root().replace("https://", "");
-    let bench = bench
-        .set("SSL_CERT_FILE", &file)
-        .set("PACKET_API_URL", "https://metal.example/metal/v1");
+    let bench =
+        bench.set("SSL_CERT_FILE", &file).set("PACKET_API_URL", "https://metal.example/metal/v1");
     (bench, address.parse().unwrap())
 }
 
@@ -318,19 +280,12 @@ fn the_provider_is_asked_through_the_proxy_for_https_which_sees_nothing() {
     let asked = proxy.asked();
     assert!(!asked.is_empty());
     for head in asked {
-        assert!(
-            head.starts_with("CONNECT metal.example:443 HTTP/1.1\r\n"),
-            "{head}"
-        );
+        assert!(head.starts_with("CONNECT metal.example:443 HTTP/1.1\r\n"), "{head}");
         assert!(!head.contains(TOKEN), "{head}");
     }
     let seen = proxy.seen.lock().unwrap();
     assert!(!seen.is_empty());
-    assert!(
-        !seen
-            .windows(TOKEN.len())
-            .any(|bytes| bytes == TOKEN.as_bytes())
-    );
+    assert!(!seen.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
 }
 
 #[test]
@@ -338,15 +293,10 @@ fn a_proxy_that_does_not_connect_is_named_without_its_password() {
     let (bench, _) = behind_a_proxy();
     let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
     let proxy = Proxy::start(Err(refusal));
-    let bench = bench
-        .set("HTTPS_PROXY", &proxy.url())
-        .set("PM_TIMEOUT", "2")
-        .set("PM_LOG", "debug");
+    let bench =
+        bench.set("HTTPS_PROXY", &proxy.url()).set("PM_TIMEOUT", "2").set("PM_LOG", "debug");
     let answer = deploy(&bench);
-    let line = assert_failure_with(
-        &answer,
-        &["407", "through the proxy that HTTPS_PROXY names"],
-    );
+    let line = assert_failure_with(&answer, &["407", "through the proxy that HTTPS_PROXY names"]);
     assert!(line.contains("the proxy does not connect"), "{line}");
     assert!(!answer.stderr.contains("proxy-password"), "{answer:?}");
 }
@@ -356,17 +306,10 @@ fn an_address_that_is_no_proxy_is_not_used_and_not_quoted() {
     let authority = Authority::new("A company's own");
     let (bench, file) = bench(authority.server("0.0.0.0", 2020, 4000), &authority);
     let url = elsewhere(&bench.simulator.api_url());
-    let bench = bench
-        .set("SSL_CERT_FILE", &file)
-        .set("PACKET_API_URL", &url);
-    for address in [
-        "socks5://user:proxy-password@127.0.0.1:1",
-        "http://:proxy-password",
-    ] {
+    let bench = bench.set("SSL_CERT_FILE", &file).set("PACKET_API_URL", &url);
+    for address in ["socks5://user:proxy-password@127.0.0.1:1", "http://:proxy-password"] {
         let bench = bench.oneprovision.clone().with("HTTPS_PROXY", address);
-        let answer = bench
-            .run("packet", "poll", &[common::UNKNOWN_ID, "n"])
-            .unwrap();
+        let answer = bench.run("packet", "poll", &[common::UNKNOWN_ID, "n"]).unwrap();
         assert!(!answer.stderr.contains("proxy-password"), "{answer:?}");
     }
     let bench = bench.set("HTTPS_PROXY", "socks5://user:proxy-password@127.0.0.1:1");
@@ -382,10 +325,8 @@ fn an_address_that_is_no_proxy_is_not_used_and_not_quoted() {
 fn the_proxy_of_http_is_none_for_https_and_no_proxy_exempts() {
     let authority = Authority::new("A company's own");
     let (bench, file) = bench(authority.server("0.0.0.0", 2020, 4000), &authority);
-    let (url, oned) = (
-        elsewhere(&bench.simulator.api_url()),
-        elsewhere(&bench.simulator.oned_url()),
-    );
+    let (url, oned) =
+        (elsewhere(&bench.simulator.api_url()), elsewhere(&bench.simulator.oned_url()));
     let address = bench.simulator.api_root().replace("https://", "");
     let proxy = Proxy::start(Ok(address.parse().unwrap()));
     let bench = bench
@@ -397,26 +338,19 @@ fn the_proxy_of_http_is_none_for_https_and_no_proxy_exempts() {
     let id = bench.simulator.devices()[0].id.clone();
     let run = |name: &str, value: &str| {
         let driver = bench.oneprovision.clone().with(name, value);
-        driver
-            .without("HTTP_PROXY")
-            .with("HTTPS_PROXY", proxy.url())
+        driver.without("HTTP_PROXY").with("HTTPS_PROXY", proxy.url())
     };
     let words = [id.as_str(), "name", "7", "name"];
     let exempt = run("NO_PROXY", "other.example, 0.0.0.0");
     let answer = exempt.run("packet", "poll", &words).unwrap();
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(proxy.asked(), [""; 0], "NO_PROXY");
-    let answer = run("ONE_XMLRPC", &oned)
-        .run("packet", "poll", &words)
-        .unwrap();
+    let answer = run("ONE_XMLRPC", &oned).run("packet", "poll", &words).unwrap();
     assert!(answer.is_success(), "{answer:?}");
     assert!(!proxy.asked().is_empty(), "HTTPS_PROXY");
     for head in proxy.asked() {
         assert!(head.starts_with("CONNECT 0.0.0.0:"), "{head}");
-        assert!(
-            url.contains(head.split([' ', '\r']).nth(1).unwrap()),
-            "oned over https? {head}"
-        );
+        assert!(url.contains(head.split([' ', '\r']).nth(1).unwrap()), "oned over https? {head}");
     }
 }
 
@@ -424,9 +358,7 @@ fn the_proxy_of_http_is_none_for_https_and_no_proxy_exempts() {
 fn loopback_is_never_asked_through_a_proxy() {
     let bench = Bench::new();
     let proxy = Proxy::start(Err("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"));
-    let bench = bench
-        .set("ALL_PROXY", &proxy.url())
-        .set("http_proxy", &proxy.url());
+    let bench = bench.set("ALL_PROXY", &proxy.url()).set("http_proxy", &proxy.url());
     assert_deployed(&bench);
     assert_eq!(proxy.asked(), [""; 0]);
 }

@@ -64,11 +64,7 @@ fn forbidden() -> Response {
 
 impl Api {
     pub(crate) fn new(desk: Arc<Desk>, world: World) -> Self {
-        Api {
-            desk,
-            world: Mutex::new(world),
-            written: Written::default(),
-        }
+        Api { desk, world: Mutex::new(world), written: Written::default() }
     }
 
     /// The books, and the time at which they are read.
@@ -92,16 +88,7 @@ impl Api {
         } else {
             let token = request.header("X-Auth-Token").unwrap_or_default();
             if world.tokens.contains_key(token) {
-                Call {
-                    api: self,
-                    world,
-                    now,
-                    token,
-                    prefix,
-                    target,
-                    request,
-                }
-                .carry_out(route)
+                Call { api: self, world, now, token, prefix, target, request }.carry_out(route)
             } else {
                 Response::json(401, &json!({"error": "Invalid authentication token"}))
             }
@@ -172,27 +159,15 @@ impl<'a> Call<'a> {
     }
 
     fn renderer(&self) -> Renderer<'a> {
-        Renderer {
-            clock: &self.api.desk.clock,
-            prefix: self.prefix,
-            written: &self.api.written,
-        }
+        Renderer { clock: &self.api.desk.clock, prefix: self.prefix, written: &self.api.written }
     }
 
     /// Whether the token may see this machine, if it exists.
     fn admit(&mut self, id: &str) -> Result<(), Response> {
         let now = self.now;
-        let Some(project) = self
-            .world
-            .device(id, now)
-            .map(|device| device.project.clone())
-        else {
+        let Some(project) = self.world.device(id, now).map(|device| device.project.clone()) else {
             let taken = self.world.gone(id).and_then(|device| device.taken);
-            return Err(if taken == Some(403) {
-                forbidden()
-            } else {
-                not_found()
-            });
+            return Err(if taken == Some(403) { forbidden() } else { not_found() });
         };
         match self.world.access(self.token, &project) {
             Access::Granted => Ok(()),
@@ -272,11 +247,8 @@ impl<'a> Call<'a> {
             .cloned()
             .collect();
         let meta = page.meta(found.len(), self.prefix, self.target);
-        let shown: Vec<Shown> = page
-            .slice(&found)
-            .iter()
-            .map(|device| self.show(device.clone()))
-            .collect();
+        let shown: Vec<Shown> =
+            page.slice(&found).iter().map(|device| self.show(device.clone())).collect();
         let renderer = self.renderer();
         drop(self.world);
         let devices: Vec<String> = shown.iter().map(|shown| renderer.device(shown)).collect();
@@ -286,11 +258,7 @@ impl<'a> Call<'a> {
 
     fn delete(mut self, id: &str) -> Response {
         let (now, options) = (self.now, self.world.options.clone());
-        match self
-            .world
-            .device(id, now)
-            .map(|device| device.delete(&options, now))
-        {
+        match self.world.device(id, now).map(|device| device.delete(&options, now)) {
             Some(Ok(())) => Response::empty(204),
             Some(Err(reason)) => errors(422, &[reason]),
             None => not_found(),
@@ -310,11 +278,7 @@ impl<'a> Call<'a> {
             None => return errors(422, &["type is missing"]),
         };
         let (now, options) = (self.now, self.world.options.clone());
-        match self
-            .world
-            .device(id, now)
-            .map(|device| device.act(action, &options, now))
-        {
+        match self.world.device(id, now).map(|device| device.act(action, &options, now)) {
             Some(Ok(())) => Response::empty(202),
             Some(Err(reason)) => errors(422, &[reason]),
             None => not_found(),
@@ -362,11 +326,9 @@ impl<'a> Call<'a> {
             ["locations", "metros"] => {
                 json!({"metros": METROS.iter().map(Renderer::metro).collect::<Vec<_>>()})
             }
-            ["capacity"] => self.capacity(
-                FACILITIES
-                    .iter()
-                    .map(|place| (place.code, vec![place.code])),
-            ),
+            ["capacity"] => {
+                self.capacity(FACILITIES.iter().map(|place| (place.code, vec![place.code])))
+            }
             ["capacity", "metros"] => self.capacity(METROS.iter().map(|metro| {
                 let here = FACILITIES.iter().filter(|place| place.metro == metro.code);
                 (metro.code, here.map(|place| place.code).collect())
@@ -398,13 +360,11 @@ impl<'a> Call<'a> {
         let sold_out = &self.world.options.sold_out;
         let levels: serde_json::Map<String, Value> = places
             .map(|(code, facilities)| {
-                let is_empty = facilities
-                    .iter()
-                    .all(|facility| sold_out.iter().any(|sold| sold == facility));
+                let is_empty =
+                    facilities.iter().all(|facility| sold_out.iter().any(|sold| sold == facility));
                 let level = if is_empty { "unavailable" } else { "normal" };
-                let plans = PLANS
-                    .iter()
-                    .map(|plan| (plan.slug.to_owned(), json!({ "level": level })));
+                let plans =
+                    PLANS.iter().map(|plan| (plan.slug.to_owned(), json!({ "level": level })));
                 let plans: serde_json::Map<String, Value> = plans.collect();
                 (code.to_owned(), Value::Object(plans))
             })
@@ -415,12 +375,7 @@ impl<'a> Call<'a> {
     fn project_catalogue(mut self, project: &str, what: Option<&str>) -> Response {
         let body = match what {
             None => {
-                let name = self
-                    .world
-                    .projects
-                    .get(project)
-                    .cloned()
-                    .unwrap_or_default();
+                let name = self.world.projects.get(project).cloned().unwrap_or_default();
                 self.renderer().project(project, &name)
             }
             Some("ssh-keys") => json!({"ssh_keys": []}),
@@ -442,9 +397,7 @@ impl<'a> Call<'a> {
 fn is_meant(device: &Device, target: &Target) -> bool {
     let is = |key: &str, value: &str| target.get(key).is_none_or(|wanted| wanted == value);
     let search = target.get("search").unwrap_or_default();
-    target
-        .all("tag")
-        .all(|tag| device.tags.iter().any(|own| own == tag))
+    target.all("tag").all(|tag| device.tags.iter().any(|own| own == tag))
         && is("hostname", &device.hostname)
         && is("facility", &device.facility)
         && is("metro", render::metro_of(device))
@@ -454,10 +407,7 @@ fn is_meant(device: &Device, target: &Target) -> bool {
             || device.operating_system.contains(search)
             || device.facility.contains(search)
             || device.tags.iter().any(|tag| tag.contains(search))
-            || device
-                .addresses
-                .iter()
-                .any(|own| own.address.contains(search)))
+            || device.addresses.iter().any(|own| own.address.contains(search)))
 }
 
 /// Which part of a list is asked for.
@@ -478,17 +428,11 @@ impl Page {
                 .ok_or_else(|| [format!("{key} must be from 1 to {most}")]),
         };
         // The bounds are the service's.
-        Ok(Page {
-            number: read("page", 1, 100_000)?,
-            size: read("per_page", 10, 1_000)?,
-        })
+        Ok(Page { number: read("page", 1, 100_000)?, size: read("per_page", 10, 1_000)? })
     }
 
     fn slice<'a, T>(&self, items: &'a [T]) -> &'a [T] {
-        items
-            .chunks(self.size)
-            .nth(self.number - 1)
-            .unwrap_or_default()
+        items.chunks(self.size).nth(self.number - 1).unwrap_or_default()
     }
 
     fn meta(&self, total: usize, prefix: &str, target: &Target) -> Value {
@@ -499,8 +443,7 @@ impl Page {
             json!({"href": format!("{prefix}{path}?{query}")})
         };
         let neighbour = |page: Option<usize>| {
-            page.filter(|page| (1..=last).contains(page))
-                .map_or(Value::Null, link)
+            page.filter(|page| (1..=last).contains(page)).map_or(Value::Null, link)
         };
         json!({
             "first": link(1),

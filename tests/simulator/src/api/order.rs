@@ -29,10 +29,7 @@ enum Kind {
 /// `DeviceCreateInput` with `FacilityInput` and `MetroInput`.
 const FIELDS: &[(&str, Kind)] = &[
     ("always_pxe", Kind::Flag),
-    (
-        "billing_cycle",
-        Kind::OneOf(&["hourly", "daily", "monthly", "yearly"]),
-    ),
+    ("billing_cycle", Kind::OneOf(&["hourly", "daily", "monthly", "yearly"])),
     ("customdata", Kind::Object),
     ("description", Kind::Text),
     ("facility", Kind::TextOrTexts),
@@ -69,19 +66,15 @@ impl Kind {
             Kind::Number => (value.is_number(), "must be a number"),
             Kind::Integer => (value.is_i64(), "must be an integer"),
             Kind::Object => (value.is_object(), "must be an object"),
-            Kind::Time => (
-                value.as_str().is_some_and(is_time),
-                "must be a date and time",
-            ),
+            Kind::Time => (value.as_str().is_some_and(is_time), "must be a date and time"),
             Kind::OneOf(words) => (
                 value.as_str().is_some_and(|value| words.contains(&value)),
                 "is not included in the list",
             ),
             Kind::Texts => (all(value, Value::is_string), "must be a list of strings"),
-            Kind::Uuids => (
-                all(value, |value| value.as_str().is_some_and(is_uuid)),
-                "must be a list of UUIDs",
-            ),
+            Kind::Uuids => {
+                (all(value, |value| value.as_str().is_some_and(is_uuid)), "must be a list of UUIDs")
+            }
             Kind::Objects => (all(value, Value::is_object), "must be a list of objects"),
             Kind::TextOrTexts => (
                 value.is_string() || all(value, Value::is_string),
@@ -121,9 +114,7 @@ fn is_hostname(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -194,11 +185,7 @@ fn invalid(what: &str, value: &str) -> String {
 }
 
 fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    value
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Fields that are unknown, missing or of the wrong type.
@@ -207,10 +194,9 @@ fn shape(order: &Map<String, Value>) -> Vec<String> {
     for (field, value) in order {
         match FIELDS.iter().find(|(name, _)| name == field) {
             None => reasons.push(format!("{field} is not a known parameter")),
-            Some((_, kind)) => reasons.extend(
-                kind.refuses(value)
-                    .map(|wanted| format!("{field} {wanted}")),
-            ),
+            Some((_, kind)) => {
+                reasons.extend(kind.refuses(value).map(|wanted| format!("{field} {wanted}")))
+            }
         }
     }
     for field in ["plan", "operating_system"] {
@@ -234,12 +220,7 @@ fn facility(
     plan: &str,
 ) -> Result<&'static str, String> {
     let available = |code: &str| !sold_out.iter().any(|sold| sold == code);
-    let any = || {
-        FACILITIES
-            .iter()
-            .map(|row| row.code)
-            .find(|code| available(code))
-    };
+    let any = || FACILITIES.iter().map(|row| row.code).find(|code| available(code));
     if let Some(metro) = order.get("metro").and_then(Value::as_str) {
         let metro = find(METROS, metro).ok_or_else(|| invalid("metro", metro))?;
         return FACILITIES
@@ -250,11 +231,8 @@ fn facility(
             .ok_or_else(|| sold_out_in("metro", metro.code, plan));
     }
     let wanted = order.get("facility");
-    let preferred: Vec<&str> = wanted
-        .and_then(Value::as_str)
-        .into_iter()
-        .chain(texts(wanted))
-        .collect();
+    let preferred: Vec<&str> =
+        wanted.and_then(Value::as_str).into_iter().chain(texts(wanted)).collect();
     let mut chosen = None;
     for name in &preferred {
         let code = if *name == "any" {
@@ -277,11 +255,7 @@ fn sold_out_in(what: &str, place: &str, plan: &str) -> String {
 
 /// The reserved server that the order gets, or why it gets none. The empty one is the default: none is wanted.
 fn reservation(wanted: &str, devices: &[Device]) -> Result<Option<String>, String> {
-    let taken = |id: &str| {
-        devices
-            .iter()
-            .any(|device| device.reservation.as_deref() == Some(id))
-    };
+    let taken = |id: &str| devices.iter().any(|device| device.reservation.as_deref() == Some(id));
     let mut ids = RESERVATIONS.iter().map(|name| uuid_of(name));
     match wanted {
         "" => Ok(None),
@@ -298,12 +272,7 @@ fn reservation(wanted: &str, devices: &[Device]) -> Result<Option<String>, Strin
 /// What is wrong with the wishes for addresses.
 fn addresses(order: &Map<String, Value>) -> Vec<String> {
     let mut reasons = Vec::new();
-    for wish in order
-        .get("ip_addresses")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for wish in order.get("ip_addresses").and_then(Value::as_array).into_iter().flatten() {
         if !matches!(wish["address_family"].as_i64(), Some(4 | 6)) {
             reasons.push("ip_addresses: address_family must be 4 or 6".to_owned());
         }

@@ -41,10 +41,7 @@ pub(super) struct Written(Mutex<HashMap<String, String>>);
 
 impl Written {
     fn once(&self, key: String, write: impl FnOnce() -> Value) -> String {
-        lock(&self.0)
-            .entry(key)
-            .or_insert_with(|| write().to_string())
-            .clone()
+        lock(&self.0).entry(key).or_insert_with(|| write().to_string()).clone()
     }
 }
 
@@ -64,13 +61,7 @@ impl Renderer<'_> {
 
     /// A machine, as text.
     pub(super) fn device(&self, shown: &Shown) -> String {
-        let Shown {
-            device,
-            now,
-            seed,
-            young,
-            progress,
-        } = shown;
+        let Shown { device, now, seed, young, progress } = shown;
         let now = *now;
         let order = &device.order;
         let given = |field: &str| order.get(field).cloned().unwrap_or(Value::Null);
@@ -136,12 +127,7 @@ impl Renderer<'_> {
 
     /// What was bought, where it stands, and who did it.
     fn bought(&self, device: &Device) -> String {
-        let Device {
-            plan,
-            operating_system,
-            facility,
-            ..
-        } = device;
+        let Device { plan, operating_system, facility, .. } = device;
         let key = format!("{} {plan} {operating_system} {facility}", self.prefix);
         self.written.once(key, || {
             let facility = find(FACILITIES, facility);
@@ -204,13 +190,7 @@ impl Renderer<'_> {
         let bond = json!({"id": sibling(&device.id, 0), "name": "bond0"});
         let mac = |last: &str| json!({"mac": format!("0c:c4:7a:{}:{}:{last}", &device.id[0..2], &device.id[2..4]), "bonded": true});
         json!([
-            port(
-                0,
-                "bond0",
-                "NetworkBondPort",
-                json!({"bonded": true}),
-                Value::Null
-            ),
+            port(0, "bond0", "NetworkBondPort", json!({"bonded": true}), Value::Null),
             port(1, "eth0", "NetworkPort", mac("00"), bond.clone()),
             port(2, "eth1", "NetworkPort", mac("01"), bond),
         ])
@@ -242,10 +222,9 @@ impl Renderer<'_> {
         let (kind, body) = match state {
             State::Queued => ("instance.created", "Device was queued"),
             State::Provisioning => ("provisioning.101", "Provision started"),
-            State::Active if number <= 2 => (
-                "provisioning.109",
-                "Provision complete! Your device is ready to go.",
-            ),
+            State::Active if number <= 2 => {
+                ("provisioning.109", "Provision complete! Your device is ready to go.")
+            }
             State::Active => ("instance.powered_on", "Device was powered on"),
             State::Inactive => ("instance.powered_off", "Device was powered off"),
             State::Failed => ("provisioning.failed", "Provision failed"),
@@ -403,9 +382,7 @@ impl Renderer<'_> {
             .iter()
             .map(|name| {
                 let id = uuid_of(name);
-                let device = devices
-                    .iter()
-                    .find(|device| device.reservation.as_ref() == Some(&id));
+                let device = devices.iter().find(|device| device.reservation.as_ref() == Some(&id));
                 json!({
                     "id": id,
                     "short_id": &id[..8],
@@ -435,10 +412,7 @@ fn sibling(id: &str, number: u32) -> String {
 /// What can be asked of a machine in this state.
 fn actions(state: &State) -> Value {
     let named = |actions: &[(&str, &str)]| -> Value {
-        actions
-            .iter()
-            .map(|(kind, name)| json!({"type": kind, "name": name}))
-            .collect()
+        actions.iter().map(|(kind, name)| json!({"type": kind, "name": name})).collect()
     };
     match state {
         State::Active => named(&[

@@ -46,10 +46,7 @@ pub(super) fn split(path: &str) -> (&'static str, Vec<&str>) {
         _ => ("", path),
     };
     // An empty word is a mistake in a URL that is put together of parts: it is kept, and matches nothing.
-    (
-        prefix,
-        rest.strip_prefix('/').unwrap_or(rest).split('/').collect(),
-    )
+    (prefix, rest.strip_prefix('/').unwrap_or(rest).split('/').collect())
 }
 
 impl<'a> Route<'a> {
@@ -62,10 +59,7 @@ impl<'a> Route<'a> {
             ("POST", ["devices", device, "actions"]) => Route::Act { device },
             ("GET", ["devices", device, "bandwidth"]) => Route::Bandwidth { device },
             ("GET", ["devices", device, "events"]) => Route::Events { device },
-            ("GET", ["projects", project]) => Route::ProjectCatalogue {
-                project,
-                what: None,
-            },
+            ("GET", ["projects", project]) => Route::ProjectCatalogue { project, what: None },
             (
                 "GET",
                 [
@@ -73,10 +67,7 @@ impl<'a> Route<'a> {
                     project,
                     what @ ("plans" | "facilities" | "ssh-keys" | "hardware-reservations"),
                 ],
-            ) => Route::ProjectCatalogue {
-                project,
-                what: Some(what),
-            },
+            ) => Route::ProjectCatalogue { project, what: Some(what) },
             (
                 "GET",
                 ["plans" | "operating-systems" | "facilities" | "user" | "ssh-keys" | "projects"],

@@ -17,9 +17,7 @@ const OUTBOUND: [Option<f64>; 4] = [None, Some(100.0), Some(50.0), None];
 pub(super) fn period(target: &Target) -> Result<(u64, u64), Vec<String>> {
     let read = |key: &str| match target.get(key) {
         None | Some("") => Err(format!("{key} is missing")),
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("{key} is not a timestamp")),
+        Some(text) => text.parse().map_err(|_| format!("{key} is not a timestamp")),
     };
     match (read("from"), read("until")) {
         (Ok(from), Ok(until)) if from > until => Err(vec!["from is later than until".to_owned()]),

@@ -34,10 +34,7 @@ impl Request {
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// Reads requests off a connection, one after the other; what came too early is kept for the next.
@@ -167,11 +164,7 @@ impl Length {
         }
         match header(headers, "content-length") {
             None => Ok(Length::Known(0)),
-            Some(length) => length
-                .trim()
-                .parse()
-                .map(Length::Known)
-                .map_err(io::Error::other),
+            Some(length) => length.trim().parse().map(Length::Known).map_err(io::Error::other),
         }
     }
 }
@@ -186,11 +179,7 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) fn empty(status: u16) -> Self {
-        Response {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Response { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
@@ -208,8 +197,7 @@ impl Response {
     /// Sets a header, in place of one of that name.
     #[must_use]
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers
-            .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }

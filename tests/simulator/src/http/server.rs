@@ -79,10 +79,7 @@ pub(crate) enum Delivery {
 
 impl From<Response> for Reply {
     fn from(response: Response) -> Self {
-        Reply {
-            response,
-            delivery: Delivery::Whole,
-        }
+        Reply { response, delivery: Delivery::Whole }
     }
 }
 
@@ -124,18 +121,11 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let open = Arc::new(Open::default());
-        let acceptor = Builder::new()
-            .name(format!("accept {}", address.port()))
-            .spawn({
-                let (stop, open) = (Arc::clone(&stop), Arc::clone(&open));
-                move || accept(&listener, tls.as_ref(), &stop, &open, &service)
-            })?;
-        Ok(Server {
-            address,
-            stop,
-            open,
-            acceptor: Some(acceptor),
-        })
+        let acceptor = Builder::new().name(format!("accept {}", address.port())).spawn({
+            let (stop, open) = (Arc::clone(&stop), Arc::clone(&open));
+            move || accept(&listener, tls.as_ref(), &stop, &open, &service)
+        })?;
+        Ok(Server { address, stop, open, acceptor: Some(acceptor) })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -156,11 +146,7 @@ impl Drop for Server {
             let _ = socket.0.shutdown(Shutdown::Both);
         }
         // Threads end with their sockets; one that does not must not hold up a test, and holds nothing but memory.
-        drop(
-            self.open
-                .closed
-                .wait_timeout_while(sockets, PATIENCE, |sockets| !sockets.is_empty()),
-        );
+        drop(self.open.closed.wait_timeout_while(sockets, PATIENCE, |sockets| !sockets.is_empty()));
     }
 }
 
@@ -183,9 +169,7 @@ fn accept<S: Service>(
         };
         let socket = Socket(Arc::new(tcp));
         lock(&open.sockets).insert(number, socket.clone());
-        let thread = Builder::new()
-            .name(format!("connection {number}"))
-            .stack_size(STACK);
+        let thread = Builder::new().name(format!("connection {number}")).stack_size(STACK);
         let spawned = thread.spawn({
             let (tls, stop, open) = (tls.cloned(), Arc::clone(stop), Arc::clone(open));
             let service = Arc::clone(service);

@@ -90,10 +90,7 @@ impl Stream {
         let tcp = self.tcp();
         if reset {
             // Closing a socket that may not linger discards what it holds and resets the connection.
-            let linger = libc::linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
+            let linger = libc::linger { l_onoff: 1, l_linger: 0 };
             let _ = setsockopt(tcp, sockopt::Linger, &linger);
         } else {
             let _ = tcp.shutdown(Shutdown::Write);

@@ -26,10 +26,7 @@ impl Target {
 
     /// A query of these, without a path.
     pub(crate) fn of_pairs(query: impl Iterator<Item = (String, String)>) -> Self {
-        Target {
-            path: String::new(),
-            query: query.collect(),
-        }
+        Target { path: String::new(), query: query.collect() }
     }
 
     /// The last value of this key.
@@ -39,17 +36,12 @@ impl Target {
 
     /// Each value of this key.
     pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.query
-            .iter()
-            .filter(move |(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// Each key and its value, in their order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.query
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The query with one key set anew, encoded, for links to other pages.
@@ -106,13 +98,7 @@ mod tests {
     fn what_was_encoded_is_decoded() {
         let target = Target::parse("/a?tag=ONE_HOST_ID%3D7&page=2&tag=a+b%");
         assert_eq!(target.path, "/a");
-        assert_eq!(
-            target.all("tag").collect::<Vec<_>>(),
-            ["ONE_HOST_ID=7", "a b%"]
-        );
-        assert_eq!(
-            target.query_with("page", "3"),
-            "tag=ONE_HOST_ID%3D7&tag=a%20b%25&page=3"
-        );
+        assert_eq!(target.all("tag").collect::<Vec<_>>(), ["ONE_HOST_ID=7", "a b%"]);
+        assert_eq!(target.query_with("page", "3"), "tag=ONE_HOST_ID%3D7&tag=a%20b%25&page=3");
     }
 }

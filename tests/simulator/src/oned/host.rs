@@ -45,9 +45,7 @@ impl HostTemplate {
             name: format!("provision-{}", Random::new(id as u64).hex(48)),
             pm_mad: "packet".to_owned(),
             ssh_public_key: "ssh-rsa AAAAB3Nza test@one".to_owned(),
-            provision: provision
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
     }
 
@@ -65,9 +63,7 @@ impl HostTemplate {
         ];
         HostTemplate {
             pm_mad: "ec2".to_owned(),
-            provision: provision
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             ..Self::new(id)
         }
     }
@@ -95,17 +91,8 @@ impl HostTemplate {
         let plain = |name: &str, value: &str| Node::Element(Element::plain(name, value));
         let cdata = |name: &str, value: &str| Node::Element(Element::cdata(name, value));
         let parent = |name: &str, children: Vec<Node>| Node::Element(Element::new(name, children));
-        let zeros = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| plain(name, "0"))
-                .collect::<Vec<_>>()
-        };
-        let provision = self
-            .provision
-            .iter()
-            .map(|(key, value)| cdata(key, value))
-            .collect();
+        let zeros = |names: &[&str]| names.iter().map(|name| plain(name, "0")).collect::<Vec<_>>();
+        let provision = self.provision.iter().map(|(key, value)| cdata(key, value)).collect();
         let mut share = zeros(&[
             "MEM_USAGE",
             "CPU_USAGE",
@@ -144,10 +131,7 @@ impl HostTemplate {
                     "TEMPLATE",
                     vec![
                         cdata("ANSIBLE_PLAYBOOK", "default"),
-                        parent(
-                            "CONTEXT",
-                            vec![cdata("SSH_PUBLIC_KEY", &self.ssh_public_key)],
-                        ),
+                        parent("CONTEXT", vec![cdata("SSH_PUBLIC_KEY", &self.ssh_public_key)]),
                         cdata("IM_MAD", "dummy"),
                         cdata("PM_MAD", &self.pm_mad),
                         parent("PROVISION", provision),
@@ -191,10 +175,7 @@ impl Host {
     }
 
     pub(crate) fn name(&self) -> String {
-        self.xml
-            .child("NAME")
-            .map(Element::text)
-            .unwrap_or_default()
+        self.xml.child("NAME").map(Element::text).unwrap_or_default()
     }
 
     pub(crate) fn rename(&mut self, name: &str) {

@@ -150,9 +150,7 @@ impl Oned {
 
     fn change(&self, id: i32, change: impl FnOnce(&mut Host)) -> Result<()> {
         let mut state = lock(&self.state);
-        let host = state
-            .host_mut(id)
-            .with_context(|| format!("there is no host {id}"))?;
+        let host = state.host_mut(id).with_context(|| format!("there is no host {id}"))?;
         change(host);
         Ok(())
     }
@@ -189,18 +187,12 @@ impl Oned {
         match method {
             "one.host.info" => {
                 let decrypt = call.boolean(2);
-                let host = state
-                    .host(id)
-                    .map(|host| state.shown(host, decrypt).compact());
+                let host = state.host(id).map(|host| state.shown(host, decrypt).compact());
                 return Outcome::Success(Value::Text(host.unwrap_or_default()));
             }
             "one.host.rename" => {
                 let name = call.text(2).unwrap_or_default();
-                if state
-                    .hosts
-                    .iter()
-                    .any(|host| host.id != id && host.name() == name)
-                {
+                if state.hosts.iter().any(|host| host.id != id && host.name() == name) {
                     return Outcome::Failure {
                         message: format!(
                             "[{method}] Error renaming host [{id}]: NAME is already taken."
@@ -248,11 +240,8 @@ impl State {
     }
 
     fn pool(&self) -> String {
-        let hosts: String = self
-            .hosts
-            .iter()
-            .map(|host| self.shown(host, false).compact())
-            .collect();
+        let hosts: String =
+            self.hosts.iter().map(|host| self.shown(host, false).compact()).collect();
         format!("<HOST_POOL>{hosts}</HOST_POOL>")
     }
 }
@@ -279,9 +268,7 @@ impl http::Service for Endpoint {
             _ => Operation::Oned,
         };
         let about = (Service::Oned, operation, None);
-        self.desk.answer(connection, about, &request, || {
-            self.carry_out(&request, call)
-        })
+        self.desk.answer(connection, about, &request, || self.carry_out(&request, call))
     }
 }
 
@@ -291,11 +278,7 @@ impl Endpoint {
             return Response::new(404, "text/html", "<HTML><BODY>Not Found</BODY></HTML>");
         }
         if request.method != "POST" {
-            return Response::new(
-                405,
-                "text/html",
-                "<HTML><BODY>Method Not Allowed</BODY></HTML>",
-            );
+            return Response::new(405, "text/html", "<HTML><BODY>Method Not Allowed</BODY></HTML>");
         }
         let outcome = match call {
             Ok(call) => self.oned.call(&call),

@@ -11,10 +11,7 @@ pub(crate) struct Vault(BTreeMap<String, String>);
 impl Vault {
     /// Knows the recorded pair.
     pub(crate) fn new() -> Self {
-        Vault(BTreeMap::from([(
-            crate::TOKEN.to_owned(),
-            crate::ENCRYPTED_TOKEN.to_owned(),
-        )]))
+        Vault(BTreeMap::from([(crate::TOKEN.to_owned(), crate::ENCRYPTED_TOKEN.to_owned())]))
     }
 
     pub(crate) fn know(&mut self, clear: &str, encrypted: &str) {
@@ -37,17 +34,16 @@ impl Vault {
         if let Some(encrypted) = self.0.get(clear) {
             return encrypted.clone();
         }
-        let seed = clear.bytes().fold(7, |seed: u64, byte| {
-            seed.wrapping_mul(31).wrapping_add(u64::from(byte))
-        });
+        let seed = clear
+            .bytes()
+            .fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut random = Random::new(seed);
         // AES pads to whole blocks of 16 bytes, which leave one or two of base64's last four characters empty, or none.
         let bytes = (clear.len() / 16 + 1) * 16;
         let digits = (bytes * 4).div_ceil(3);
         let padding = digits.next_multiple_of(4) - digits;
-        let mut text: String = (0..digits)
-            .map(|_| char::from(BASE64[random.below(64) as usize]))
-            .collect();
+        let mut text: String =
+            (0..digits).map(|_| char::from(BASE64[random.below(64) as usize])).collect();
         text.push_str(&"=".repeat(padding));
         text
     }

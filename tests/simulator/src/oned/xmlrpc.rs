@@ -18,11 +18,7 @@ impl Call {
         let params = root
             .child("params")
             .map(|params| {
-                params
-                    .elements()
-                    .filter_map(|param| param.child("value"))
-                    .cloned()
-                    .collect()
+                params.elements().filter_map(|param| param.child("value")).cloned().collect()
             })
             .unwrap_or_default();
         Ok(Call { method, params })
@@ -78,16 +74,10 @@ impl Value {
 impl Outcome {
     pub(crate) fn xml(&self) -> String {
         match self {
-            Outcome::Success(value) => array(&[
-                "<boolean>1</boolean>".to_owned(),
-                value.xml(),
-                "<i4>0</i4>".to_owned(),
-            ]),
-            Outcome::Failure {
-                message,
-                code,
-                object,
-            } => array(&[
+            Outcome::Success(value) => {
+                array(&["<boolean>1</boolean>".to_owned(), value.xml(), "<i4>0</i4>".to_owned()])
+            }
+            Outcome::Failure { message, code, object } => array(&[
                 "<boolean>0</boolean>".to_owned(),
                 format!("<string>{}</string>", escape(message)),
                 format!("<i4>{code}</i4>"),
@@ -105,10 +95,7 @@ impl Outcome {
 }
 
 fn array(values: &[String]) -> String {
-    let values: String = values
-        .iter()
-        .map(|value| format!("<value>{value}</value>\r\n"))
-        .collect();
+    let values: String = values.iter().map(|value| format!("<value>{value}</value>\r\n")).collect();
     document(&format!(
         "<params>\r\n<param><value><array><data>\r\n{values}</data></array></value></param>\r\n</params>\r\n"
     ))
@@ -122,8 +109,5 @@ fn document(content: &str) -> String {
 
 /// As xmlrpc-c escapes: quotes and apostrophes stay.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('\r', "&#x0d;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#x0d;")
 }

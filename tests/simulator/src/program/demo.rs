@@ -47,11 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 impl Demo {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let driver = std::path::absolute(&self.driver)?;
-        ensure!(
-            driver.join("deploy").exists(),
-            "there is no deploy in {}",
-            driver.display()
-        );
+        ensure!(driver.join("deploy").exists(), "there is no deploy in {}", driver.display());
         let (remotes, pm_mad) = split(&driver)?;
         let scratch = Scratch::new().context("cannot make a temporary folder")?;
         scratch.write(".one/one_auth", &format!("{SESSION}\n"))?;
@@ -153,20 +149,14 @@ impl<'a> Play<'a> {
             Host::resume,
             host,
             |play, since, answer| {
-                ensure!(
-                    answer.stdout.trim_end() == id,
-                    "it printed another id than {id}"
-                );
+                ensure!(answer.stdout.trim_end() == id, "it printed another id than {id}");
                 play.passed(&id, since, &[State::Active])
             },
         )?;
         self.poll(host, "and answers as before", State::Active)?;
         for (title, finding) in [
             ("host delete: cancel", "the machine is gone"),
-            (
-                "cancel once more: the machine is gone already",
-                "nothing to do is no failure",
-            ),
+            ("cancel once more: the machine is gone already", "nothing to do is no failure"),
         ] {
             self.step(title, finding, Host::cancel, host, |play, _, answer| {
                 quiet(answer)?;
@@ -197,8 +187,7 @@ impl<'a> Play<'a> {
     /// A machine breaks while it is provisioned: the driver is to fail, and to clear up.
     fn failed_provisioning(&mut self) -> Result<()> {
         let host = self.host(1004)?;
-        self.simulator
-            .fault(Fault::new(Operation::Create, Effect::FailProvisioning));
+        self.simulator.fault(Fault::new(Operation::Create, Effect::FailProvisioning));
         self.begin("a host is created, but its machine fails while it is provisioned");
         let (answer, _) = self.run(Host::deploy, host)?;
         ensure!(!answer.is_success(), "it did not fail");
@@ -206,15 +195,10 @@ impl<'a> Play<'a> {
         let error = answer.error().context("it failed without an error frame")?;
         self.screen.answer(&error);
         let ordered = self.simulator.requests();
-        let ordered = ordered
-            .iter()
-            .filter(|request| request.operation == Operation::Create);
+        let ordered = ordered.iter().filter(|request| request.operation == Operation::Create);
         ensure!(ordered.count() == 1, "it ordered more than once, or never");
         self.balance()?;
-        self.screen.right(
-            "it failed, said why, and left nothing behind",
-            answer.elapsed,
-        );
+        self.screen.right("it failed, said why, and left nothing behind", answer.elapsed);
         Ok(())
     }
 
@@ -240,11 +224,7 @@ impl<'a> Play<'a> {
                     "it did not print {} and nothing else",
                     device.id
                 );
-                ensure!(
-                    device.state == State::Active,
-                    "the machine is {}",
-                    device.state
-                );
+                ensure!(device.state == State::Active, "the machine is {}", device.state);
                 id = device.id;
                 Ok(())
             },
@@ -266,27 +246,12 @@ impl<'a> Play<'a> {
         succeeded(&answer)?;
         let device = self.only()?;
         ensure!(device.state == state, "the machine is {}", device.state);
-        let address = device
-            .addresses
-            .iter()
-            .find(|own| own.public && own.family == 4);
+        let address = device.addresses.iter().find(|own| own.public && own.family == 4);
         let address = address.map(|own| own.address.clone());
-        ensure!(
-            host_name_5_12(&values) == address,
-            "OpenNebula 5.12 reads no {address:?} of it"
-        );
-        ensure!(
-            host_name_5_8(&values) == address,
-            "OpenNebula 5.8 reads no {address:?} of it"
-        );
-        let wanted = if state == State::Active {
-            "RUNNING"
-        } else {
-            "POWEROFF"
-        };
-        let told = values
-            .get("STATE")
-            .map_or("", |told| told.trim_matches('"'));
+        ensure!(host_name_5_12(&values) == address, "OpenNebula 5.12 reads no {address:?} of it");
+        ensure!(host_name_5_8(&values) == address, "OpenNebula 5.8 reads no {address:?} of it");
+        let wanted = if state == State::Active { "RUNNING" } else { "POWEROFF" };
+        let told = values.get("STATE").map_or("", |told| told.trim_matches('"'));
         ensure!(told == wanted, "STATE is {told}, and not {wanted}");
         let finding = format!("the host is {} and {wanted}", address.unwrap_or_default());
         self.screen.right(&finding, answer.elapsed);
@@ -344,11 +309,7 @@ impl<'a> Play<'a> {
     /// The one machine that the provider should have.
     fn only(&self) -> Result<Device> {
         let mut devices = self.simulator.devices();
-        ensure!(
-            devices.len() == 1,
-            "the provider has {} machines, and not one",
-            devices.len()
-        );
+        ensure!(devices.len() == 1, "the provider has {} machines, and not one", devices.len());
         Ok(devices.remove(0))
     }
 
@@ -358,16 +319,9 @@ impl<'a> Play<'a> {
         ensure!(device.id == id, "the provider has another machine");
         let mut history = device.history.iter().filter(|(at, _)| *at >= since);
         for state in states {
-            ensure!(
-                history.any(|(_, came_to)| came_to == state),
-                "the machine was not {state}"
-            );
+            ensure!(history.any(|(_, came_to)| came_to == state), "the machine was not {state}");
         }
-        ensure!(
-            states.last() == Some(&device.state),
-            "the machine is {}",
-            device.state
-        );
+        ensure!(states.last() == Some(&device.state), "the machine is {}", device.state);
         Ok(())
     }
 
@@ -380,12 +334,7 @@ impl<'a> Play<'a> {
                 return Ok(());
             };
             let ends = device.state == State::Deprovisioning && Instant::now() < until;
-            ensure!(
-                ends,
-                "machines left at the provider: {} ({})",
-                left.len(),
-                device.state
-            );
+            ensure!(ends, "machines left at the provider: {} ({})", left.len(), device.state);
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -393,9 +342,7 @@ impl<'a> Play<'a> {
 
 /// A request in one line.
 fn told(request: &Request) -> String {
-    let status = request
-        .status
-        .map_or("no answer".to_owned(), |status| status.to_string());
+    let status = request.status.map_or("no answer".to_owned(), |status| status.to_string());
     format!("{} {} → {status}", request.method, request.path)
 }
 
@@ -404,9 +351,7 @@ fn succeeded(answer: &Answer) -> Result<()> {
         answer.is_success(),
         "{}: {}",
         answer.status,
-        answer
-            .error()
-            .unwrap_or_else(|| "no error frame".to_owned())
+        answer.error().unwrap_or_else(|| "no error frame".to_owned())
     );
     Ok(())
 }

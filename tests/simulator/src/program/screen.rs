@@ -31,17 +31,11 @@ impl Screen {
     /// Colours only on a terminal, and not against <https://no-color.org>.
     pub(super) fn new() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Screen {
-            colour: io::stdout().is_terminal() && !unwanted,
-        }
+        Screen { colour: io::stdout().is_terminal() && !unwanted }
     }
 
     fn paint(&self, colour: Colour, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[{}m{text}\x1b[0m", colour as u8)
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
     }
 
     pub(super) fn headline(&self, text: &str) {

@@ -35,10 +35,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        anyhow::ensure!(
-            self.speed > 0.0 && self.speed.is_finite(),
-            "--speed must be above 0"
-        );
+        anyhow::ensure!(self.speed > 0.0 && self.speed.is_finite(), "--speed must be above 0");
         let simulator = Simulator::start(Options {
             api_port: self.api_port,
             oned_port: self.oned_port,

@@ -66,16 +66,11 @@ const STATES: [&str; 10] = [
 ];
 
 /// A page of machines.
-pub const DEVICES: Shape = Object(
-    &["devices", "meta"],
-    &[("devices", List(&DEVICE)), ("meta", META)],
-);
+pub const DEVICES: Shape =
+    Object(&["devices", "meta"], &[("devices", List(&DEVICE)), ("meta", META)]);
 
 /// A page of what happened to a machine.
-pub const EVENTS: Shape = Object(
-    &["events", "meta"],
-    &[("events", List(&EVENT)), ("meta", META)],
-);
+pub const EVENTS: Shape = Object(&["events", "meta"], &[("events", List(&EVENT)), ("meta", META)]);
 
 /// A machine's traffic.
 pub const BANDWIDTH: Shape = Object(&["bandwidth"], &[("bandwidth", List(&TRAFFIC))]);
@@ -90,10 +85,8 @@ pub const ERROR: Shape = Either(&[
 pub const PLANS: Shape = Object(&["plans"], &[("plans", List(&PLAN))]);
 
 /// What it can run.
-pub const OPERATING_SYSTEMS: Shape = Object(
-    &["operating_systems"],
-    &[("operating_systems", List(&OPERATING_SYSTEM))],
-);
+pub const OPERATING_SYSTEMS: Shape =
+    Object(&["operating_systems"], &[("operating_systems", List(&OPERATING_SYSTEM))]);
 
 /// Where it can stand.
 pub const FACILITIES: Shape = Object(&["facilities"], &[("facilities", List(&FACILITY))]);
@@ -102,10 +95,8 @@ pub const FACILITIES: Shape = Object(&["facilities"], &[("facilities", List(&FAC
 pub const METROS: Shape = Object(&["metros"], &[("metros", List(&METRO))]);
 
 /// A page of projects.
-pub const PROJECTS: Shape = Object(
-    &["projects", "meta"],
-    &[("projects", List(&PROJECT)), ("meta", META)],
-);
+pub const PROJECTS: Shape =
+    Object(&["projects", "meta"], &[("projects", List(&PROJECT)), ("meta", META)]);
 
 /// A project.
 pub const PROJECT: Shape = Object(
@@ -178,14 +169,7 @@ const COUNT: Shape = Whole(0, i64::MAX);
 const HREF: Shape = Object(&["href"], &[("href", Text)]);
 
 const META: Shape = Object(
-    &[
-        "first",
-        "self",
-        "last",
-        "total",
-        "current_page",
-        "last_page",
-    ],
+    &["first", "self", "last", "total", "current_page", "last_page"],
     &[
         ("first", HREF),
         ("previous", HREF),
@@ -223,15 +207,8 @@ const ADDRESS: Shape = Object(
     ],
 );
 
-const BLOCK: Shape = Object(
-    &[],
-    &[
-        ("network", Text),
-        ("netmask", Text),
-        ("cidr", Whole(0, 128)),
-        ("href", Text),
-    ],
-);
+const BLOCK: Shape =
+    Object(&[], &[("network", Text), ("netmask", Text), ("cidr", Whole(0, 128)), ("href", Text)]);
 
 const PORT: Shape = Object(
     &["id", "name"],
@@ -244,13 +221,7 @@ const PORT: Shape = Object(
         ("bond", Object(&[], &[("id", Uuid), ("name", Text)])),
         (
             "network_type",
-            Word(&[
-                "layer2-bonded",
-                "layer2-individual",
-                "layer3",
-                "hybrid",
-                "hybrid-bonded",
-            ]),
+            Word(&["layer2-bonded", "layer2-individual", "layer3", "hybrid", "hybrid-bonded"]),
         ),
         ("disbond_operation_supported", Flag),
         ("native_virtual_network", HREF),
@@ -283,10 +254,7 @@ const TRAFFIC: Shape = Object(
     &[
         ("target", Word(&["inbound", "outbound"])),
         ("datapoints", List(&Pair(&[Number, COUNT]))),
-        (
-            "tags",
-            Object(&[], &[("aggregatedBy", Text), ("name", Text)]),
-        ),
+        ("tags", Object(&[], &[("aggregatedBy", Text), ("name", Text)])),
     ],
 );
 
@@ -302,10 +270,7 @@ const PLAN: Shape = Object(
         ("legacy", Flag),
         ("type", Word(&["standard", "workload_optimized", "custom"])),
         ("categories", List(&Text)),
-        (
-            "deployment_types",
-            List(&Word(&["on_demand", "spot_market"])),
-        ),
+        ("deployment_types", List(&Word(&["on_demand", "spot_market"]))),
         ("available_in", List(&PRICED)),
         ("available_in_metros", List(&PRICED)),
         ("pricing", Free),
@@ -313,10 +278,8 @@ const PLAN: Shape = Object(
     ],
 );
 
-const PRICED: Shape = Object(
-    &["href"],
-    &[("href", Text), ("price", Object(&[], &[("hour", Number)]))],
-);
+const PRICED: Shape =
+    Object(&["href"], &[("href", Text), ("price", Object(&[], &[("hour", Number)]))]);
 
 const SPECS: Shape = Object(
     &["cpus", "memory"],
@@ -325,24 +288,14 @@ const SPECS: Shape = Object(
         ("memory", Object(&["total"], &[("total", Text)])),
         ("drives", List(&DRIVE)),
         ("nics", List(&PART)),
-        (
-            "features",
-            Object(&[], &[("raid", Flag), ("txt", Flag), ("uefi", Flag)]),
-        ),
+        ("features", Object(&[], &[("raid", Flag), ("txt", Flag), ("uefi", Flag)])),
     ],
 );
 
 const PART: Shape = Object(&["count", "type"], &[("count", COUNT), ("type", Text)]);
 
-const DRIVE: Shape = Object(
-    &["count"],
-    &[
-        ("count", COUNT),
-        ("type", Text),
-        ("size", Text),
-        ("category", Text),
-    ],
-);
+const DRIVE: Shape =
+    Object(&["count"], &[("count", COUNT), ("type", Text), ("size", Text), ("category", Text)]);
 
 const OPERATING_SYSTEM: Shape = Object(
     &["id", "slug"],
@@ -376,13 +329,7 @@ const FACILITY: Shape = Object(
         ("name", Text),
         (
             "features",
-            List(&Word(&[
-                "baremetal",
-                "backend_transfer",
-                "layer_2",
-                "global_ipv4",
-                "ibx",
-            ])),
+            List(&Word(&["baremetal", "backend_transfer", "layer_2", "global_ipv4", "ibx"])),
         ),
         ("ip_ranges", List(&Text)),
         ("metro", METRO),
@@ -390,15 +337,8 @@ const FACILITY: Shape = Object(
     ],
 );
 
-const METRO: Shape = Object(
-    &["id", "code"],
-    &[
-        ("id", Uuid),
-        ("code", Text),
-        ("name", Text),
-        ("country", Text),
-    ],
-);
+const METRO: Shape =
+    Object(&["id", "code"], &[("id", Uuid), ("code", Text), ("name", Text), ("country", Text)]);
 
 const SOMEBODY: Shape = Object(
     &["id", "short_id"],

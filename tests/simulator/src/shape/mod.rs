@@ -59,10 +59,7 @@ impl Shape {
     }
 
     fn judge(&self, value: &Value, is_answer: bool) -> Vec<String> {
-        let mut judge = Judge {
-            is_answer,
-            faults: Vec::new(),
-        };
+        let mut judge = Judge { is_answer, faults: Vec::new() };
         judge.value(self, value, "");
         judge.faults
     }
@@ -93,9 +90,9 @@ impl Judge {
             Shape::Date => text.is_some_and(|text| has_form(text, "0000-00-00")),
             Shape::Flag => value.is_boolean(),
             Shape::Number => value.is_number(),
-            Shape::Whole(least, most) => value
-                .as_i64()
-                .is_some_and(|number| (least..=most).contains(&number)),
+            Shape::Whole(least, most) => {
+                value.as_i64().is_some_and(|number| (least..=most).contains(&number))
+            }
             Shape::Free => value.is_object(),
             Shape::List(shape) => {
                 for (number, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -111,10 +108,7 @@ impl Judge {
             }
             Shape::Either(shapes) => {
                 let faults = shapes.iter().map(|shape| {
-                    let mut judge = Judge {
-                        is_answer: self.is_answer,
-                        faults: Vec::new(),
-                    };
+                    let mut judge = Judge { is_answer: self.is_answer, faults: Vec::new() };
                     judge.value(shape, value, at);
                     judge.faults
                 });
@@ -179,22 +173,19 @@ impl Judge {
 /// Whether `form` has `x` where the text has a hexadecimal digit, `0` where it has a digit, and else the same letters.
 fn has_form(text: &str, form: &str) -> bool {
     text.len() == form.len()
-        && text
-            .chars()
-            .zip(form.chars())
-            .all(|(char, form)| match form {
-                'x' => char.is_ascii_hexdigit(),
-                '0' => char.is_ascii_digit(),
-                form => char == form,
-            })
+        && text.chars().zip(form.chars()).all(|(char, form)| match form {
+            'x' => char.is_ascii_hexdigit(),
+            '0' => char.is_ascii_digit(),
+            form => char == form,
+        })
 }
 
 /// Whether it is a time of RFC 3339, with a zone.
 fn is_rfc_3339(text: &str) -> bool {
     text.split_at_checked(19).is_some_and(|(clock, zone)| {
-        let zone = zone.strip_prefix('.').map_or(zone, |rest| {
-            rest.trim_start_matches(|c: char| c.is_ascii_digit())
-        });
+        let zone = zone
+            .strip_prefix('.')
+            .map_or(zone, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
         has_form(clock, "0000-00-00T00:00:00")
             && (zone == "Z" || has_form(zone, "+00:00") || has_form(zone, "-00:00"))
     })

@@ -3,33 +3,24 @@
 use super::fixture::{Action, Fixture, Kind, Rule};
 
 /// What stands before a name in an expression, and what has that name.
-const NAMING: [(&str, &str); 4] = [
-    ("option.", "option"),
-    ("find('", "kind"),
-    ("ever('", "kind"),
-    ("all('", "kind"),
-];
+const NAMING: [(&str, &str); 4] =
+    [("option.", "option"), ("find('", "kind"), ("ever('", "kind"), ("all('", "kind")];
 
 impl Fixture {
     /// Whether all that is named is there.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.answer_is_there(&self.unknown)
-            .map_err(|error| format!("unknown: {error}"))?;
+        self.answer_is_there(&self.unknown).map_err(|error| format!("unknown: {error}"))?;
         for refusal in &self.refuse {
-            self.answer_is_there(&refusal.answer)
-                .map_err(|error| format!("refuse: {error}"))?;
+            self.answer_is_there(&refusal.answer).map_err(|error| format!("refuse: {error}"))?;
         }
         for (name, kind) in &self.kinds {
-            self.check_kind(kind)
-                .map_err(|error| format!("kind {name}: {error}"))?;
+            self.check_kind(kind).map_err(|error| format!("kind {name}: {error}"))?;
         }
         for (number, seed) in self.seeds.iter().enumerate() {
-            self.check_action(seed)
-                .map_err(|error| format!("seed {}: {error}", number + 1))?;
+            self.check_action(seed).map_err(|error| format!("seed {}: {error}", number + 1))?;
         }
         for rule in &self.rules {
-            self.check_rule(rule)
-                .map_err(|error| format!("rule \"{}\": {error}", rule.name))?;
+            self.check_rule(rule).map_err(|error| format!("rule \"{}\": {error}", rule.name))?;
         }
         Ok(())
     }
@@ -66,15 +57,8 @@ impl Fixture {
                 }
             }
         }
-        let lasting = kind
-            .life
-            .values()
-            .flatten()
-            .filter_map(|step| step.lasts.as_ref());
-        match lasting
-            .chain(&kind.lag)
-            .find(|option| !self.options.contains_key(*option))
-        {
+        let lasting = kind.life.values().flatten().filter_map(|step| step.lasts.as_ref());
+        match lasting.chain(&kind.lag).find(|option| !self.options.contains_key(*option)) {
             Some(option) => Err(format!("there is no option {option}")),
             None => Ok(()),
         }
@@ -82,15 +66,11 @@ impl Fixture {
 
     fn check_rule(&self, rule: &Rule) -> Result<(), String> {
         let answers = rule.refuse.iter().map(|refusal| &refusal.answer);
-        answers
-            .chain([&rule.answer])
-            .try_for_each(|name| self.answer_is_there(name))?;
+        answers.chain([&rule.answer]).try_for_each(|name| self.answer_is_there(name))?;
         if let Some(list) = &rule.list {
             self.kind_is_there(&list.of)?;
         }
-        rule.actions
-            .iter()
-            .try_for_each(|action| self.check_action(action))
+        rule.actions.iter().try_for_each(|action| self.check_action(action))
     }
 
     fn check_action(&self, action: &Action) -> Result<(), String> {
@@ -105,9 +85,7 @@ impl Fixture {
     }
 
     fn kind_is_there(&self, name: &str) -> Result<&Kind, String> {
-        self.kinds
-            .get(name)
-            .ok_or_else(|| format!("there is no kind {name}"))
+        self.kinds.get(name).ok_or_else(|| format!("there is no kind {name}"))
     }
 
     fn answer_is_there(&self, name: &str) -> Result<(), String> {

@@ -47,10 +47,7 @@ impl Expression {
             return Err(format!("nothing is called `{root}`"));
         }
         let segments = rest.split('.').filter(|segment| !segment.is_empty());
-        Ok(Expression::Path(
-            root.to_owned(),
-            segments.map(str::to_owned).collect(),
-        ))
+        Ok(Expression::Path(root.to_owned(), segments.map(str::to_owned).collect()))
     }
 
     pub(super) fn call(name: &str, arguments: Vec<Self>) -> Result<Self, String> {
@@ -174,14 +171,8 @@ mod tests {
                 "form",
                 json!({"Filter.1.Name": "tag:a.b", "T.1.Key": "k", "T.2.Key": "l", "T.2.Value": "m"}),
             ),
-            (
-                "body",
-                json!({"list": [1, {"name": "n"}], "none": null, "number": 7}),
-            ),
-            (
-                "it",
-                json!({"state": "on", "tags": {"a.b": "c"}, "names": ["x", "y"]}),
-            ),
+            ("body", json!({"list": [1, {"name": "n"}], "none": null, "number": 7})),
+            ("it", json!({"state": "on", "tags": {"a.b": "c"}, "names": ["x", "y"]})),
         ]);
         let expression = Expression::try_from(text.to_owned()).expect(text);
         expression.value(&scope, &mut world)
@@ -200,14 +191,8 @@ mod tests {
             ("body.none == null and not body.none", json!(true)),
             ("body.none == ''", json!(false)),
             ("it.state in ['off', 'on']", json!(true)),
-            (
-                "['x', 'y'] in it.names and ['x', 'z'] not in it.names",
-                json!(true),
-            ),
-            (
-                "'a.b' in it.tags and 'tag:' in form.Filter.1.Name",
-                json!(true),
-            ),
+            ("['x', 'y'] in it.names and ['x', 'z'] not in it.names", json!(true)),
+            ("'a.b' in it.tags and 'tag:' in form.Filter.1.Name", json!(true)),
             ("true or false and false", json!(true)),
             ("(true or false) and false", json!(false)),
             ("not true or true", json!(true)),
@@ -215,10 +200,7 @@ mod tests {
             ("min(body.none, 7)", json!(7)),
             ("before('a: b', ': ')", json!("a")),
             ("before('a', ': ')", json!(null)),
-            (
-                "pairs(form, 'T', 'Key', 'Value')",
-                json!({"k": "", "l": "m"}),
-            ),
+            ("pairs(form, 'T', 'Key', 'Value')", json!({"k": "", "l": "m"})),
             ("pluck(body.list, 'name')", json!([null, "n"])),
             ("split('a,b', ',')", json!(["a", "b"])),
             ("seconds(1500)", json!(2)),
@@ -231,19 +213,9 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_told() {
-        for text in [
-            "",
-            "it.a ==",
-            "(it",
-            "[it",
-            "it]",
-            "'a",
-            "a",
-            "f()",
-            "min(1)",
-            "it not it",
-            "it ? 1",
-        ] {
+        for text in
+            ["", "it.a ==", "(it", "[it", "it]", "'a", "a", "f()", "min(1)", "it not it", "it ? 1"]
+        {
             assert!(Expression::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

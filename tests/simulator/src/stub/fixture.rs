@@ -83,14 +83,8 @@ impl TryFrom<BTreeMap<String, Value>> for Step {
             Some(other) => return Err(format!("`for` names an option, and is no {other}")),
         };
         let gone = members.remove("gone") == Some(Value::Bool(true));
-        let set = members
-            .into_iter()
-            .map(|(name, value)| Ok((name, Shape::try_from(value)?)));
-        Ok(Step {
-            lasts,
-            gone,
-            set: set.collect::<Result<_, String>>()?,
-        })
+        let set = members.into_iter().map(|(name, value)| Ok((name, Shape::try_from(value)?)));
+        Ok(Step { lasts, gone, set: set.collect::<Result<_, String>>()? })
     }
 }
 
@@ -189,10 +183,7 @@ impl TryFrom<String> for Pattern {
 
     fn try_from(text: String) -> Result<Self, String> {
         let (method, path) = text.split_once(' ').ok_or("neither method nor path")?;
-        Ok(Pattern {
-            method: method.to_owned(),
-            path: path.to_owned(),
-        })
+        Ok(Pattern { method: method.to_owned(), path: path.to_owned() })
     }
 }
 
@@ -204,10 +195,7 @@ impl Pattern {
         }
         let mut captures = serde_json::Map::new();
         for (own, its) in self.path.split('/').zip(path.split('/')) {
-            match own
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'))
-            {
+            match own.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                 Some(name) => _ = captures.insert(name.to_owned(), its.into()),
                 None if own != its => return None,
                 None => {}
@@ -246,10 +234,7 @@ impl Fixture {
                 (Some(body), None) => (body.clone(), "its body".to_owned()),
                 (None, Some(file)) => {
                     let text = fs::read_to_string(folder.join(file));
-                    (
-                        text.map_err(|error| named(format!("{file}: {error}")))?,
-                        file.clone(),
-                    )
+                    (text.map_err(|error| named(format!("{file}: {error}")))?, file.clone())
                 }
                 (None, None) => continue,
                 (Some(_), Some(_)) => return Err(named("both a body and a file".to_owned())),

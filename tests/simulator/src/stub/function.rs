@@ -56,11 +56,7 @@ impl Function {
             Function::Ever => world.look_up(&word(0), &word(1), &arguments[2], true),
             Function::Find => world.look_up(&word(0), &word(1), &arguments[2], false),
             Function::Hex => Some(world.random.hex(number(0).unwrap_or(8) as usize).into()),
-            Function::Min => [number(0), number(1)]
-                .into_iter()
-                .flatten()
-                .min()
-                .map(Value::from),
+            Function::Min => [number(0), number(1)].into_iter().flatten().min().map(Value::from),
             Function::Now => Some(world.now_as_text().into()),
             Function::Pairs => Some(pairs(&arguments[0], &word(1), &word(2), &word(3))),
             Function::Pluck => Some(plucked(&arguments[0], &word(1))),

@@ -135,11 +135,7 @@ pub struct StubOptions {
 
 impl Default for StubOptions {
     fn default() -> Self {
-        StubOptions {
-            set: Vec::new(),
-            log: 100_000,
-            seed: 1,
-        }
+        StubOptions { set: Vec::new(), log: 100_000, seed: 1 }
     }
 }
 
@@ -152,9 +148,7 @@ pub struct Stub {
 
 /// The folder of a provider's fixture.
 fn folder(provider: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures")
-        .join(provider)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(provider)
 }
 
 impl Stub {
@@ -178,16 +172,9 @@ impl Stub {
         let clock = Arc::clone(&desk.clock);
         let world = World::new(Arc::clone(&fixture), values, options.seed, clock);
         let stop = Arc::clone(&desk.stop);
-        let stage = Arc::new(Stage {
-            desk,
-            fixture,
-            world: Mutex::new(world),
-        });
+        let stage = Arc::new(Stage { desk, fixture, world: Mutex::new(world) });
         stage.seed();
-        Ok(Stub {
-            server: Server::start(0, None, stop, Arc::clone(&stage))?,
-            stage,
-        })
+        Ok(Stub { server: Server::start(0, None, stop, Arc::clone(&stage))?, stage })
     }
 
     /// Base URL, without a slash at its end.
@@ -206,9 +193,7 @@ impl Stub {
     pub fn put<'a>(&self, kind: &str, id: &str, set: impl IntoIterator<Item = (&'a str, Value)>) {
         let mut world = self.stage.living();
         if let Some(place) = world.place(kind, id) {
-            let set = set
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value));
+            let set = set.into_iter().map(|(name, value)| (name.to_owned(), value));
             world.put(place, set.collect());
         }
     }
@@ -236,9 +221,7 @@ impl Stub {
         let refused = refused.ok_or_else(|| io::Error::other("there is no answer refused"))?;
         let clock = Arc::new(Clock::start());
         let mut world = World::new(Arc::clone(&fixture), Value::Null, 0, clock);
-        let words = words
-            .iter()
-            .map(|(name, word)| ((*name).to_owned(), (*word).into()));
+        let words = words.iter().map(|(name, word)| ((*name).to_owned(), (*word).into()));
         let mut scope = Scope::from([("with", Value::Object(words.collect()))]);
         let body = refused.response(&mut scope, &mut world).body;
         let answer = Answer::new(status).body(&String::from_utf8_lossy(&body));

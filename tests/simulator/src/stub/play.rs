@@ -32,8 +32,7 @@ impl http::Service for Stage {
         let asked = asked(&request);
         let (operation, id) = self.about(&asked);
         let about = (Service::Api, operation, id.as_deref());
-        self.desk
-            .answer(connection, about, &request, || self.carry_out(asked, true))
+        self.desk.answer(connection, about, &request, || self.carry_out(asked, true))
     }
 }
 
@@ -64,9 +63,7 @@ impl Stage {
                 return false;
             };
             scope.insert("path", captures);
-            rule.condition
-                .as_ref()
-                .is_none_or(|condition| condition.holds(scope, world))
+            rule.condition.as_ref().is_none_or(|condition| condition.holds(scope, world))
         })
     }
 
@@ -208,9 +205,7 @@ impl List {
         };
         let size = number(&self.size).unwrap_or(total).max(1);
         let page = number(&self.page).unwrap_or(1).max(1);
-        let from = number(&self.from)
-            .unwrap_or((page - 1).saturating_mul(size))
-            .min(total);
+        let from = number(&self.from).unwrap_or((page - 1).saturating_mul(size)).min(total);
         let to = from.saturating_add(size).min(total);
         let next = (to < total).then(|| if self.page.is_some() { page + 1 } else { to });
         json!({"items": &items[from..to], "total": total, "next": next})
@@ -222,17 +217,13 @@ impl Answer {
         let with = fields(&self.with, scope, world);
         scope.entry("with").or_insert_with(|| Value::Object(with));
         let response = match &self.template {
-            Some(template) => Response::new(
-                self.status,
-                &self.content_type,
-                template.render(scope, world),
-            ),
+            Some(template) => {
+                Response::new(self.status, &self.content_type, template.render(scope, world))
+            }
             None => Response::empty(self.status),
         };
         let headers = fields(&self.headers, scope, world);
-        headers.iter().fold(response, |response, (name, value)| {
-            response.header(name, &text(value))
-        })
+        headers.iter().fold(response, |response, (name, value)| response.header(name, &text(value)))
     }
 }
 

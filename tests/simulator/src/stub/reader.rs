@@ -15,13 +15,7 @@ pub(super) fn parts(text: &str, folder: &Path) -> Result<Vec<Part>, String> {
 }
 
 fn read(text: &str, folder: &Path, depth: usize) -> Result<Vec<Part>, String> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        is_quoted: false,
-        folder,
-        depth,
-    };
+    let mut reader = Reader { text, at: 0, is_quoted: false, folder, depth };
     match reader.parts()? {
         (parts, None) => Ok(parts),
         (_, Some(word)) => Err(reader.error(&format!("`{word}` without a beginning"))),
@@ -55,10 +49,9 @@ impl<'a> Reader<'a> {
                     let of = self.expression(argument)?;
                     parts.push(self.block(word, of)?);
                 }
-                _ => parts.push(Part::Value {
-                    of: self.expression(tag)?,
-                    is_quoted: self.is_quoted,
-                }),
+                _ => {
+                    parts.push(Part::Value { of: self.expression(tag)?, is_quoted: self.is_quoted })
+                }
             }
         }
         Ok((parts, None))
@@ -76,9 +69,7 @@ impl<'a> Reader<'a> {
         let Some(rest) = self.text[self.at..].strip_prefix("{{") else {
             return Ok(None);
         };
-        let (tag, _) = rest
-            .split_once("}}")
-            .ok_or_else(|| self.error("`{{` without `}}`"))?;
+        let (tag, _) = rest.split_once("}}").ok_or_else(|| self.error("`{{` without `}}`"))?;
         self.at += tag.len() + 4;
         Ok(Some(tag.trim()))
     }

@@ -13,11 +13,7 @@ pub(super) fn asked(request: &Request) -> Scope {
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().into()));
     let json = serde_json::from_str::<Value>(&body).unwrap_or_default();
     // A JSON text has no place in a form.
-    let form = if json.is_null() {
-        format!("?{body}")
-    } else {
-        String::new()
-    };
+    let form = if json.is_null() { format!("?{body}") } else { String::new() };
     Scope::from([
         ("method", request.method.as_str().into()),
         ("path", target.path.as_str().into()),

@@ -33,9 +33,7 @@ impl TryFrom<Value> for Shape {
                 Shape::List(items.into_iter().map(shape).collect::<Result<_, _>>()?)
             }
             Value::Object(members) => {
-                let members = members
-                    .into_iter()
-                    .map(|(name, value)| Ok((name, shape(value)?)));
+                let members = members.into_iter().map(|(name, value)| Ok((name, shape(value)?)));
                 Shape::Table(members.collect::<Result<_, String>>()?)
             }
             other => Shape::Literal(other),
@@ -64,8 +62,6 @@ pub(super) fn fields(
     scope: &mut Scope,
     world: &mut World,
 ) -> Map<String, Value> {
-    let made = members
-        .iter()
-        .map(|(name, shape)| (name.clone(), shape.value(scope, world)));
+    let made = members.iter().map(|(name, shape)| (name.clone(), shape.value(scope, world)));
     made.collect()
 }

@@ -7,10 +7,7 @@ use super::expression::Expression;
 type Parsed = Result<Expression, String>;
 
 pub(super) fn parse(text: &str) -> Parsed {
-    let mut parser = Parser {
-        tokens: tokens(text)?,
-        at: 0,
-    };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0 };
     let expression = parser.any()?;
     match parser.peek() {
         None => Ok(expression),

@@ -60,9 +60,7 @@ impl Template {
         for is_whole in [true, false] {
             let sample = sample(&self.parts, is_whole);
             let error = match self.form {
-                Form::Json => serde_json::from_str::<Value>(&sample)
-                    .err()
-                    .map(|e| e.to_string()),
+                Form::Json => serde_json::from_str::<Value>(&sample).err().map(|e| e.to_string()),
                 Form::Xml => Element::parse(&sample).err().map(|e| format!("{e:#}")),
                 Form::Plain => None,
             };
@@ -177,10 +175,7 @@ mod tests {
     #[test]
     fn values_are_written_as_the_document_wants_them() {
         assert_eq!(made("{{it.text}}{{it.no}}", Form::Plain), "<\"&");
-        assert_eq!(
-            made("<a b=\"{{it.text}}\"/>", Form::Xml),
-            "<a b=\"&lt;&quot;&amp;\"/>"
-        );
+        assert_eq!(made("<a b=\"{{it.text}}\"/>", Form::Xml), "<a b=\"&lt;&quot;&amp;\"/>");
         assert_eq!(
             made("[{{it.text}}, \"\\\" {{it.text}}\", {{it.no}}]", Form::Json),
             r#"["<\"&", "\" <\"&", null]"#

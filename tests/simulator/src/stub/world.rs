@@ -43,15 +43,8 @@ impl Object {
 
     /// The members of a field as texts.
     pub fn texts(&self, name: &str) -> BTreeMap<String, String> {
-        let members = self
-            .fields
-            .get(name)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten();
-        members
-            .map(|(name, value)| (name.clone(), text(value)))
-            .collect()
+        let members = self.fields.get(name).and_then(Value::as_object).into_iter().flatten();
+        members.map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
     pub(super) fn value(&self) -> Value {
@@ -72,14 +65,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(fixture: Arc<Fixture>, options: Value, seed: u64, clock: Arc<Clock>) -> Self {
-        World {
-            objects: Vec::new(),
-            random: Random::new(seed),
-            options,
-            fixture,
-            clock,
-            drawn: 0,
-        }
+        World { objects: Vec::new(), random: Random::new(seed), options, fixture, clock, drawn: 0 }
     }
 
     pub(super) fn now_as_text(&self) -> String {
@@ -102,11 +88,7 @@ impl World {
     ) -> Option<Value> {
         let mut own = self.objects.iter().filter(|one| one.kind == kind);
         let found = own.find(|one| {
-            (ever || !one.is_gone)
-                && one
-                    .fields
-                    .get(field)
-                    .is_some_and(|own| is_equal(own, value))
+            (ever || !one.is_gone) && one.fields.get(field).is_some_and(|own| is_equal(own, value))
         });
         found.map(Object::value)
     }
@@ -137,11 +119,7 @@ impl World {
     pub(super) fn listed(&self, kind: &str) -> Vec<Value> {
         let now = self.clock.now();
         let shown = |one: &&Object| one.kind == kind && !one.is_gone && now >= one.appears;
-        self.objects
-            .iter()
-            .filter(shown)
-            .map(Object::value)
-            .collect()
+        self.objects.iter().filter(shown).map(Object::value).collect()
     }
 
     /// Lets everything come to what it has come to by now.
@@ -231,10 +209,7 @@ impl World {
         next.retain(|(time, ..)| *time < at);
         for (number, step) in kind.life(life).iter().enumerate() {
             next.push_back((at, life.to_owned(), number));
-            if stuck
-                .as_deref()
-                .is_some_and(|state| kind.is_in(step, state))
-            {
+            if stuck.as_deref().is_some_and(|state| kind.is_in(step, state)) {
                 break;
             }
             at += self.lasting(step.lasts.as_ref());
@@ -263,9 +238,7 @@ impl Kind {
 
     /// Whether an object is in this state, once it has taken the step.
     fn is_in(&self, step: &Step, state: &str) -> bool {
-        step.set
-            .get(&self.state)
-            .is_some_and(|own| own.is_literally(state))
+        step.set.get(&self.state).is_some_and(|own| own.is_literally(state))
     }
 
     /// The state of that name, or else the first of the life: other providers' words are not known here.

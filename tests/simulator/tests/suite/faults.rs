@@ -21,13 +21,10 @@ fn struck(effect: Effect) -> (Simulator, io::Result<Got>, usize) {
 
 #[test]
 fn a_status_comes_before_or_after_the_effect() {
-    let answer = Answer::new(503)
-        .header("Retry-After", "7")
-        .body("{\"error\": \"tired\"}");
-    for (effect, expected) in [
-        (Effect::Status(answer.clone()), 0),
-        (Effect::StatusAfter(answer), 1),
-    ] {
+    let answer = Answer::new(503).header("Retry-After", "7").body("{\"error\": \"tired\"}");
+    for (effect, expected) in
+        [(Effect::Status(answer.clone()), 0), (Effect::StatusAfter(answer), 1)]
+    {
         let (_simulator, answer, machines) = struck(effect);
         let answer = answer.expect("an answer");
         assert_eq!((answer.status, machines), (503, expected));
@@ -38,10 +35,9 @@ fn a_status_comes_before_or_after_the_effect() {
 
 #[test]
 fn a_delay_is_before_or_after_the_effect() {
-    for (effect, done_at_once) in [
-        (Effect::Delay(MS(300)), true),
-        (Effect::DelayBeforeEffect(MS(300)), false),
-    ] {
+    for (effect, done_at_once) in
+        [(Effect::Delay(MS(300)), true), (Effect::DelayBeforeEffect(MS(300)), false)]
+    {
         let simulator = start(Options::default());
         simulator.fault(Fault::new(Operation::Create, effect));
         let mut api = Api::of(&simulator);
@@ -60,10 +56,7 @@ fn an_effect_can_come_after_the_client_gave_up() {
     let late = Effect::DelayBeforeEffect(MS(300));
     simulator.fault(Fault::new(Operation::Create, late));
     let mut api = Api::of(&simulator);
-    api.client
-        .0
-        .set_read_timeout(Some(MS(20)))
-        .expect("a timeout");
+    api.client.0.set_read_timeout(Some(MS(20))).expect("a timeout");
     assert!(api.try_ask("POST", &devices(), Some(&order())).is_err());
     let gone = simulator.now();
     drop(api);
@@ -77,17 +70,9 @@ fn hanging_lasts_until_the_client_goes() {
         let simulator = start(Options::default());
         simulator.fault(Fault::new(Operation::Create, effect));
         let mut api = Api::of(&simulator);
-        api.client
-            .0
-            .set_read_timeout(Some(MS(100)))
-            .expect("a timeout");
-        let error = api
-            .try_ask("POST", &devices(), Some(&order()))
-            .expect_err("no answer");
-        assert!(
-            matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-            "{error}"
-        );
+        api.client.0.set_read_timeout(Some(MS(100))).expect("a timeout");
+        let error = api.try_ask("POST", &devices(), Some(&order())).expect_err("no answer");
+        assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
         wait("the effect", || simulator.devices().len() == expected);
         assert_eq!(simulator.requests()[0].status, None);
     }
@@ -110,26 +95,10 @@ fn a_stopping_simulator_ends_what_hangs() {
 #[test]
 fn a_connection_is_dropped_before_or_after_the_effect() {
     for (effect, kind, expected) in [
-        (
-            Effect::DropBefore { reset: true },
-            ErrorKind::ConnectionReset,
-            0,
-        ),
-        (
-            Effect::DropBefore { reset: false },
-            ErrorKind::UnexpectedEof,
-            0,
-        ),
-        (
-            Effect::DropAfter { reset: true },
-            ErrorKind::ConnectionReset,
-            1,
-        ),
-        (
-            Effect::DropAfter { reset: false },
-            ErrorKind::UnexpectedEof,
-            1,
-        ),
+        (Effect::DropBefore { reset: true }, ErrorKind::ConnectionReset, 0),
+        (Effect::DropBefore { reset: false }, ErrorKind::UnexpectedEof, 0),
+        (Effect::DropAfter { reset: true }, ErrorKind::ConnectionReset, 1),
+        (Effect::DropAfter { reset: false }, ErrorKind::UnexpectedEof, 1),
     ] {
         let (simulator, answer, machines) = struck(effect);
         assert_eq!(answer.expect_err("no answer").kind(), kind);
@@ -141,10 +110,7 @@ fn a_connection_is_dropped_before_or_after_the_effect() {
 #[test]
 fn a_truncated_answer_promises_more_than_it_holds() {
     let (_simulator, answer, machines) = struck(Effect::Truncate);
-    assert_eq!(
-        answer.expect_err("half an answer").kind(),
-        ErrorKind::UnexpectedEof
-    );
+    assert_eq!(answer.expect_err("half an answer").kind(), ErrorKind::UnexpectedEof);
     assert_eq!(machines, 1);
 }
 
@@ -168,10 +134,7 @@ fn a_proxys_page_is_html() {
 #[test]
 fn a_redirect_leads_elsewhere() {
     let url = "http://127.0.0.1:9/away".to_owned();
-    let (_simulator, answer, machines) = struck(Effect::Redirect {
-        url: url.clone(),
-        code: 307,
-    });
+    let (_simulator, answer, machines) = struck(Effect::Redirect { url: url.clone(), code: 307 });
     let answer = answer.expect("an answer");
     assert_eq!((answer.status, machines), (307, 0));
     assert_eq!(answer.header("Location"), Some(url.as_str()));
@@ -202,10 +165,7 @@ fn an_endless_body_has_no_end() {
 #[test]
 fn connections_are_struck_before_any_request() {
     let simulator = start(Options::default());
-    simulator.fault(Fault::new(
-        Operation::Connection,
-        Effect::DropBefore { reset: true },
-    ));
+    simulator.fault(Fault::new(Operation::Connection, Effect::DropBefore { reset: true }));
     let mut api = Api::of(&simulator);
     assert!(api.try_ask("GET", "/user", None).is_err());
     assert!(simulator.requests().is_empty());
@@ -219,32 +179,17 @@ fn connections_are_struck_before_any_request() {
 fn rules_count_and_choose() {
     let (simulator, mut api) = ready();
     let (one, other) = (api.created(), api.created());
-    simulator.fault(
-        Fault::new(Operation::Get, Effect::status(500))
-            .device(&one)
-            .skip(1)
-            .times(2),
-    );
+    simulator.fault(Fault::new(Operation::Get, Effect::status(500)).device(&one).skip(1).times(2));
     let mut status = |id: &str| api.get(&format!("/devices/{id}")).status;
     assert_eq!(
-        [
-            status(&one),
-            status(&other),
-            status(&one),
-            status(&one),
-            status(&one)
-        ],
+        [status(&one), status(&other), status(&one), status(&one), status(&one)],
         [200, 200, 500, 500, 200]
     );
     simulator.fault(Fault::new(Operation::Api, Effect::status(500)).forever());
     assert_eq!([status(&one), status(&other)], [500, 500]);
     simulator.clear_faults();
     assert_eq!(status(&one), 200);
-    simulator.fault(
-        Fault::new(Operation::Get, Effect::status(500))
-            .forever()
-            .probability(0.5),
-    );
+    simulator.fault(Fault::new(Operation::Get, Effect::status(500)).forever().probability(0.5));
     let failed = (0..200).filter(|_| status(&one) == 500).count();
     assert!((60..140).contains(&failed), "{failed}");
 }
@@ -285,10 +230,7 @@ fn a_machine_is_stuck_where_it_is_told() {
         api.until(&id, reached);
         std::thread::sleep(MS(60));
         assert_eq!(api.state(&id), reached);
-        assert_eq!(
-            api.ask("DELETE", &format!("/devices/{id}"), None).status,
-            204
-        );
+        assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, 204);
         api.until(&id, "404");
     }
 }
@@ -305,10 +247,7 @@ fn a_machine_can_stick_on_a_later_way() {
     assert_eq!(api.state(&id), "powering_off");
     simulator
         .fault(Fault::new(Operation::Create, Effect::Stuck(State::Deprovisioning)).device(&id));
-    assert_eq!(
-        api.ask("DELETE", &format!("/devices/{id}"), None).status,
-        204
-    );
+    assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, 204);
     std::thread::sleep(MS(60));
     assert_eq!(api.state(&id), "deprovisioning");
     assert_eq!(simulator.devices().len(), 1, "and it is billed");
@@ -330,26 +269,14 @@ fn a_machine_fails_at_its_order_or_later() {
 fn a_vanished_machine_is_off_the_books() {
     let (simulator, mut api) = ready();
     for status in [404, 403] {
-        simulator.fault(Fault::new(
-            Operation::Create,
-            Effect::Vanish {
-                after: MS(300),
-                status,
-            },
-        ));
+        simulator.fault(Fault::new(Operation::Create, Effect::Vanish { after: MS(300), status }));
         let id = api.created();
         assert_eq!(api.get(&format!("/devices/{id}")).status, 200);
         api.until(&id, &status.to_string());
-        assert_eq!(
-            api.ask("DELETE", &format!("/devices/{id}"), None).status,
-            status
-        );
+        assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, status);
         assert!(simulator.devices().is_empty());
         assert_eq!(api.get(&devices()).json()["meta"]["total"], 0);
-        assert_eq!(
-            simulator.device(&id).and_then(|device| device.taken),
-            Some(status)
-        );
+        assert_eq!(simulator.device(&id).and_then(|device| device.taken), Some(status));
     }
 }
 
@@ -359,19 +286,13 @@ fn deletion_is_refused_for_a_while_or_for_ever() {
     let reason = "Cannot delete a device while it is provisioning".to_owned();
     simulator.fault(Fault::new(
         Operation::Create,
-        Effect::RefuseDelete {
-            until: MS(300),
-            reason: reason.clone(),
-        },
+        Effect::RefuseDelete { until: MS(300), reason: reason.clone() },
     ));
     let id = api.created();
     let refused = api.ask("DELETE", &format!("/devices/{id}"), None);
     assert_eq!((refused.status, refused.errors()), (422, vec![reason]));
     std::thread::sleep(MS(310));
-    assert_eq!(
-        api.ask("DELETE", &format!("/devices/{id}"), None).status,
-        204
-    );
+    assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, 204);
 
     simulator.fault(Fault::new(Operation::Create, Effect::Locked));
     let id = api.created();
@@ -389,15 +310,9 @@ fn a_provisioning_machine_can_be_undeletable() {
     let mut api = Api::of(&simulator);
     let id = api.created();
     let refused = api.ask("DELETE", &format!("/devices/{id}"), None);
-    assert_eq!(
-        refused.errors(),
-        ["Cannot delete a device while it is provisioning"]
-    );
+    assert_eq!(refused.errors(), ["Cannot delete a device while it is provisioning"]);
     api.until(&id, "active");
-    assert_eq!(
-        api.ask("DELETE", &format!("/devices/{id}"), None).status,
-        204
-    );
+    assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, 204);
 }
 
 #[test]
@@ -415,15 +330,8 @@ fn a_listing_lags_and_reading_does_not() {
 fn a_fate_strikes_beside_a_lost_answer() {
     let simulator = start(Options::default());
     simulator.fault(Fault::new(Operation::Create, Effect::FailProvisioning));
-    simulator.fault(Fault::new(
-        Operation::Create,
-        Effect::DropAfter { reset: false },
-    ));
-    assert!(
-        Api::of(&simulator)
-            .try_ask("POST", &devices(), Some(&order()))
-            .is_err()
-    );
+    simulator.fault(Fault::new(Operation::Create, Effect::DropAfter { reset: false }));
+    assert!(Api::of(&simulator).try_ask("POST", &devices(), Some(&order())).is_err());
     std::thread::sleep(MS(60));
     assert_eq!(simulator.devices()[0].state, State::Failed);
 }
@@ -431,15 +339,9 @@ fn a_fate_strikes_beside_a_lost_answer() {
 #[test]
 fn a_limit_is_a_fault_too() {
     let simulator = start(Options::default());
-    simulator.fault(Fault::new(
-        Operation::Api,
-        Effect::RateLimit(RateLimit::per_second(1)),
-    ));
+    simulator.fault(Fault::new(Operation::Api, Effect::RateLimit(RateLimit::per_second(1))));
     let mut api = Api::of(&simulator);
-    assert_eq!(
-        [api.get("/user").status, api.get("/user").status],
-        [200, 429]
-    );
+    assert_eq!([api.get("/user").status, api.get("/user").status], [200, 429]);
 }
 
 #[test]

@@ -35,12 +35,7 @@ fn oneprovision(remotes: &Remotes, simulator: &Simulator) -> Oneprovision {
 
 /// The words after the name of the action.
 fn words(stdout: &str) -> Vec<&str> {
-    stdout
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split('|')
-        .collect()
+    stdout.lines().next().unwrap_or_default().split('|').collect()
 }
 
 const TELL: &str = "printf '%s|' \"$@\"";
@@ -50,15 +45,9 @@ fn actions_get_the_words_of_the_contract() {
     let remotes = Remotes::new("words", TELL);
     let simulator = start(Options::default());
     let oneprovision = oneprovision(&remotes, &simulator);
-    let id = simulator
-        .oned()
-        .add(&HostTemplate::new(1002))
-        .expect("a host");
+    let id = simulator.oned().add(&HostTemplate::new(1002)).expect("a host");
     let name = simulator.oned().host_name(id).expect("a name");
-    simulator
-        .oned()
-        .set_deploy_id(id, "b9eb1666")
-        .expect("the host");
+    simulator.oned().set_deploy_id(id, "b9eb1666").expect("the host");
     let host = oneprovision.host(simulator.oned(), id);
     let file = remotes.0.join("deployment-1002.xml").display().to_string();
     let told =
@@ -73,22 +62,14 @@ fn actions_get_the_words_of_the_contract() {
         words(&told(host.poweroff())),
         ["b9eb1666", &name, "SHUTDOWN_POWEROFF", "1002", &name, ""]
     );
-    assert_eq!(
-        words(&told(host.resume())),
-        [&file, &name, "1002", &name, ""]
-    );
+    assert_eq!(words(&told(host.resume())), [&file, &name, "1002", &name, ""]);
     assert_eq!(words(&told(host.deploy())), [&file, "TODO", ""]);
     assert_eq!(
-        fs::read_to_string(&file)
-            .ok()
-            .map(|xml| xml.contains("<DEPLOY_ID>")),
+        fs::read_to_string(&file).ok().map(|xml| xml.contains("<DEPLOY_ID>")),
         Some(true),
         "the file is the host as it was"
     );
-    assert_eq!(
-        fs::metadata(&file).expect("the file").permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
     assert_eq!(
         simulator.oned().provision(id, "DEPLOY_ID"),
         Some(format!("{file}|TODO|")),
@@ -101,13 +82,9 @@ fn words_are_not_quoted() {
     let remotes = Remotes::new("quotes", TELL);
     let simulator = start(Options::default());
     let oneprovision = oneprovision(&remotes, &simulator);
-    let answer = oneprovision
-        .run("packet", "poll", &["", "a b", "$HOME", "c;exit 3"])
-        .expect("an answer");
-    assert_eq!(
-        words(&answer.stdout),
-        ["a", "b", &remotes.0.display().to_string(), "c", ""]
-    );
+    let answer =
+        oneprovision.run("packet", "poll", &["", "a b", "$HOME", "c;exit 3"]).expect("an answer");
+    assert_eq!(words(&answer.stdout), ["a", "b", &remotes.0.display().to_string(), "c", ""]);
     assert_eq!(answer.status.code(), Some(3));
 }
 
@@ -118,9 +95,7 @@ fn standard_input_is_a_closed_pipe_and_the_environment_is_scrubbed() {
         "test -p /dev/stdin && cat && env | sort | cut -d= -f1 | tr '\\n' ' '",
     );
     let simulator = start(Options::default());
-    let answer = oneprovision(&remotes, &simulator)
-        .run("packet", "poll", &[])
-        .expect("an answer");
+    let answer = oneprovision(&remotes, &simulator).run("packet", "poll", &[]).expect("an answer");
     assert_eq!(answer.stdout, "HOME ONE_XMLRPC PACKET_API_URL PATH PWD ");
 }
 
@@ -146,10 +121,7 @@ fn only_a_success_is_stored() {
 
 #[test]
 fn the_first_poll_names_the_host() {
-    let remotes = Remotes::new(
-        "poll",
-        "echo 'STATE=RUNNING GUEST_IP_ADDRESSES=\"1.2.3.4,\"'",
-    );
+    let remotes = Remotes::new("poll", "echo 'STATE=RUNNING GUEST_IP_ADDRESSES=\"1.2.3.4,\"'");
     let simulator = start(Options::default());
     let oneprovision = oneprovision(&remotes, &simulator);
     let id = simulator.oned().add(&HostTemplate::new(7)).expect("a host");

@@ -32,16 +32,10 @@ fn integer(number: i32) -> String {
 fn recorded_oned() -> Simulator {
     let simulator = start(Options::default());
     let pool = recorded("hostpool.info.response.xml");
-    let pool = pool
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
+    let pool = pool.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     for host in pool.split("<HOST>").skip(1) {
         let (host, _) = host.split_once("</HOST>").expect("a host ends");
-        simulator
-            .oned()
-            .add_host(&format!("<HOST>{host}</HOST>"))
-            .expect("a host");
+        simulator.oned().add_host(&format!("<HOST>{host}</HOST>")).expect("a host");
     }
     simulator
 }
@@ -58,34 +52,16 @@ fn answers_are_the_recorded_ones_byte_for_byte() {
         request("one.host.info", &params.concat())
     };
     for (question, answer) in [
-        (
-            recorded("host.info-decrypt.request.xml"),
-            "host.info-decrypt.response.xml",
-        ),
-        (
-            recorded("hostpool.info.request.xml"),
-            "hostpool.info.response.xml",
-        ),
-        (
-            info("oneadmin:opennebula", 1002),
-            "host.info-encrypted.response.xml",
-        ),
-        (
-            info("oneadmin:wrong", 1002),
-            "host.info-bad-credentials.response.xml",
-        ),
-        (
-            info("oneadmin:opennebula", 99),
-            "host.info-no-such-host.response.xml",
-        ),
+        (recorded("host.info-decrypt.request.xml"), "host.info-decrypt.response.xml"),
+        (recorded("hostpool.info.request.xml"), "hostpool.info.response.xml"),
+        (info("oneadmin:opennebula", 1002), "host.info-encrypted.response.xml"),
+        (info("oneadmin:wrong", 1002), "host.info-bad-credentials.response.xml"),
+        (info("oneadmin:opennebula", 99), "host.info-no-such-host.response.xml"),
         (request("one.nosuch", ""), "fault.response.xml"),
     ] {
         let answered = call(&simulator, &question);
         assert_eq!(answered.status, 200);
-        assert_eq!(
-            answered.header("Content-Type"),
-            Some("text/xml; charset=utf-8")
-        );
+        assert_eq!(answered.header("Content-Type"), Some("text/xml; charset=utf-8"));
         assert_eq!(answered.text(), recorded(answer), "{answer}");
     }
 }
@@ -97,13 +73,9 @@ fn deployment_files_are_the_recorded_ones_byte_for_byte() {
     let create = recorded("deployment-create.xml");
     let id = oned.add_host(&create).expect("a host");
     assert_eq!(oned.deployment_file(id), Some(create));
-    oned.set_deploy_id(id, "b9eb1666-1b72-45ee-b529-806b079ce5af")
-        .expect("the host");
+    oned.set_deploy_id(id, "b9eb1666-1b72-45ee-b529-806b079ce5af").expect("the host");
     oned.rename(id, "147.75.0.13").expect("the host");
-    assert_eq!(
-        oned.deployment_file(id),
-        Some(recorded("deployment-resume.xml"))
-    );
+    assert_eq!(oned.deployment_file(id), Some(recorded("deployment-resume.xml")));
 }
 
 #[test]
@@ -113,18 +85,12 @@ fn a_template_makes_a_host_of_the_recorded_kind() {
     let mut template = HostTemplate::new(1002);
     template.name = "provision-ba1435ac1e428dc2e742a0f04dcf84363ef0f5a091870943".to_owned();
     oned.add(&template).expect("a host");
-    assert_eq!(
-        oned.deployment_file(1002),
-        Some(recorded("deployment-create.xml"))
-    );
+    assert_eq!(oned.deployment_file(1002), Some(recorded("deployment-create.xml")));
 }
 
 #[test]
 fn version_5_8_knows_no_encryption() {
-    let simulator = start(Options {
-        encryption: false,
-        ..Options::default()
-    });
+    let simulator = start(Options { encryption: false, ..Options::default() });
     simulator.oned().add(&HostTemplate::new(1)).expect("a host");
     let params = [string(simulator::SESSION), integer(1)].concat();
     let answer = call(&simulator, &request("one.host.info", &params));
@@ -134,18 +100,10 @@ fn version_5_8_knows_no_encryption() {
 #[test]
 fn other_tokens_are_encrypted_too() {
     let simulator = start(Options::default());
-    simulator
-        .oned()
-        .add(&HostTemplate::new(1).with("PACKET_TOKEN", "another"))
-        .expect("a host");
+    simulator.oned().add(&HostTemplate::new(1).with("PACKET_TOKEN", "another")).expect("a host");
     let shown = simulator.oned().host_xml(1, false).expect("the host");
     assert!(!shown.contains("another"), "{shown}");
-    assert!(
-        simulator
-            .oned()
-            .host_xml(1, true)
-            .is_some_and(|xml| xml.contains("another"))
-    );
+    assert!(simulator.oned().host_xml(1, true).is_some_and(|xml| xml.contains("another")));
 }
 
 #[test]

@@ -8,25 +8,17 @@ use crate::common::{Client, fixture, write_script};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pm-packet-simulator"));
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 #[test]
 fn serve_says_where_it_is_and_ends_with_its_input() {
     let script = std::env::temp_dir().join(format!("pm-packet-faults-{}.json", std::process::id()));
-    std::fs::write(
-        &script,
-        r#"[{"on": "catalogue", "effect": {"status": {"code": 503}}}]"#,
-    )
-    .expect("a file");
-    let host = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../fixtures/opennebula-5.12/deployment-create.xml"
-    );
+    std::fs::write(&script, r#"[{"on": "catalogue", "effect": {"status": {"code": 503}}}]"#)
+        .expect("a file");
+    let host =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/opennebula-5.12/deployment-create.xml");
     let mut child = program()
         .args(["serve", "--speed", "1000", "--host", host, "--faults"])
         .arg(&script)
@@ -50,10 +42,7 @@ fn serve_says_where_it_is_and_ends_with_its_input() {
     let question = fixture("opennebula-5.12/host.info-decrypt.request.xml");
     oned.send("POST", "/RPC2", &[], &question).expect("sent");
     let answer = oned.receive().expect("answered");
-    assert_eq!(
-        answer.text(),
-        fixture("opennebula-5.12/host.info-decrypt.response.xml")
-    );
+    assert_eq!(answer.text(), fixture("opennebula-5.12/host.info-decrypt.response.xml"));
     drop(child.stdin.take());
     assert!(child.wait().expect("its end").success());
     std::fs::remove_file(script).expect("the file");
@@ -62,20 +51,14 @@ fn serve_says_where_it_is_and_ends_with_its_input() {
 #[test]
 fn what_cannot_be_done_is_said() {
     for (arguments, reason) in [
-        (
-            &["serve", "--faults", "/nonexistent"][..],
-            "cannot read /nonexistent",
-        ),
+        (&["serve", "--faults", "/nonexistent"][..], "cannot read /nonexistent"),
         (&["serve", "--speed", "0"], "--speed must be above 0"),
         (&["demo", "/nonexistent/pm/packet"], "there is no deploy in"),
     ] {
         let output = program().args(arguments).output().expect("the program");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1));
-        assert!(
-            stderr.starts_with(&format!("pm-packet-simulator: {reason}")),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with(&format!("pm-packet-simulator: {reason}")), "{stderr}");
     }
 }
 
@@ -87,21 +70,11 @@ fn the_demo_fails_with_its_first_wrong_step() {
     let script =
         "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
     write_script(&driver.join("deploy"), script);
-    let output = program()
-        .arg("demo")
-        .arg(&driver)
-        .output()
-        .expect("the program");
+    let output = program().arg("demo").arg(&driver).output().expect("the program");
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stdout.contains("/deploy "),
-        "the command is shown: {stdout}"
-    );
-    assert!(
-        stdout.ends_with("FAILED: exit status: 255: no luck\n"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("/deploy "), "the command is shown: {stdout}");
+    assert!(stdout.ends_with("FAILED: exit status: 255: no luck\n"), "{stdout}");
     assert!(!stdout.contains('\x1b'), "no colours in a pipe");
     std::fs::remove_dir_all(root).expect("the folder");
 }

@@ -33,10 +33,7 @@ fn the_judge_knows_good_orders_from_bad_ones() {
         ("termination_time", json!("2026-11-30 18:00:00")),
         ("project_ssh_keys", json!(["key"])),
         ("public_ipv4_subnet_size", json!("29")),
-        (
-            "ip_addresses",
-            json!([{"address_family": 4, "publik": true}]),
-        ),
+        ("ip_addresses", json!([{"address_family": 4, "publik": true}])),
     ] {
         let mut order = order.clone();
         order[name] = value;
@@ -69,19 +66,14 @@ fn the_judge_knows_good_answers_from_bad_ones() {
 
 #[test]
 fn a_device_is_of_its_schema_in_every_state() {
-    let simulator = start(Options {
-        progress: true,
-        ..Options::default()
-    });
+    let simulator = start(Options { progress: true, ..Options::default() });
     let mut api = Api::of(&simulator);
     let mut full = order();
     let more = json!({
         "description": "a host", "customdata": {"a": 1}, "userdata": "#!/bin/sh\n", "billing_cycle": "hourly",
         "hardware_reservation_id": "next-available", "termination_time": "2030-01-01T00:00:00Z", "spot_price_max": 1.5,
     });
-    full.as_object_mut()
-        .expect("an object")
-        .extend(more.as_object().expect("an object").clone());
+    full.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     for order in [order(), full] {
         let created = api.create(&order);
         assert_eq!(created.status, 201, "{}", created.text());
@@ -107,15 +99,9 @@ fn a_device_is_of_its_schema_in_every_state() {
             judge(shape::BANDWIDTH, &traffic.json());
             judge(shape::DEVICE, &shown);
         }
-        judge(
-            shape::EVENTS,
-            &api.get(&format!("/devices/{id}/events?per_page=3")).json(),
-        );
+        judge(shape::EVENTS, &api.get(&format!("/devices/{id}/events?per_page=3")).json());
     }
-    judge(
-        shape::DEVICES,
-        &api.get(&format!("{}?per_page=1", devices())).json(),
-    );
+    judge(shape::DEVICES, &api.get(&format!("{}?per_page=1", devices())).json());
 }
 
 #[test]
@@ -138,10 +124,7 @@ fn the_catalogue_is_of_its_schemas() {
         judge(shape, &answer.json());
     }
     let reservations = api.get(&format!("{project}/hardware-reservations")).json();
-    for reservation in reservations["hardware_reservations"]
-        .as_array()
-        .expect("a list")
-    {
+    for reservation in reservations["hardware_reservations"].as_array().expect("a list") {
         judge(shape::RESERVATION, reservation);
     }
 }
@@ -162,10 +145,7 @@ fn refusals_are_of_their_schema() {
     api.token = "wrong".to_owned();
     let answer = api.get("/user");
     assert_eq!(answer.status, 401);
-    assert_eq!(
-        answer.json(),
-        json!({"error": "Invalid authentication token"})
-    );
+    assert_eq!(answer.json(), json!({"error": "Invalid authentication token"}));
     judge(shape::ERROR, &answer.json());
 }
 
@@ -176,10 +156,7 @@ fn what_the_description_can_order_is_accepted() {
         let mut order = order();
         order[*name] = json!(null);
         let errors = api.create(&order).errors().join(" ");
-        assert!(
-            !errors.contains("not a known parameter"),
-            "{name}: {errors}"
-        );
+        assert!(!errors.contains("not a known parameter"), "{name}: {errors}");
         assert!(errors.contains(name), "null is no {name}");
     }
 }

@@ -23,23 +23,15 @@ struct Api {
 
 impl Api {
     fn scaleway(set: &[(&'static str, u64)]) -> Self {
-        let options = StubOptions {
-            set: set.to_vec(),
-            ..StubOptions::default()
-        };
+        let options = StubOptions { set: set.to_vec(), ..StubOptions::default() };
         let stub = Stub::start("scaleway", options).expect("the fixture can be played");
-        Api {
-            stub,
-            key: ("X-Auth-Token", SECRET.to_owned()),
-        }
+        Api { stub, key: ("X-Auth-Token", SECRET.to_owned()) }
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let mut client = Client::connect(&self.stub.url()).expect("the server listens");
         let headers = [(self.key.0, self.key.1.as_str())];
-        client
-            .send(method, path, &headers, body)
-            .expect("it is sent");
+        client.send(method, path, &headers, body).expect("it is sent");
         client.receive().expect("an answer")
     }
 
@@ -67,10 +59,7 @@ impl Api {
     fn ordered(&self, change: Value) -> String {
         let answer = self.order(change);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        format!(
-            "{ZONE}/servers/{}",
-            answer.json()["id"].as_str().expect("an id")
-        )
+        format!("{ZONE}/servers/{}", answer.json()["id"].as_str().expect("an id"))
     }
 
     /// Its status, and that of what is installed.
@@ -99,10 +88,7 @@ fn a_machine_of_scaleways_lives_from_its_order_to_its_end() {
     let server = api.get(&path);
     assert_eq!(server["name"], "a \"host\"");
     assert_eq!(server["tags"], json!(["OpenNebula", "ONE_HOST_ID=7"]));
-    assert_eq!(
-        (&server["zone"], &server["ips"]),
-        (&json!("fr-par-2"), &json!([]))
-    );
+    assert_eq!((&server["zone"], &server["ips"]), (&json!("fr-par-2"), &json!([])));
     wait("it is installed", || api.is(&path, "ready", "installing"));
     let busy = api.refused("POST", &format!("{path}/stop"), 409);
     assert_eq!(
@@ -112,41 +98,22 @@ fn a_machine_of_scaleways_lives_from_its_order_to_its_end() {
     wait("it is up", || api.is(&path, "ready", "completed"));
     let server = api.get(&path);
     assert_eq!(server["install"]["user"], "ubuntu");
-    assert!(
-        server["ips"][0]["address"]
-            .as_str()
-            .is_some_and(|ip| ip.starts_with("203.0.113."))
-    );
+    assert!(server["ips"][0]["address"].as_str().is_some_and(|ip| ip.starts_with("203.0.113.")));
     for (action, at_once, then) in [
         ("stop", "stopping", "stopped"),
         ("start", "starting", "ready"),
         ("reboot", "stopping", "ready"),
     ] {
         let answer = api.ask("POST", &format!("{path}/{action}"), "{}");
-        assert_eq!(
-            (answer.status, &answer.json()["status"]),
-            (200, &json!(at_once)),
-            "{action}"
-        );
+        assert_eq!((answer.status, &answer.json()["status"]), (200, &json!(at_once)), "{action}");
         wait(then, || api.is(&path, then, "completed"));
     }
-    assert_eq!(
-        api.get(&format!("{path}/events"))["events"][0]["action"],
-        "order_server"
-    );
+    assert_eq!(api.get(&format!("{path}/events"))["events"][0]["action"], "order_server");
     assert_eq!(api.ask("DELETE", &path, "").json()["status"], "deleting");
     wait("it is gone", || api.ask("GET", &path, "").status == 404);
-    assert_eq!(
-        api.refused("DELETE", &path, 404),
-        json!({"message": "Not Found"})
-    );
+    assert_eq!(api.refused("DELETE", &path, 404), json!({"message": "Not Found"}));
     assert_eq!(api.get(&format!("{ZONE}/servers"))["total_count"], 0);
-    let operations: Vec<Operation> = api
-        .stub
-        .requests()
-        .iter()
-        .map(|one| one.operation)
-        .collect();
+    let operations: Vec<Operation> = api.stub.requests().iter().map(|one| one.operation).collect();
     assert_eq!(operations[..2], [Operation::Create, Operation::Get]);
     assert!(operations.contains(&Operation::PowerOff) && operations.contains(&Operation::Events));
 }
@@ -190,60 +157,32 @@ fn scaleway_refuses_in_its_own_words() {
     let lacks = said(json!({"name": null}), 400);
     assert_eq!(lacks["details"][0]["argument_name"], "name");
     assert_eq!(said(json!({"offer_id": "none"}), 404)["resource"], "offer");
-    assert_eq!(
-        said(json!({"offer_id": SOLD_OUT}), 409)["type"],
-        "out_of_stock"
-    );
+    assert_eq!(said(json!({"offer_id": SOLD_OUT}), 409)["type"], "out_of_stock");
     let install = json!({"os_id": "bbbbbbbb-0000-4000-8000-000000000001", "ssh_key_ids": ["none"]});
-    assert_eq!(
-        said(json!({"install": install}), 404)["resource"],
-        "ssh_key"
-    );
-    let never = said(
-        json!({"offer_id": WITHOUT_CLOUD_INIT, "user_data": "IyE="}),
-        503,
-    );
-    assert_eq!(
-        never,
-        json!({"message": "cloud-init is not supported on this offer"})
-    );
-    let words = [
-        ("type", "permissions_denied"),
-        ("message", "insufficient permissions"),
-    ];
+    assert_eq!(said(json!({"install": install}), 404)["resource"], "ssh_key");
+    let never = said(json!({"offer_id": WITHOUT_CLOUD_INIT, "user_data": "IyE="}), 503);
+    assert_eq!(never, json!({"message": "cloud-init is not supported on this offer"}));
+    let words = [("type", "permissions_denied"), ("message", "insufficient permissions")];
     let effect = Stub::refusal("scaleway", 403, &words).expect("a refusal");
     api.stub.fault(Fault::new(Operation::Create, effect));
     assert_eq!(said(json!({}), 403)["type"], "permissions_denied");
 
     let path = api.up(json!({"protected": true}));
-    assert_eq!(
-        api.refused("DELETE", &path, 412)["type"],
-        "precondition_failed"
-    );
+    assert_eq!(api.refused("DELETE", &path, 412)["type"], "precondition_failed");
     api.refused("GET", &path.replace("fr-par-2", "fr-par-1"), 404);
     api.refused("GET", &path.replace("fr-par-2", "mars-1"), 400);
-    api.stub
-        .fault(Fault::new(Operation::Create, Effect::Locked));
+    api.stub.fault(Fault::new(Operation::Create, Effect::Locked));
     let path = api.up(json!({}));
     assert_eq!(api.refused("DELETE", &path, 423)["type"], "locked");
     api.key.1 = "another".to_owned();
-    assert_eq!(
-        api.refused("GET", &path, 401)["type"],
-        "denied_authentication"
-    );
+    assert_eq!(api.refused("GET", &path, 401)["type"], "denied_authentication");
 }
 
 #[test]
 fn keys_come_and_go() {
     let api = Api::scaleway(&[]);
     let keys = "/iam/v1alpha1/ssh-keys";
-    let made = api
-        .ask(
-            "POST",
-            keys,
-            r#"{"name": "n", "public_key": "ssh-ed25519 AAAA"}"#,
-        )
-        .json();
+    let made = api.ask("POST", keys, r#"{"name": "n", "public_key": "ssh-ed25519 AAAA"}"#).json();
     assert_eq!(api.get(keys)["total_count"], 2);
     let path = format!("{keys}/{}", made["id"].as_str().expect("an id"));
     assert_eq!(api.ask("DELETE", &path, "").status, 204);
@@ -273,15 +212,9 @@ fn faults_decide_what_becomes_of_a_machine() {
 
     let id = hidden.rsplit('/').next().unwrap_or_default();
     api.stub.put("server", id, [("status", "locked".into())]);
-    assert_eq!(
-        api.refused("POST", &format!("{hidden}/stop"), 409)["current_state"],
-        "locked"
-    );
+    assert_eq!(api.refused("POST", &format!("{hidden}/stop"), 409)["current_state"], "locked");
     let servers = api.stub.objects("server");
-    assert_eq!(
-        (servers.len(), servers[4].text("status").as_str()),
-        (5, "locked")
-    );
+    assert_eq!((servers.len(), servers[4].text("status").as_str()), (5, "locked"));
     assert!(servers[3].is_gone);
 }
 
@@ -311,31 +244,17 @@ status = 409
 #[test]
 fn the_documented_example_can_be_played() {
     let source = include_str!("../../src/stub/mod.rs");
-    let example = source
-        .split("```")
-        .find_map(|part| part.strip_prefix("toml\n"));
+    let example = source.split("```").find_map(|part| part.strip_prefix("toml\n"));
     let lines = example.expect("an example").lines();
     let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("//!")).collect();
     let folder = Folder::new("example", &(lines.join("\n") + REST));
     let server = r#"{"id": {{it.id}}, "name": {{it.name}}, "status": {{it.status}}}"#;
     fs::write(folder.0.join("server.json"), server).expect("a file");
     let stub = Stub::open(&folder.0, StubOptions::default()).expect("it can be played");
-    let api = Api {
-        stub,
-        key: ("X-Auth-Token", "secret".to_owned()),
-    };
-    let made = api
-        .ask("POST", "/zones/a/servers", r#"{"name": "n"}"#)
-        .json();
-    assert_eq!(
-        (&made["name"], &made["status"]),
-        (&json!("n"), &json!("ordered"))
-    );
-    assert_eq!(
-        api.ask("POST", "/zones/a/servers", r#"{"name": "n"}"#)
-            .status,
-        409
-    );
+    let api = Api { stub, key: ("X-Auth-Token", "secret".to_owned()) };
+    let made = api.ask("POST", "/zones/a/servers", r#"{"name": "n"}"#).json();
+    assert_eq!((&made["name"], &made["status"]), (&json!("n"), &json!("ordered")));
+    assert_eq!(api.ask("POST", "/zones/a/servers", r#"{"name": "n"}"#).status, 409);
     assert_eq!(api.get("/zones/a/servers")["total"], 1);
     let path = format!("/zones/a/servers/{}", made["id"].as_str().expect("an id"));
     assert_eq!(api.ask("DELETE", &path, "").json()["status"], "deleting");
@@ -429,47 +348,23 @@ body = '{"error": "An allocation with name {{body.name}} already exists."}'
 fn tokens_are_fetched_and_expire_and_one_request_can_change_two_objects() {
     let folder = Folder::new("tokens", TOKENS);
     let stub = Stub::open(&folder.0, StubOptions::default()).expect("it can be played");
-    let mut api = Api {
-        stub,
-        key: ("Authorization", "Basic aWQ6c2VjcmV0".to_owned()),
-    };
+    let mut api = Api { stub, key: ("Authorization", "Basic aWQ6c2VjcmV0".to_owned()) };
     let denied = api.ask("POST", "/allocations", "{}");
     assert_eq!(denied.status, 401);
-    assert_eq!(
-        denied.header("WWW-Authenticate"),
-        Some("Bearer realm=\"all\"")
-    );
+    assert_eq!(denied.header("WWW-Authenticate"), Some("Bearer realm=\"all\""));
     let token = api.ask("POST", "/token", "grant_type=client_credentials");
-    assert_eq!(
-        (token.status, &token.json()["expires_in"]),
-        (201, &json!(1))
-    );
-    let id = token
-        .header("X-Subject-Token")
-        .unwrap_or_default()
-        .to_owned();
+    assert_eq!((token.status, &token.json()["expires_in"]), (201, &json!(1)));
+    let id = token.header("X-Subject-Token").unwrap_or_default().to_owned();
     assert_eq!(token.json()["access_token"], id.as_str());
     api.key.1 = format!("Bearer {id}");
     let made = api.ask("POST", "/allocations", r#"{"name": "a\\b"}"#);
     assert_eq!(made.status, 201, "{}", made.text());
-    assert!(
-        made.json()["name"]
-            .as_str()
-            .is_some_and(|name| name.starts_with("a\\b ("))
-    );
-    assert_eq!(
-        made.json()["node"],
-        json!({"id": "node-1", "state": "taken"})
-    );
+    assert!(made.json()["name"].as_str().is_some_and(|name| name.starts_with("a\\b (")));
+    assert_eq!(made.json()["node"], json!({"id": "node-1", "state": "taken"}));
     let again = api.ask("POST", "/allocations", r#"{"name": "a\\b"}"#);
-    assert_eq!(
-        (again.status, again.text().contains("already exists")),
-        (409, true)
-    );
+    assert_eq!((again.status, again.text().contains("already exists")), (409, true));
     assert_eq!(api.stub.objects("allocation").len(), 1);
-    wait("the token expires", || {
-        api.ask("POST", "/allocations", "{}").status == 401
-    });
+    wait("the token expires", || api.ask("POST", "/allocations", "{}").status == 401);
 }
 
 #[test]
@@ -478,56 +373,20 @@ fn what_is_wrong_in_a_folder_is_told_when_it_is_opened() {
         ("type = \"application/json\"", "", "line 1"),
         ("[kind.token]", "[kind.token]\nlife_time = 7", "life_time"),
         ("open = true", "open = tru", "line 27"),
-        (
-            "operation = \"create\"",
-            "operation = \"order\"",
-            "unknown variant `order`",
-        ),
-        (
-            "find('allocation', 'name', body.name)",
-            "fnd(body.name)",
-            "there is no function `fnd`",
-        ),
-        (
-            "find('allocation', 'name', body.name)",
-            "body.name ==",
-            "something is missing",
-        ),
-        (
-            "{{the.node.id}}",
-            "{{teh.node.id}}",
-            "nothing is called `teh`",
-        ),
-        (
-            "answer = \"taken\"",
-            "answer = \"took\"",
-            "rule \"allocate\": there is no answer took",
-        ),
+        ("operation = \"create\"", "operation = \"order\"", "unknown variant `order`"),
+        ("find('allocation', 'name', body.name)", "fnd(body.name)", "there is no function `fnd`"),
+        ("find('allocation', 'name', body.name)", "body.name ==", "something is missing"),
+        ("{{the.node.id}}", "{{teh.node.id}}", "nothing is called `teh`"),
+        ("answer = \"taken\"", "answer = \"took\"", "rule \"allocate\": there is no answer took"),
         (
             "create = \"allocation\"",
             "create = \"location\"",
             "rule \"allocate\": there is no kind location",
         ),
-        (
-            "life = \"taken\"",
-            "life = \"took\"",
-            "rule \"allocate\": there is no life took",
-        ),
-        (
-            "find('allocation'",
-            "find('location'",
-            "line 35: there is no kind location",
-        ),
-        (
-            "option.token",
-            "option.taken",
-            "line 55: there is no option taken",
-        ),
-        (
-            "for = \"token\"",
-            "for = \"tokens\"",
-            "kind token: there is no option tokens",
-        ),
+        ("life = \"taken\"", "life = \"took\"", "rule \"allocate\": there is no life took"),
+        ("find('allocation'", "find('location'", "line 35: there is no kind location"),
+        ("option.token", "option.taken", "line 55: there is no option taken"),
+        ("for = \"token\"", "for = \"tokens\"", "kind token: there is no option tokens"),
         (
             "{ state = \"valid\", for = \"token\" }",
             "{ state = \"valid\" }",
@@ -543,30 +402,16 @@ fn what_is_wrong_in_a_folder_is_told_when_it_is_opened() {
             "{{if body.name}} already",
             "answer taken: its body: line 1: `if` without an end",
         ),
-        (
-            "body = '{\"access",
-            "file = \"none.json\"\n#",
-            "answer token: none.json",
-        ),
+        ("body = '{\"access", "file = \"none.json\"\n#", "answer token: none.json"),
     ];
     for (right, wrong, error) in cases {
         let rules = TOKENS.replacen(right, wrong, 1);
         assert_ne!(rules, TOKENS, "{right} is not there");
         let folder = Folder::new("wrong", &rules);
-        let told = Stub::open(&folder.0, StubOptions::default())
-            .expect_err(wrong)
-            .to_string();
-        assert!(
-            told.contains("rules.toml") && told.contains(error),
-            "{told}"
-        );
+        let told = Stub::open(&folder.0, StubOptions::default()).expect_err(wrong).to_string();
+        assert!(told.contains("rules.toml") && told.contains(error), "{told}");
     }
-    let options = StubOptions {
-        set: vec![("nothing", 1)],
-        ..StubOptions::default()
-    };
-    let told = Stub::start("ec2", options)
-        .expect_err("no such option")
-        .to_string();
+    let options = StubOptions { set: vec![("nothing", 1)], ..StubOptions::default() };
+    let told = Stub::start("ec2", options).expect_err("no such option").to_string();
     assert!(told.contains("there is no option nothing"), "{told}");
 }

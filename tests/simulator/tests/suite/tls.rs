@@ -22,10 +22,7 @@ fn the_api_is_served_over_tls() {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key.into())
         .expect("a server");
-    let simulator = start(Options {
-        tls: Some(Arc::new(server)),
-        ..Options::default()
-    });
+    let simulator = start(Options { tls: Some(Arc::new(server)), ..Options::default() });
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).expect("a root");
@@ -39,12 +36,8 @@ fn the_api_is_served_over_tls() {
     let name = ServerName::try_from("localhost").expect("a name");
     let session = ClientConnection::new(Arc::new(client), name).expect("a session");
     let mut stream = StreamOwned::new(session, TcpStream::connect(address).expect("a connection"));
-    write!(
-        stream,
-        "GET /user HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n",
-        simulator.token()
-    )
-    .expect("sent");
+    write!(stream, "GET /user HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n", simulator.token())
+        .expect("sent");
     let mut status = [0; 12];
     stream.read_exact(&mut status).expect("an answer");
     assert_eq!(&status, b"HTTP/1.1 200");

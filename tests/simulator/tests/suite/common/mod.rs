@@ -38,10 +38,7 @@ impl Answer {
     pub fn errors(&self) -> Vec<String> {
         let body = self.json();
         let list = body["errors"].as_array().cloned().unwrap_or_default();
-        list.iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 }
 
@@ -97,10 +94,7 @@ impl Client {
                     .headers
                     .iter()
                     .map(|header| {
-                        (
-                            header.name.to_owned(),
-                            String::from_utf8_lossy(header.value).into_owned(),
-                        )
+                        (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned())
                     })
                     .collect(),
                 body: Vec::new(),
@@ -141,10 +135,7 @@ impl Api {
         body: Option<&Value>,
     ) -> io::Result<Answer> {
         let text = body.map(Value::to_string).unwrap_or_default();
-        let headers = [
-            ("X-Auth-Token", self.token.as_str()),
-            ("Content-Type", "application/json"),
-        ];
+        let headers = [("X-Auth-Token", self.token.as_str()), ("Content-Type", "application/json")];
         self.client.send(method, path, &headers, &text)?;
         self.client.receive()
     }
@@ -169,11 +160,7 @@ impl Api {
     }
 
     pub fn act(&mut self, id: &str, action: &str) -> Answer {
-        self.ask(
-            "POST",
-            &format!("/devices/{id}/actions"),
-            Some(&json!({"type": action})),
-        )
+        self.ask("POST", &format!("/devices/{id}/actions"), Some(&json!({"type": action})))
     }
 
     pub fn state(&mut self, id: &str) -> String {
@@ -247,8 +234,6 @@ pub fn write_script(path: &Path, body: &str) {
 
 /// A file of the recordings.
 pub fn fixture(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

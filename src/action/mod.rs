@@ -30,7 +30,7 @@ use crate::opennebula::host::Host;
 use crate::opennebula::oned::{Oned, OnedError, Which};
 use crate::opennebula::settings::Settings;
 use crate::provider::api::Session;
-use crate::provider::attribute::yes_or_no;
+use crate::provider::form::yes_or_no;
 use crate::provider::machine::MachineId;
 use crate::provider::{self, PROVIDERS, Provider};
 use crate::report::frame::Report;

@@ -10,6 +10,7 @@ pub mod error;
 mod job;
 pub mod journal;
 mod look;
+mod order;
 pub mod power;
 mod rollback;
 pub mod schedule;

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::account::Account;
 use super::api::Api;
-use super::attribute::{Attribute, Form};
+use super::attribute::Attribute;
 use super::auth::{Auth, Endpoint};
 use super::explanation::Explanation;
+use super::form::Form;
 use super::machine::{Machine, MachineId, Power, State};
 use super::order::Order;
 use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};

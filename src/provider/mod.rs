@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod dummy;
 pub mod ec2;
 pub mod explanation;
+pub mod form;
 pub mod machine;
 pub mod order;
 pub mod packet;

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::attribute::{Attribute, words};
+use super::attribute::Attribute;
+use super::form::words;
 use super::spec::{Identity, Spec, joined};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;

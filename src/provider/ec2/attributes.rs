@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::super::attribute::{Attribute, Form, words, yes_or_no};
+use super::super::attribute::Attribute;
+use super::super::form::{Form, words, yes_or_no};
 use super::super::spec::Payload;
 use crate::opennebula::host::Host;
 

@@ -34,57 +34,20 @@ fn error_of(body: &Tree) -> Option<(&str, &str)> {
 
 /// What a code and a message mean, with a remedy where the kind does not say it all. No kind: what the status says.
 fn meaning(code: &str, message: &str, has_session: bool) -> (Option<Kind>, Option<&'static str>) {
-    const CLOCK: &str = "set the clock of this machine";
-    const SESSION: &str = "EC2_SESSION_TOKEN has expired or is wrong: get new keys from STS";
+    if let Some(remedy) = credentials(code, message, has_session) {
+        return (Some(Kind::Unauthenticated), Some(remedy));
+    }
     let kind = match code {
-        "RequestLimitExceeded"
-        | "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "EC2ThrottledException"
-        | "BandwidthLimitExceeded"
-        | "SlowDown" => Kind::RateLimited,
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => {
+            Kind::RateLimited
+        }
+        "RequestThrottled" | "RequestThrottledException" | "EC2ThrottledException" => {
+            Kind::RateLimited
+        }
+        "BandwidthLimitExceeded" | "SlowDown" => Kind::RateLimited,
         "InvalidInstanceID.NotFound" => Kind::NotFound,
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken" => {
-            return (Some(Kind::Unauthenticated), Some(SESSION));
-        }
-        // EC2 says so of an expired session as well as of a clock that is slow.
-        "RequestExpired" if has_session => {
-            return (
-                Some(Kind::Unauthenticated),
-                Some(
-                    "EC2_SESSION_TOKEN has expired, or the clock of this machine is wrong: get new keys from STS, or set it",
-                ),
-            );
-        }
-        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => {
-            return (Some(Kind::Unauthenticated), Some(CLOCK));
-        }
-        // "Signature expired: … is now earlier than …", "Signature not yet current: …".
-        "SignatureDoesNotMatch" | "InvalidSignatureException"
-            if message.starts_with("Signature ") =>
-        {
-            return (Some(Kind::Unauthenticated), Some(CLOCK));
-        }
-        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            return (Some(Kind::Unauthenticated), Some("check EC2_SECRET"));
-        }
-        "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            return (Some(Kind::Unauthenticated), Some("check EC2_ACCESS and REGION_NAME"));
-        }
         // "Not authorized for images: [ami-…]" is about what is ordered.
-        "AuthFailure" if message.starts_with("Not authorized for") => Kind::Rejected,
-        "AuthFailure" | "MissingAuthenticationToken" | "IncompleteSignature" => {
-            return (
-                Some(Kind::Unauthenticated),
-                Some("check EC2_ACCESS and EC2_SECRET, and the clock of this machine"),
-            );
-        }
-        "OptInRequired" | "Blocked" | "NotSignedUp" => {
-            return (Some(Kind::Unauthenticated), Some("see the account at AWS"));
-        }
+        "AuthFailure" => Kind::Rejected,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
             Kind::PermissionDenied
         }
@@ -97,6 +60,37 @@ fn meaning(code: &str, message: &str, has_session: bool) -> (Option<Kind>, Optio
         _ => return (None, None),
     };
     (Some(kind), None)
+}
+
+/// What to do where a code says that it is not let in.
+fn credentials(code: &str, message: &str, has_session: bool) -> Option<&'static str> {
+    const CLOCK: &str = "set the clock of this machine";
+    Some(match code {
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken" => {
+            "EC2_SESSION_TOKEN has expired or is wrong: get new keys from STS"
+        }
+        // EC2 says so of an expired session as well as of a clock that is slow.
+        "RequestExpired" if has_session => {
+            "EC2_SESSION_TOKEN has expired, or the clock of this machine is wrong: get new keys from STS, or set it"
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => CLOCK,
+        // "Signature expired: … is now earlier than …", "Signature not yet current: …".
+        "SignatureDoesNotMatch" | "InvalidSignatureException"
+            if message.starts_with("Signature ") =>
+        {
+            CLOCK
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => "check EC2_SECRET",
+        "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "check EC2_ACCESS and REGION_NAME"
+        }
+        "AuthFailure" if message.starts_with("Not authorized for") => return None,
+        "AuthFailure" | "MissingAuthenticationToken" | "IncompleteSignature" => {
+            "check EC2_ACCESS and EC2_SECRET, and the clock of this machine"
+        }
+        "OptInRequired" | "Blocked" | "NotSignedUp" => "see the account at AWS",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The questions of `check`: what Packet knows of an order before it is sent. All of them are GETs.
 
 use super::super::api::Api;
-use super::super::attribute::words;
 use super::super::call::Call;
 use super::super::catalogue::{self, Entry, closest, unanswered};
+use super::super::form::words;
 use super::super::order::Order;
 use crate::http::error::{ApiError, Kind};
 use crate::report::finding::Finding;

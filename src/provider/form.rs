@@ -1,0 +1,157 @@
+//! How the text of an attribute is written, and what it means: parsed once, at the door.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use crate::http::url::is_http;
+use crate::wire::time;
+
+/// How the text of an attribute is written, and what it means.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// A credential: printable ASCII without blanks.
+    Token,
+    /// An http or https address without a query.
+    Url,
+    /// A yes or a no, in any of the ways that OpenNebula's templates write it.
+    Flag,
+    /// A number that is not negative.
+    Number,
+    /// The length of an IPv4 prefix.
+    Prefix,
+    /// A list with commas.
+    List,
+    /// One word, or a list with commas.
+    OneOrList,
+    /// UUIDs with commas.
+    Uuids,
+    /// An IPv4 address.
+    Ipv4,
+    /// A date and time (RFC 3339).
+    Time,
+    /// A JSON object.
+    Object,
+    /// A JSON list of objects.
+    Objects,
+    /// What only this provider has: its name for the documents, and its reading.
+    Own(&'static str, fn(&str) -> Result<Value>),
+}
+
+impl Form {
+    /// What it is called in the documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Token => "token",
+            Self::Url => "http(s) address",
+            Self::Flag => "yes or no",
+            Self::Number => "number",
+            Self::Prefix => "length of a prefix",
+            Self::List => "list with commas",
+            Self::OneOrList => "one, or a list with commas",
+            Self::Uuids => "UUIDs with commas",
+            Self::Ipv4 => "IPv4 address",
+            Self::Time => "date and time",
+            Self::Object => "JSON object",
+            Self::Objects => "JSON list of objects",
+            Self::Own(name, _) => name,
+        }
+    }
+
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// What is wrong, and the remedy: what may follow the attribute's name.
+    pub fn read(self, written: &str) -> Result<Value> {
+        let own = || anyhow!("is {written:?}");
+        match self {
+            Self::Text | Self::Url => {}
+            Self::Token => {
+                if !written.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    bail!("holds characters that no token has: copy it anew from the provider");
+                }
+            }
+            Self::Flag => return Ok(json!(yes_or_no(written)?)),
+            Self::Number => match written.parse::<f64>() {
+                Ok(number) if number.is_finite() && number >= 0.0 => return Ok(json!(number)),
+                _ => bail!("{}: write a number such as 1.25", own()),
+            },
+            Self::Prefix => match written.trim_start_matches('/').parse::<u8>() {
+                Ok(size) if size <= 32 => return Ok(json!(size)),
+                _ => bail!("{}: write the length of a prefix, such as 29", own()),
+            },
+            Self::List => return Ok(json!(words(written))),
+            Self::OneOrList => match &words(written)[..] {
+                [] => bail!("names nothing: write a code such as am6"),
+                [one] => return Ok(json!(one)),
+                several => return Ok(json!(several)),
+            },
+            Self::Uuids => {
+                let ids = words(written);
+                if let Some(id) = ids.iter().find(|id| !is_uuid(id)) {
+                    bail!("names {id:?}, which is no UUID: write UUIDs with commas between them");
+                }
+                return Ok(json!(ids));
+            }
+            Self::Ipv4 => {
+                let address = written.parse::<Ipv4Addr>();
+                address.with_context(|| format!("{}: write an IPv4 address", own()))?;
+            }
+            Self::Time => {
+                let explicit = time::explicit(written).with_context(|| {
+                    format!("{}: write a time such as 2026-11-30T18:00:00Z", own())
+                })?;
+                return Ok(json!(explicit));
+            }
+            Self::Object => match serde_json::from_str(written) {
+                Ok(value @ Value::Object(_)) => return Ok(value),
+                _ => bail!("is no JSON object: write it as {{\"name\": \"value\"}}"),
+            },
+            Self::Objects => match serde_json::from_str(written) {
+                Ok(Value::Array(values)) if values.iter().all(Value::is_object) => {
+                    return Ok(Value::Array(values));
+                }
+                _ => bail!("is no JSON list of objects: write it as [{{\"name\": \"value\"}}]"),
+            },
+            Self::Own(_, read) => return read(written),
+        }
+        Ok(json!(written))
+    }
+}
+
+/// The words of a list with commas.
+pub fn words(written: &str) -> Vec<String> {
+    let words = written.split(',').map(str::trim);
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A yes or a no, in any of the ways that OpenNebula's templates write it.
+///
+/// # Errors
+/// It is neither.
+pub fn yes_or_no(written: &str) -> Result<bool> {
+    match written.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => bail!("is {written:?}: write yes or no"),
+    }
+}
+
+/// Whether `text` is a UUID.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether `text` is an address that paths may follow, in characters that need no encoding.
+pub(super) fn is_url(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_~[]".contains(&byte);
+    is_http(text) && text.bytes().all(is_plain)
+}

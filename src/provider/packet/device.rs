@@ -1,0 +1,206 @@
+//! How Packet describes a device, its traffic and its errors.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result};
+
+use super::super::form::is_uuid;
+use super::super::machine::{Machine, MachineId, State, Traffic};
+use crate::report::frame::one_line;
+use crate::report::secret::Secret;
+use crate::wire::time;
+use crate::wire::tree::Tree;
+
+/// A deploy id: a UUID, as nothing else is ever put into an address.
+pub fn id(text: &str) -> Option<MachineId> {
+    is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase()))
+}
+
+/// The machines of a page, and whether there is a next one.
+pub(super) fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
+    let machines = page.list("devices")?.map(machine).collect::<Result<Vec<_>>>()?;
+    let has_next = !machines.is_empty() && !page.at("meta.next").is_null();
+    Ok((machines, has_next.then(String::new)))
+}
+
+/// The machine that an answer describes.
+///
+/// # Errors
+/// It describes none.
+pub fn machine(device: &Tree) -> Result<Machine> {
+    let id = device.text("id").and_then(id);
+    let id = id.context("it names a machine whose id is no UUID")?;
+    let word = one_line(device.text("state").unwrap_or("unknown"));
+    let own = |path: &str| device.text(path).map(str::to_owned);
+    let (plan, metro, facility) = (own("plan.slug"), own("metro.code"), own("facility.code"));
+    let logo = own("operating_system.distro").map(|distro| format!("images/logos/{distro}.png"));
+    let values = [
+        ("OS", own("operating_system.slug")),
+        ("PLAN", plan.clone()),
+        ("FACILITY", facility.clone()),
+        ("METRO", metro.clone()),
+        ("LOGO", logo),
+    ];
+    let cpus = device.count("plan.specs.cpus.0.count").unwrap_or_default();
+    let memory = device.text("plan.specs.memory.total").and_then(kib);
+    Ok(Machine {
+        progress: device.number("provisioning_percentage"),
+        name: own("hostname"),
+        tags: device.texts("tags").map(str::to_owned).collect(),
+        addresses: addresses(device),
+        locked: device.flag("locked").unwrap_or_default(),
+        size: Some((cpus, memory.unwrap_or_default())),
+        plan,
+        place: facility.or(metro),
+        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        created: device.text("created_at").and_then(time::rfc3339),
+        root_password: own("root_password").map(Secret::new),
+        ..Machine::new(id, state(&word), word)
+    })
+}
+
+/// The API's states. Those it does not describe are not there yet, never an error.
+fn state(word: &str) -> State {
+    match word {
+        "active" => State::On,
+        "inactive" => State::Off,
+        "powering_off" | "rebooting" => State::Stopping,
+        "failed" => State::Failed,
+        "deprovisioning" => State::Deleting,
+        "deleted" => State::Gone,
+        _ => State::Starting,
+    }
+}
+
+/// The machine's addresses: public IPv4 first, as the front-end reaches the host on it, then public IPv6, then
+/// private ones. The API promises no order.
+fn addresses(device: &Tree) -> Vec<IpAddr> {
+    let mut ranked: Vec<(bool, bool, IpAddr)> = device
+        .items("ip_addresses")
+        .filter_map(|entry| {
+            let address: IpAddr = entry.text("address")?.parse().ok()?;
+            let is_public = entry.flag("public").unwrap_or_default();
+            Some((!is_public, address.is_ipv6(), address))
+        })
+        .collect();
+    ranked.sort_by_key(|(private, v6, _)| (*private, *v6));
+    ranked.into_iter().map(|(_, _, address)| address).collect()
+}
+
+/// A size such as `8GB` or `1.5TB`, in KiB; the API counts in powers of two.
+fn kib(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
+    let unit = text[digits.len()..].trim().to_ascii_uppercase();
+    let factor = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "K" => 1.0,
+        "M" => 1024.0,
+        "" | "G" => 1024.0 * 1024.0,
+        "T" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    // A size that is none becomes zero, and one beyond all machines the largest number.
+    Some((digits.parse::<f64>().ok()? * factor) as u64)
+}
+
+/// The traffic that an answer tells: kilobits become bytes, as the stock driver reckons.
+pub fn read_traffic(answer: &Tree) -> Traffic {
+    let sum = |target: &str| {
+        let series = answer.items("bandwidth");
+        let points = series.filter(|one| one.text("target") == Some(target));
+        let points = points.flat_map(|one| one.items("datapoints"));
+        let kilobits: f64 = points.filter_map(|point| point.number("0")).sum();
+        (kilobits * 1024.0 / 8.0) as u64
+    };
+    Traffic { received: sum("inbound"), sent: sum("outbound") }
+}
+
+/// The reasons of an error: none where it is not the API's, such as the page of a proxy.
+pub fn read_reasons(error: &Tree) -> Vec<String> {
+    let reasons = error.texts("errors").chain(error.text("error"));
+    reasons.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(device: Value) -> Result<Machine> {
+        machine(&Tree::json(device.to_string().as_bytes())?)
+    }
+
+    #[test]
+    fn sizes_of_memory_are_read() {
+        assert_eq!(kib("8GB"), Some(8_388_608));
+        assert_eq!(kib("1TB"), Some(1 << 30));
+        assert_eq!(kib("1.5 TB"), Some(3 << 29));
+        assert_eq!(kib("512MB"), Some(524_288));
+        assert_eq!(kib("64GiB"), Some(64 << 20));
+        for text in ["", "GB", "8PB", "8 bananas", "é"] {
+            assert_eq!(kib(text), None, "{text}");
+        }
+        assert_eq!(kib("-8GB"), Some(0));
+    }
+
+    #[test]
+    fn the_public_ipv4_comes_first() -> Result<()> {
+        let entry = |address: &str, public: bool| json!({ "address": address, "public": public });
+        let device = json!({ "ip_addresses": [
+            entry("10.80.0.11", false),
+            entry("2604:1380:1000::b", true),
+            entry("147.75.0.11", true),
+            entry("not an address", true),
+        ]});
+        let tree = Tree::json(device.to_string().as_bytes())?;
+        let ordered: Vec<String> = addresses(&tree).iter().map(IpAddr::to_string).collect();
+        assert_eq!(ordered, ["147.75.0.11", "2604:1380:1000::b", "10.80.0.11"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_field_of_another_type_does_not_spoil_the_answer() -> Result<()> {
+        let machine = read(json!({
+            "id": "b9eb1666-1b72-45ee-b529-806b079ce5af",
+            "state": "active",
+            "locked": "maybe",
+            "plan": { "slug": "baremetal_0", "specs": { "cpus": {}, "memory": { "total": "8GB" } } },
+            "ip_addresses": null,
+        }))?;
+        assert_eq!(machine.state, State::On);
+        assert_eq!(machine.size, Some((0, 8_388_608)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_null_in_a_list_does_not_spoil_the_list() -> Result<()> {
+        let machine = read(json!({
+            "id": "b9eb1666-1b72-45ee-b529-806b079ce5af",
+            "tags": ["OpenNebula", null, 7],
+            "ip_addresses": [null, { "address": "147.75.0.11", "public": true }, "x"],
+        }))?;
+        assert_eq!(machine.tags, ["OpenNebula"]);
+        assert_eq!(machine.addresses.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn unknown_states_are_not_errors() {
+        assert_eq!(state("post_provisioning"), State::Starting);
+    }
+
+    #[test]
+    fn only_uuids_are_deploy_ids() {
+        assert!(id("B9EB1666-1b72-45ee-b529-806b079ce5af").is_some());
+        for text in [
+            "",
+            "../projects/f3f131c8-f302-49ef-8c44-9405022dc6dd",
+            "b9eb1666-1b72-45ee-b529-806b079ce5af/actions",
+            "b9eb1666-1b72-45ee-b529-806b079ce5a\n",
+            "b9eb1666x1b72-45ee-b529-806b079ce5af",
+            "1002",
+        ] {
+            assert!(id(text).is_none(), "{text}");
+        }
+    }
+}

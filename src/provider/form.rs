@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::http::url::is_http;
@@ -67,7 +67,6 @@ impl Form {
     /// # Errors
     /// What is wrong, and the remedy: what may follow the attribute's name.
     pub fn read(self, written: &str) -> Result<Value> {
-        let own = || anyhow!("is {written:?}");
         match self {
             Self::Text | Self::Url => {}
             Self::Token => {
@@ -78,11 +77,11 @@ impl Form {
             Self::Flag => return Ok(json!(yes_or_no(written)?)),
             Self::Number => match written.parse::<f64>() {
                 Ok(number) if number.is_finite() && number >= 0.0 => return Ok(json!(number)),
-                _ => bail!("{}: write a number such as 1.25", own()),
+                _ => bail!("is {written:?}: write a number such as 1.25"),
             },
             Self::Prefix => match written.trim_start_matches('/').parse::<u8>() {
                 Ok(size) if size <= 32 => return Ok(json!(size)),
-                _ => bail!("{}: write the length of a prefix, such as 29", own()),
+                _ => bail!("is {written:?}: write the length of a prefix, such as 29"),
             },
             Self::List => return Ok(json!(words(written))),
             Self::OneOrList => match &words(written)[..] {
@@ -99,11 +98,11 @@ impl Form {
             }
             Self::Ipv4 => {
                 let address = written.parse::<Ipv4Addr>();
-                address.with_context(|| format!("{}: write an IPv4 address", own()))?;
+                address.with_context(|| format!("is {written:?}: write an IPv4 address"))?;
             }
             Self::Time => {
                 let explicit = time::explicit(written).with_context(|| {
-                    format!("{}: write a time such as 2026-11-30T18:00:00Z", own())
+                    format!("is {written:?}: write a time such as 2026-11-30T18:00:00Z")
                 })?;
                 return Ok(json!(explicit));
             }

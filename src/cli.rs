@@ -108,8 +108,8 @@ fn carry_out(
 fn armed(report: Report) -> Result<Interrupt> {
     Interrupt::arm(crate::FAILURE, move |notice| match notice {
         Notice::Stopping(signal) => report.info(format_args!("{signal} received: stopping")),
-        Notice::Ending(signal, at_stake) => {
-            let left = at_stake.unwrap_or("nothing is left behind");
+        Notice::Ending(signal, at_risk) => {
+            let left = at_risk.unwrap_or("nothing is left behind");
             report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));
         }
     })

@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
-use super::target::{Named, advise};
+use super::target::{Named, SHIFTED, advise};
 use super::{Context, timeout};
-use crate::engine::journal::{Journal, reminder_beside};
-use crate::engine::{Engine, Job};
+use crate::engine::journal::{self, Journal, Lock, reminder_beside};
+use crate::engine::{Engine, Job, NoRecord};
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::Which;
@@ -46,19 +46,25 @@ impl Deploy {
                 "stdout is closed or /dev/null, so the deploy id could reach nobody: call it with stdout open"
             );
         }
-        let argument_id = Named::of(&self.host).host_id()?;
+        let asked = Asked::of(&self.host)?;
         let path = Path::new(&self.file);
         let mut host = deployment_file::receive(path, &context.interrupt, &context.report)
             .map_err(|error| with_reminder(error, reminder_beside(path)))?;
+        asked.check(&host)?;
         let provider = context.provider_of(Some(&host))?;
         let owner = Owner::of(&host);
-        let journal = Journal::beside(path, owner.identity(), provider.spec().id);
-        let prepared = prepare(&mut host, provider, &owner, argument_id, path, context)
+        let spec = provider.spec();
+        let folder = journal::folder(context.environment);
+        let journal = Journal::in_folder(&folder, spec.name, owner.identity(), spec.id);
+        let journal = journal.or_beside(path);
+        // The second one waits for the first, and then finds what that left.
+        let _lock = one_at_a_time(&journal, &owner, &host, context)?;
+        let prepared = prepare(&mut host, provider, &owner, &asked, path, context)
             .map_err(|error| with_reminder(error, journal.reminder()))?;
-        let engine = &prepared.engine;
-        match (deploy_id(&host, provider)?, prepared.order) {
-            (Some(id), _) => resume(&id, &host, engine, context),
-            (None, order) => {
+        let Prepared { order, engine, machine } = prepared;
+        match order {
+            None => resume(&machine.context(NO_MACHINE)?, &host, &engine, context),
+            Some(order) => {
                 if !owner.is_lasting() {
                     context.report.warn(format_args!(
                         "{} has no PROVISION_ID and no random name: a killed deploy could not find its machine again",
@@ -66,21 +72,81 @@ impl Deploy {
                     ));
                 }
                 let job = Job {
-                    order: &order.context("the host lost its DEPLOY_ID while it was read")?,
+                    order: &order,
                     journal: &journal,
+                    record: &NoRecord,
+                    recorded: machine,
                     remove: &|id| context.removal(id, &host),
                 };
-                obtain(&job, &host, provider, engine, context)
+                obtain(&job, &host, provider, &engine, context)
             }
         }
     }
 }
 
+/// What is said of a host that is resumed and has no machine.
+const NO_MACHINE: &str =
+    "the host has no machine, as its deploy failed: delete the host and create it anew";
+
+/// What the words after the file ask for.
+struct Asked {
+    /// The host's id, if they have one.
+    host_id: Option<HostId>,
+    /// Whether a host is resumed, which must have a machine: `NAME HOST_ID NAME`. For one that is created the only
+    /// word is `TODO`.
+    is_resume: bool,
+}
+
+impl Asked {
+    fn of(words: &[String]) -> Result<Self> {
+        let host_id = Named::of(words).host_id()?;
+        Ok(Self { host_id, is_resume: host_id.is_some() })
+    }
+
+    /// Whether the words are about the host of the file.
+    fn check(&self, host: &Host) -> Result<()> {
+        match (self.host_id, host.id) {
+            (Some(asked), Some(own)) if asked != own => {
+                bail!("HOST_ID is {asked}, and the deployment file is of host {own}: {SHIFTED}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Waits until no other deploy of this host runs.
+fn one_at_a_time(
+    journal: &Journal,
+    owner: &Owner,
+    host: &Host,
+    context: &Context<'_>,
+) -> Result<Option<Lock>> {
+    if !owner.is_lasting() {
+        return Ok(None);
+    }
+    let clock = context.clock()?;
+    let told = || {
+        context.report.notice(format_args!(
+            "another deploy of {} is under way: waiting for its end",
+            host.called()
+        ));
+    };
+    let lock = journal.lock(&*clock, &context.interrupt, told);
+    lock.map_err(|signal| {
+        anyhow!(
+            "interrupted ({signal}) while another deploy of {} is under way: nothing was done",
+            host.called()
+        )
+    })
+}
+
 /// What a deploy is done with.
 struct Prepared {
-    /// What to order; none for a host that has a machine.
+    /// What to order; none for a host that has a machine and is resumed.
     order: Option<Order>,
     engine: Engine,
+    /// The machine that the host has, or that an earlier deploy of it recorded.
+    machine: Option<MachineId>,
 }
 
 /// Makes the order and the engine. Everything that can be wrong with the order is said before anybody is asked
@@ -89,22 +155,28 @@ fn prepare(
     host: &mut Host,
     provider: &'static dyn Provider,
     owner: &Owner,
-    argument_id: Option<HostId>,
+    asked: &Asked,
     path: &Path,
     context: &Context<'_>,
 ) -> Result<Prepared> {
     let settings = context.settings(Some(host));
     timeout(&settings)?;
-    let order = match deploy_id(host, provider)? {
-        Some(_) => None,
-        None => Some(Order::of(provider.spec(), host, &settings, owner)?),
+    let own = deploy_id(host, provider)?;
+    let order = match own.is_some() || asked.is_resume {
+        true => None,
+        false => Some(Order::of(provider.spec(), host, &settings, owner)?),
     };
     for warning in order.iter().flat_map(|order| &order.warnings) {
         context.report.warn(warning);
     }
-    decrypt(host, argument_id, path, provider, context)?;
+    decrypt(host, asked.host_id, path, provider, context)?;
+    // What oned knows and the file does not is of an earlier deploy of this host.
+    let machine = deploy_id(host, provider)?;
+    if order.is_none() && machine.is_none() {
+        bail!(NO_MACHINE);
+    }
     let (engine, _) = context.engine(provider, Some(host))?;
-    Ok(Prepared { order, engine })
+    Ok(Prepared { order, engine, machine })
 }
 
 /// `error`, and what must be told beside it.

@@ -34,7 +34,7 @@ use crate::provider::form::yes_or_no;
 use crate::provider::machine::MachineId;
 use crate::provider::{self, PROVIDERS, Provider};
 use crate::report::frame::Report;
-use crate::system::clock::SystemClock;
+use crate::system::clock::{Clock, SystemClock};
 use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 
@@ -83,6 +83,11 @@ impl Context<'_> {
         Settings { host, environment: self.environment }
     }
 
+    /// The clock of waits and deadlines.
+    fn clock(&self) -> Result<Arc<dyn Clock>> {
+        Ok(Arc::new(SystemClock::of(self.environment)?))
+    }
+
     /// A session with the credentials of `host`, and the engine over it.
     fn engine(
         &self,
@@ -90,12 +95,14 @@ impl Context<'_> {
         host: Option<&Host>,
     ) -> Result<(Engine, Arc<Session>)> {
         let settings = self.settings(host);
-        let session = Arc::new(provider::connect(provider, &settings, self.report)?);
+        let clock = self.clock()?;
+        let session = provider::connect(provider, &settings, Arc::clone(&clock), self.report)?;
+        let session = Arc::new(session);
         let engine = Engine::new(
             provider,
             Arc::clone(&session),
             self.interrupt.clone(),
-            Arc::new(SystemClock),
+            clock,
             timeout(&settings)?,
             self.report,
         );

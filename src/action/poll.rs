@@ -5,7 +5,7 @@
 //! quote. 5.8 and 5.10 do not take off a closing quote, so there is always a comma before it.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use argh::FromArgs;
@@ -44,7 +44,7 @@ impl Poll {
         let id = &target.id;
         let report = context.report;
         // Together they take one round trip to the provider less than one after the other.
-        let api = target.session.api(Instant::now() + TRAFFIC);
+        let api = target.session.within(TRAFFIC);
         let (sight, traffic) = thread::scope(|scope| {
             let traffic = scope.spawn(|| target.provider.traffic(&api, id));
             (target.engine.look(id), traffic.join())
@@ -70,7 +70,7 @@ impl Poll {
             }
             Err(_) => Traffic::default(),
         };
-        let api = target.session.api(Instant::now() + TRAFFIC);
+        let api = target.session.within(TRAFFIC);
         let size = target.provider.size(&api, &machine);
         machine.size = size.unwrap_or_else(|error| {
             report.warn(format_args!("the size of machine {id} is unknown: {error}"));

@@ -4,8 +4,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::job::{Job, NotDeployed, SETTLE, Stake};
-use super::journal::Entry;
+use super::job::{Job, NotDeployed, Risk, Unrecorded};
+use super::schedule::Schedule;
 use super::{Engine, Error, Goal, Sight, Wait};
 use crate::http::error::Kind;
 use crate::provider::machine::{Machine, MachineId, Power, State};
@@ -22,45 +22,49 @@ impl Engine {
         job: &Job<'_>,
         hand_over: impl FnOnce(&MachineId) -> io::Result<()>,
     ) -> Result<(), NotDeployed> {
-        let mut stake = Stake::default();
+        let mut risk = Risk::default();
         // A mistake of ours must not cost a machine either.
-        let obtained = catch_unwind(AssertUnwindSafe(|| self.obtain(job, &mut stake)));
+        let obtained = catch_unwind(AssertUnwindSafe(|| self.obtain(job, &mut risk)));
         let result = obtained
             .unwrap_or(Err(Error::OurMistake))
             .and_then(|machine| hand_over(&machine.id).map_err(Error::NotHandedOver));
         match result {
             Ok(()) => {
-                job.journal.close();
+                // An order that may still take effect is left to the next run, and to `list`.
+                if risk.owed.is_none() {
+                    job.journal.close();
+                }
                 Ok(())
             }
-            Err(error) => Err(self.roll_back(error, job, &stake)),
+            Err(error) => Err(self.roll_back(error, job, &risk)),
         }
     }
 
-    fn obtain(&self, job: &Job<'_>, stake: &mut Stake) -> Result<Machine, Error> {
+    fn obtain(&self, job: &Job<'_>, risk: &mut Risk) -> Result<Machine, Error> {
         let by = self.deadline();
         let mut order = job.order.clone();
-        let found = self.find(job, stake, by)?;
+        let found = self.find(job, risk, by)?;
         if self.provider.spec().has_objects {
-            stake.objects = true;
+            risk.objects = true;
             self.prepare(&mut order, by)?;
         }
         let machine = match found {
             Some(found) => {
                 self.report.info(format_args!("machine {} of this host is adopted", found.id));
-                self.put_at_stake(job, stake, &found.id);
+                self.put_at_risk(job, risk, &found.id)?;
                 if found.state == State::Off {
                     self.act(&found.id, Power::On, by)?;
                 }
                 found
             }
-            None => self.order(job, &mut order, stake, by)?,
+            None => self.order(job, &mut order, risk, by)?,
         };
         let machine = self.bring_up(machine, &order, by)?;
-        if stake.lost_order {
-            self.remove_doubles(&machine, &order.mark, by)?;
+        self.remove_doubles(&machine, &order.mark, risk, by)?;
+        match job.record.look() {
+            Err(Unrecorded::NoSuchHost(why)) => Err(Error::HostDeleted(why)),
+            _ => Ok(machine),
         }
-        Ok(machine)
     }
 
     /// Makes the objects that the order needs.
@@ -86,39 +90,34 @@ impl Engine {
 
     /// The machine that the owner has, if any: what an earlier run noted and had no time to hand over or to
     /// delete, else what carries its mark.
-    fn find(
-        &self,
-        job: &Job<'_>,
-        stake: &mut Stake,
-        by: Instant,
-    ) -> Result<Option<Machine>, Error> {
+    fn find(&self, job: &Job<'_>, risk: &mut Risk, by: Instant) -> Result<Option<Machine>, Error> {
         let mark = &job.order.mark;
-        let noted = job.journal.read();
-        let mut found = Vec::new();
-        if let Some(Entry { machine: Some(id), age }) = &noted {
-            self.expect(id, *age);
-            // Whatever fails before it is known to be gone would lose it again.
-            self.put_at_stake(job, stake, id);
-            found.extend(self.noted(id, mark, by)?);
-            if found.is_empty() {
-                self.withdraw(stake);
-            }
+        let entry = job.journal.read();
+        let noted = entry.as_ref().and_then(|entry| entry.machine.clone());
+        // Whatever fails before it is known whose they are would lose them again.
+        risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
+        let mut found: Vec<Machine> = Vec::new();
+        for id in risk.noted.clone() {
+            self.expect(&id);
+            found.extend(self.noted(&id, mark, by)?);
         }
         for machine in self.all_of(mark, by)? {
-            if found.iter().all(|known: &Machine| known.id != machine.id) {
+            if found.iter().all(|known| known.id != machine.id) {
                 found.push(machine);
             }
         }
-        if let (true, Some(Entry { machine: None, age })) = (found.is_empty(), &noted)
-            && *age < SETTLE
-        {
+        risk.noted.clear();
+        let was_ordering = entry.is_some_and(|entry| entry.machine.is_none());
+        if was_ordering && found.is_empty() && !self.provider.spec().has_idempotency_key {
             self.report.info("an earlier run was killed while it ordered: looking for it");
-            stake.lost_order = true;
-            found.extend(self.look_for(mark, self.settle(), by)?);
+            // When that was nobody knows: a clock may have jumped.
+            let until = self.clock.now() + self.owed();
+            risk.owed = Some(until);
+            found.extend(self.look_for(mark, until, by)?);
+            risk.owed = None;
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
-            self.withdraw(stake);
             return Err(Error::Several(found.into_iter().map(|machine| machine.id).collect()));
         }
         Ok(found.pop())
@@ -126,7 +125,12 @@ impl Engine {
 
     /// The machine that an earlier run noted, if it is still the owner's. One that the provider took back is
     /// not.
-    fn noted(&self, id: &MachineId, mark: &str, by: Instant) -> Result<Option<Machine>, Error> {
+    pub(super) fn noted(
+        &self,
+        id: &MachineId,
+        mark: &str,
+        by: Instant,
+    ) -> Result<Option<Machine>, Error> {
         let identity = &self.provider.spec().identity;
         loop {
             match self.look_by(id, by)? {
@@ -137,10 +141,8 @@ impl Engine {
                 }
                 Sight::Gone(_) => return Ok(None),
                 Sight::NotYet => {
-                    let error = self
-                        .session
-                        .api(by)
-                        .problem(Kind::Ambiguous, format!("machine {id} is not shown yet"));
+                    let reason = format!("machine {id} is not shown yet");
+                    let error = self.session.api(by).problem(Kind::Ambiguous, reason);
                     self.pause_within(Duration::from_secs(1), by, &error)?;
                 }
             }
@@ -154,33 +156,73 @@ impl Engine {
         Ok(found)
     }
 
-    /// Deletes what a lost order of this run brought beside the machine that is handed over: before the first
-    /// order there was none.
-    fn remove_doubles(&self, kept: &Machine, mark: &str, by: Instant) -> Result<(), Error> {
-        for machine in self.all_of(mark, by)? {
-            if machine.id != kept.id {
+    /// Deletes what was ordered beside the machine that is handed over: one look, always, as something in between
+    /// may have repeated the order; and as long as an order without an answer may still take effect.
+    fn remove_doubles(
+        &self,
+        kept: &Machine,
+        mark: &str,
+        risk: &mut Risk,
+        by: Instant,
+    ) -> Result<(), Error> {
+        let until = risk.owed.unwrap_or(by).max(by) + self.owed();
+        let schedule = Schedule::begin(self.clock.now());
+        loop {
+            let found = match self.all_of(mark, until) {
+                Ok(found) => found,
+                Err(Error::Interrupted(signal)) => return Err(Error::Interrupted(signal)),
+                // A machine that is up is worth more than the certainty that there is no second one.
+                Err(why) => {
+                    self.report.warn(format_args!(
+                        "whether a second machine was ordered is not known ({why}): see `pm-packet list`"
+                    ));
+                    return Ok(());
+                }
+            };
+            for machine in found.iter().filter(|machine| machine.id != kept.id) {
                 self.report
                     .info(format_args!("machine {} was ordered twice: deleting it", machine.id));
-                self.remove_machine(&machine.id, by)?;
+                self.remove_machine(&machine.id, until)?;
+            }
+            let now = self.clock.now();
+            match risk.owed {
+                Some(owed) if now < owed => {
+                    let pause = schedule.pause(schedule.elapsed(now), None);
+                    let pause = pause.min(owed.saturating_duration_since(now));
+                    self.clock.sleep(pause, &self.interrupt)?;
+                }
+                _ => break,
             }
         }
+        risk.owed = None;
         Ok(())
     }
 
-    pub(super) fn put_at_stake(&self, job: &Job<'_>, stake: &mut Stake, id: &MachineId) {
-        stake.machine = Some(id.clone());
+    /// Notes a machine wherever the next run looks: whatever goes wrong from here on deletes it.
+    pub(super) fn put_at_risk(
+        &self,
+        job: &Job<'_>,
+        risk: &mut Risk,
+        id: &MachineId,
+    ) -> Result<(), Error> {
+        risk.machine = Some(id.clone());
         if let Err(error) = job.journal.note(Some(id)) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
-        self.interrupt.at_stake(Some(format!(
+        self.interrupt.at_risk(Some(format!(
             "machine {id} may be STILL BILLED: remove it with `{}`",
             (job.remove)(id)
         )));
-    }
-
-    /// Nothing is at stake after all.
-    fn withdraw(&self, stake: &mut Stake) {
-        *stake = Stake::default();
-        self.interrupt.at_stake(None);
+        if job.recorded.as_ref() == Some(id) {
+            return Ok(());
+        }
+        match job.record.write(Some(id)) {
+            Ok(()) => Ok(()),
+            Err(Unrecorded::NoSuchHost(why)) => Err(Error::HostDeleted(why)),
+            Err(Unrecorded::Other(why)) => {
+                self.report.warn(format_args!("the DEPLOY_ID is not in the host yet: {why}"));
+                Ok(())
+            }
+        }
     }
 }

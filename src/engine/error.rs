@@ -35,6 +35,10 @@ pub enum Error {
     NotHandedOver(io::Error),
     /// Every order was lost, and none was carried out.
     OrdersLost(ApiError),
+    /// An order got no answer, and may still take effect.
+    Unanswered,
+    /// The host was deleted meanwhile: what oned says.
+    HostDeleted(String),
     /// The provider cannot do that with a machine's power.
     Unsupported(&'static str, Power),
     /// A panic.
@@ -71,6 +75,8 @@ impl fmt::Display for Error {
             Self::Unsupported(provider, power) => {
                 write!(f, "{provider} has no {power} of machines: do it where the machine stands")
             }
+            Self::Unanswered => f.write_str("its answer was lost, and it may still take effect"),
+            Self::HostDeleted(why) => write!(f, "the host was deleted meanwhile: {why}"),
             Self::OurMistake => f.write_str("pm-packet made a mistake: please report it"),
         }
     }

@@ -1,40 +1,83 @@
-//! What a deploy is to do, what it has at stake meanwhile, and how it failed.
+//! What a deploy is to do, what it risks to leave behind meanwhile, and how it failed.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::error::Error;
 use super::journal::Journal;
 use crate::provider::machine::MachineId;
 use crate::provider::order::Order;
 
-/// How long an order whose answer was lost is looked for before it counts as not carried out: a listing can
-/// lag by several seconds.
-pub(super) const SETTLE: Duration = Duration::from_secs(12);
 /// What a deploy is to do.
 pub struct Job<'a> {
     /// What to order, and with which mark.
     pub order: &'a Order,
     /// What an earlier run for this owner may have left, and where this one notes what it does.
     pub journal: &'a Journal,
+    /// The host in oned, which keeps the id of its machine for whoever deletes the host.
+    pub record: &'a dyn Record,
+    /// The machine that an earlier run recorded there.
+    pub recorded: Option<MachineId>,
     /// The command that removes a machine, for messages.
     pub remove: &'a dyn Fn(&MachineId) -> String,
 }
 
-/// What may be lost if the deploy fails now.
+/// The host in oned, as far as a deploy is concerned.
+pub trait Record {
+    /// Writes the id of the host's machine into the host; `None` takes it out again.
+    ///
+    /// # Errors
+    /// It is not stored; whether because there is no such host any more.
+    fn write(&self, machine: Option<&MachineId>) -> Result<(), Unrecorded>;
+
+    /// Looks whether the host is still there.
+    ///
+    /// # Errors
+    /// It is not, or cannot be looked for.
+    fn look(&self) -> Result<(), Unrecorded>;
+}
+
+/// Why a machine's id is not in its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// The host was deleted meanwhile (error 1024 of oned).
+    NoSuchHost(String),
+    /// oned refuses, or cannot be asked.
+    Other(String),
+}
+
+/// No record: the host is in no oned, or nobody wants it.
+pub struct NoRecord;
+
+impl Record for NoRecord {
+    fn write(&self, _: Option<&MachineId>) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+
+    fn look(&self) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+/// What may be left behind if the deploy fails now.
 #[derive(Debug, Default)]
-pub(super) struct Stake {
-    /// The machine that was ordered or adopted.
+pub(super) struct Risk {
+    /// The machine that was ordered or adopted: it is the owner's.
     pub(super) machine: Option<MachineId>,
-    /// An order was sent whose answer was lost.
-    pub(super) lost_order: bool,
+    /// Machines that an earlier run noted, and of which it is not known yet whose they are.
+    pub(super) noted: BTreeSet<MachineId>,
+    /// Until when an order without an answer may still become a machine.
+    pub(super) owed: Option<Instant>,
+    /// How many orders got no answer.
+    pub(super) unanswered: usize,
     /// Objects were made that an order needs.
     pub(super) objects: bool,
 }
 
-impl Stake {
+impl Risk {
     pub(super) fn is_nothing(&self) -> bool {
-        self.machine.is_none() && !self.lost_order && !self.objects
+        self.machine.is_none() && self.noted.is_empty() && self.owed.is_none() && !self.objects
     }
 }
 

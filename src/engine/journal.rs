@@ -1,27 +1,37 @@
-//! What a deploy has at stake, noted beside its deployment file, so that the next run for the same file knows
-//! what one that was killed had no time to hand over or to delete.
+//! What a deploy has under way, noted on disk, so that the next run for the same owner knows what one that was killed
+//! had no time to hand over or to delete; and the lock that lets one deploy a host run at a time.
 //!
-//! A machine can also be found by its tag, but a listing lags by several seconds: an order that was sent just
-//! before a SIGKILL would be missed by a run that follows at once.
+//! A machine can also be found by its mark, but a listing lags: an order that was sent just before a SIGKILL would be
+//! missed by a run that follows at once. The notes stand in one folder of the user, by the owner's identity: the
+//! deployment file has another name in each run of oneprovision.
 
-use std::fs;
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::provider::machine::MachineId;
+use crate::system::clock::Clock;
+use crate::system::environment::Environment;
 use crate::system::file;
+use crate::system::interrupt::Interrupt;
+
+/// How often a lock that another deploy holds is tried.
+const TRY: Duration = Duration::from_millis(250);
 
 /// What an earlier run noted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The machine, if the order got its answer.
+    /// The machine, if the order got its answer; else an order was under way.
     pub machine: Option<MachineId>,
-    /// How long ago that was.
-    pub age: Duration,
 }
 
-/// What a run that cannot even read `deployment_file` must tell of what an earlier one left.
+/// What a run that cannot even read `deployment_file` must tell of what an earlier one left: version 0.1.0 noted it
+/// beside the file.
 pub fn reminder_beside(deployment_file: &Path) -> Option<String> {
     path_beside(deployment_file).exists().then(|| reminder("what it ordered"))
 }
@@ -38,36 +48,127 @@ fn path_beside(deployment_file: &Path) -> PathBuf {
     path.into()
 }
 
-/// The note of one deployment file.
+/// The folder of the notes: `$XDG_STATE_HOME/pm-packet`, else `~/.local/state/pm-packet`, else one in /var/tmp that
+/// the user's number names.
+pub fn folder(environment: &Environment) -> PathBuf {
+    let variable = |name| environment.get(name).ok().flatten().map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME")
+        .or_else(|| Some(variable("HOME")?.join(".local/state")))
+        .filter(|path| path.is_absolute());
+    match state {
+        Some(state) => state.join("pm-packet"),
+        None => PathBuf::from(format!("/var/tmp/pm-packet-{}", nix::unistd::getuid())),
+    }
+}
+
+/// The note of one owner.
 pub struct Journal {
     path: PathBuf,
+    /// Where 0.1.0 noted it.
+    beside: Option<PathBuf>,
     identity: String,
     id: fn(&str) -> Option<MachineId>,
 }
 
+/// One deploy of a host at a time, as long as this lives.
+pub struct Lock {
+    path: PathBuf,
+    held: Flock<File>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Whoever waits for it sees that the file is another one, and makes its own.
+        let _ = fs::remove_file(&self.path);
+        let _ = self.held.relock(FlockArg::Unlock);
+    }
+}
+
 impl Journal {
-    /// The journal beside `deployment_file`, for the owner with this tag; `id` reads the id of a machine.
-    pub fn beside(
-        deployment_file: &Path,
+    /// The journal in `folder` for the owner with this identity at this provider; `id` reads the id of a machine.
+    pub fn in_folder(
+        folder: &Path,
+        provider: &str,
         identity: &str,
         id: fn(&str) -> Option<MachineId>,
     ) -> Self {
-        Self { path: path_beside(deployment_file), identity: identity.to_owned(), id }
+        let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
+        let name: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = folder.join(format!("{provider}-{name}.order"));
+        Self { path, beside: None, identity: identity.to_owned(), id }
     }
 
-    /// What an earlier run for the same owner left; none that cannot be read.
+    /// The same, which also reads what 0.1.0 noted beside `deployment_file`.
+    pub fn or_beside(self, deployment_file: &Path) -> Self {
+        Self { beside: Some(path_beside(deployment_file)), ..self }
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until no other deploy of this owner runs. `None`: the folder cannot be written, so there is no lock.
+    ///
+    /// # Errors
+    /// The signal that came meanwhile.
+    pub fn lock(
+        &self,
+        clock: &dyn Clock,
+        interrupt: &Interrupt,
+        on_wait: impl FnOnce(),
+    ) -> Result<Option<Lock>, nix::sys::signal::Signal> {
+        let path = self.path.with_extension("lock");
+        let mut on_wait = Some(on_wait);
+        loop {
+            interrupt.check()?;
+            let Ok(file) = self.open(&path) else {
+                return Ok(None);
+            };
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(held) if is_at(&held, &path) => return Ok(Some(Lock { path, held })),
+                // Whoever held it has removed it.
+                Ok(_) => continue,
+                Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {}
+                Err(_) => return Ok(None),
+            }
+            if let Some(on_wait) = on_wait.take() {
+                on_wait();
+            }
+            clock.sleep(TRY, interrupt)?;
+        }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        self.make_folder()?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        match self.path.parent() {
+            Some(folder) if !folder.is_dir() => {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an earlier run for the same owner left; none that cannot be read. How old it is says nothing: clocks
+    /// jump.
     pub fn read(&self) -> Option<Entry> {
-        let (text, modified) = file::read(&self.path, 4096).ok()?;
+        self.read_at(&self.path).or_else(|| self.read_at(self.beside.as_deref()?))
+    }
+
+    fn read_at(&self, path: &Path) -> Option<Entry> {
+        let (text, _) = file::read(path, 4096).ok()?;
         let text = String::from_utf8(text).ok()?;
         let mut lines = text.lines();
         if lines.next() != Some(&self.identity) {
             return None;
         }
-        Some(Entry {
-            machine: lines.next().and_then(self.id),
-            // A clock that was set back must not make it look old.
-            age: SystemTime::now().duration_since(modified).unwrap_or_default(),
-        })
+        Some(Entry { machine: lines.next().and_then(self.id) })
     }
 
     /// What a run that cannot look must tell of what an earlier one left, if that left anything.
@@ -84,12 +185,26 @@ impl Journal {
     /// # Errors
     /// The folder cannot be written.
     pub fn note(&self, machine: Option<&MachineId>) -> io::Result<()> {
+        self.make_folder()?;
         let id = machine.map(MachineId::as_str).unwrap_or_default();
         file::replace(&self.path, format!("{}\n{id}\n", self.identity).as_bytes())
     }
 
-    /// Removes the note: nothing is at stake any more.
+    /// Removes the note: nothing can be left behind any more.
     pub fn close(&self) {
         let _ = fs::remove_file(&self.path);
+        if let Some(beside) = &self.beside
+            && self.read_at(beside).is_some()
+        {
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+/// Whether the file that is held is the one that stands at `path`.
+fn is_at(held: &File, path: &Path) -> bool {
+    match (held.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }

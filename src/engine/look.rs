@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Engine, Error};
 use crate::http::error::{ApiError, Kind};
@@ -83,7 +83,7 @@ impl Engine {
             Ok(machine) => {
                 self.note(&machine);
                 return Ok(match machine.state {
-                    State::Gone => Sight::Gone(self.fate(&machine)),
+                    State::Gone => Sight::Gone(self.outcome_of(&machine)),
                     _ => Sight::Here(Box::new(machine)),
                 });
             }
@@ -125,14 +125,11 @@ impl Engine {
         }
     }
 
-    /// Tells of a machine that was ordered `age` ago: the provider may not know it by its id yet.
-    pub(super) fn expect(&self, id: &MachineId, age: Duration) {
-        // What is waited for takes no more than half of the time that there is.
-        let within = self.provider.spec().appears_within.min(self.timeout / 2);
-        if let Some(left) = within.checked_sub(age) {
-            let until = self.clock.now() + left;
-            self.sightings().expected.insert(id.clone(), until);
-        }
+    /// Tells of a machine that was just ordered, or ordered nobody knows when: the provider may not know it by its id
+    /// yet.
+    pub(super) fn expect(&self, id: &MachineId) {
+        let until = self.clock.now() + self.provider.spec().appears_within;
+        self.sightings().expected.insert(id.clone(), until);
     }
 
     fn is_expected(&self, id: &MachineId) -> bool {
@@ -175,7 +172,7 @@ impl Engine {
     }
 
     /// What becomes of a machine that is gone, or goes: what may follow "the machine".
-    pub(super) fn fate(&self, machine: &Machine) -> Cow<'static, str> {
+    pub(super) fn outcome_of(&self, machine: &Machine) -> Cow<'static, str> {
         let is_told = self.sightings().reasons.contains_key(&machine.id);
         match machine.state {
             _ if is_told => format!("is {}", self.state_of(machine)).into(),

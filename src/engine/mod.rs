@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::error::Error;
-pub use self::job::{Job, NotDeployed};
+pub use self::job::{Job, NoRecord, NotDeployed, Record, Unrecorded};
 pub use self::look::Sight;
 use self::look::Sightings;
 use self::wait::{Goal, Wait};
@@ -66,7 +66,7 @@ impl Engine {
     /// The provider does not delete it, it does not go away in time, or it is not known whether it is gone.
     pub fn cancel(&self, id: &MachineId) -> Result<(), Error> {
         let by = self.deadline();
-        self.interrupt.at_stake(Some(format!("machine {id} may be STILL BILLED: cancel it again")));
+        self.interrupt.at_risk(Some(format!("machine {id} may be STILL BILLED: cancel it again")));
         self.remove(id, by)
     }
 
@@ -113,7 +113,7 @@ impl Engine {
             });
         }
         let mut line = self.progress("asking again".to_owned(), by);
-        line.tell(error.reasons.join("; "));
+        line.show(error.reasons.join("; "));
         line.sleep(pause)?;
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! The order: sent until it is known whether it was carried out.
+//!
+//! From the moment its first byte may have left, an order without an answer can become a machine for as long as the
+//! provider's `Spec` says. Until then nobody knows that nothing was ordered.
 
 use std::time::{Duration, Instant};
 
-use super::job::{Job, SETTLE, Stake};
+use super::job::{Job, Risk};
 use super::schedule::Schedule;
 use super::{Engine, Error};
 use crate::http::backoff::Backoff;
@@ -15,10 +18,19 @@ const ORDERS: u32 = 3;
 /// How many machines that are no more an idempotency key may lead to, one after another.
 const SPENT: usize = 100;
 
+/// What is to be done after an order that got no machine.
+enum Next {
+    /// Order again.
+    Again,
+    /// The machine was found.
+    Found(Machine),
+}
+
 impl Engine {
-    /// How long a lost order is looked for while there may be another one.
-    pub(super) fn settle(&self) -> Duration {
-        SETTLE.min(self.timeout / 2)
+    /// How long an order may take to become a machine that can be seen.
+    pub(super) fn owed(&self) -> Duration {
+        let spec = self.provider.spec();
+        spec.order_within + spec.appears_within
     }
 
     /// Sends the order until it is known to have been carried out.
@@ -26,62 +38,130 @@ impl Engine {
         &self,
         job: &Job<'_>,
         order: &mut Order,
-        stake: &mut Stake,
+        risk: &mut Risk,
         by: Instant,
     ) -> Result<Machine, Error> {
         let mut backoff = Backoff::default();
-        let mut orders = 0;
+        let mut lost = 0;
         loop {
             self.begin_order(job)?;
-            orders += 1;
+            let owed = risk.owed;
+            risk.owed = owed.max(Some(self.clock.now() + self.owed()));
             let error = match self.provider.create(&self.session.api(by), order) {
                 Ok(machine) if self.is_dead(&machine) && order.spent.len() < SPENT => {
                     // An idempotency key whose machine is no more: the next one is to be used.
+                    risk.owed = owed;
                     order.spent.push(machine.id.to_string());
-                    orders -= 1;
                     continue;
                 }
-                Ok(machine) => {
+                Ok(machine) if self.is_own(&machine, order) => {
+                    // With one key there is one machine, however often it was sent.
+                    let has_key = self.provider.spec().has_idempotency_key;
+                    risk.owed = if has_key { None } else { owed };
                     self.report.info(format_args!("machine {} was ordered", machine.id));
-                    self.expect(&machine.id, Duration::ZERO);
-                    self.put_at_stake(job, stake, &machine.id);
+                    self.expect(&machine.id);
+                    self.put_at_risk(job, risk, &machine.id)?;
                     return Ok(machine);
+                }
+                Ok(machine) => {
+                    let reason = format!(
+                        "the answer names {}, which does not carry the mark of this host",
+                        machine.id
+                    );
+                    self.session.api(by).problem(Kind::Ambiguous, reason)
                 }
                 Err(error) => error,
             };
-            match error.kind {
-                Kind::KeySpent if order.spent.len() < SPENT => {
-                    order.spent.push(format!("key {}", order.spent.len()));
-                    orders -= 1;
-                }
-                Kind::Ambiguous => {
-                    stake.lost_order = true;
-                    if let Some(machine) = self.find_unanswered(job, &error, stake, by)? {
-                        return Ok(machine);
-                    }
-                    if orders == ORDERS {
-                        return Err(Error::OrdersLost(error));
-                    }
-                    self.report.info("nothing was ordered: ordering again");
-                }
-                // Nothing was ordered, and it may work later.
-                Kind::NotSent | Kind::RateLimited | Kind::Conflict => {
-                    let Some(pause) = backoff.after(&error) else {
-                        return Err(self.not_ordered(job, stake, error));
-                    };
-                    self.report.info(format_args!("the order was not taken ({error}): again"));
-                    orders -= 1;
-                    self.pause_within(pause, by, &error)?;
-                }
-                _ => return Err(self.not_ordered(job, stake, error)),
+            if !matches!(error.kind, Kind::Ambiguous | Kind::Redirected) {
+                // It is an answer: nothing came of this order.
+                risk.owed = owed;
+            }
+            let is_lost = risk.owed != owed;
+            lost += u32::from(is_lost);
+            risk.unanswered += usize::from(is_lost);
+            match self.after(job, order, risk, error, &mut backoff, lost, by)? {
+                Next::Again => {}
+                Next::Found(machine) => return Ok(machine),
             }
         }
+    }
+
+    /// What an order that got no machine leads to.
+    #[allow(clippy::too_many_arguments, reason = "one step of the loop above")]
+    fn after(
+        &self,
+        job: &Job<'_>,
+        order: &mut Order,
+        risk: &mut Risk,
+        error: ApiError,
+        backoff: &mut Backoff,
+        lost: u32,
+        by: Instant,
+    ) -> Result<Next, Error> {
+        let has_key = self.provider.spec().has_idempotency_key;
+        match error.kind {
+            Kind::KeySpent if order.spent.len() < SPENT => {
+                order.spent.push(format!("key {}", order.spent.len()));
+                Ok(Next::Again)
+            }
+            // With its key the same order is the better look.
+            Kind::Ambiguous if has_key => match backoff.after(&error) {
+                Some(pause) => {
+                    self.report.info(format_args!(
+                        "the answer to the order is lost ({error}): sending it again, with its key"
+                    ));
+                    self.pause_within(pause, by, &error)?;
+                    Ok(Next::Again)
+                }
+                None => Err(Error::OrdersLost(error)),
+            },
+            Kind::Ambiguous | Kind::Redirected => {
+                self.report.info(format_args!(
+                    "the answer to the order is lost ({error}): looking for it"
+                ));
+                let until = risk.owed.unwrap_or_else(|| self.clock.now());
+                if let Some(machine) = self.look_for(&order.mark, until, by)? {
+                    self.report.info(format_args!("machine {} is what was ordered", machine.id));
+                    self.put_at_risk(job, risk, &machine.id)?;
+                    return Ok(Next::Found(machine));
+                }
+                // It had the time to appear.
+                risk.owed = None;
+                risk.unanswered = 0;
+                if risk.is_nothing() {
+                    job.journal.close();
+                }
+                if error.kind == Kind::Redirected {
+                    return Err(self.not_ordered(job, risk, error));
+                }
+                if lost == ORDERS {
+                    return Err(Error::OrdersLost(error));
+                }
+                self.report.info("nothing was ordered: ordering again");
+                Ok(Next::Again)
+            }
+            // Nothing was ordered, and it may work later.
+            Kind::NotSent | Kind::RateLimited | Kind::Conflict => {
+                let Some(pause) = backoff.after(&error) else {
+                    return Err(self.not_ordered(job, risk, error));
+                };
+                self.report.info(format_args!("the order was not taken ({error}): again"));
+                self.pause_within(pause, by, &error)?;
+                Ok(Next::Again)
+            }
+            _ => Err(self.not_ordered(job, risk, error)),
+        }
+    }
+
+    /// Whether the machine of an answer is the one that was ordered.
+    fn is_own(&self, machine: &Machine, order: &Order) -> bool {
+        self.provider.spec().identity.is_borne(&order.mark, machine)
     }
 
     /// Notes that an order is about to be sent.
     fn begin_order(&self, job: &Job<'_>) -> Result<(), Error> {
         self.interrupt.check()?;
-        self.interrupt.at_stake(Some(format!(
+        self.interrupt.at_risk(Some(format!(
             "the machine that was just ordered may exist and be billed: look for the tag {} at the provider",
             job.order.mark
         )));
@@ -91,55 +171,40 @@ impl Engine {
         Ok(())
     }
 
-    /// The machine of an order whose answer was lost, if it appears.
-    fn find_unanswered(
-        &self,
-        job: &Job<'_>,
-        error: &ApiError,
-        stake: &mut Stake,
-        by: Instant,
-    ) -> Result<Option<Machine>, Error> {
-        self.report.info(format_args!("the answer to the order is lost ({error}): looking for it"));
-        let found = self.look_for(&job.order.mark, self.settle(), by)?;
-        if let Some(machine) = &found {
-            self.report.info(format_args!("machine {} is what was ordered", machine.id));
-            self.put_at_stake(job, stake, &machine.id);
-        }
-        Ok(found)
-    }
-
-    /// `error`, of an order that was refused: unless an earlier one was lost, nothing is at stake.
-    fn not_ordered(&self, job: &Job<'_>, stake: &Stake, error: ApiError) -> Error {
-        if stake.is_nothing() {
+    /// `error`, of an order that was refused: unless an earlier one was lost, nothing can be left.
+    fn not_ordered(&self, job: &Job<'_>, risk: &Risk, error: ApiError) -> Error {
+        if risk.is_nothing() {
             job.journal.close();
         }
         error.into()
     }
 
-    /// Looks for an order whose answer was lost until it appears, or has had the time to. A deadline or an
-    /// error leaves it unknown.
+    /// Looks for an order whose answer was lost until it appears, or has had the time to: until `until`. A deadline
+    /// before that, or an error, leaves it unknown.
     pub(super) fn look_for(
         &self,
         mark: &str,
-        settle: Duration,
+        until: Instant,
         by: Instant,
     ) -> Result<Option<Machine>, Error> {
-        let begin = self.clock.now();
-        let schedule = Schedule::begin(begin);
-        let settled = begin + settle;
+        let schedule = Schedule::begin(self.clock.now());
         let goal = format!("until an order appears | tag {mark}");
-        let mut line = self.progress(goal, settled);
-        line.tell("not in the listing");
+        let mut line = self.progress(goal, until.min(by));
+        line.show("not in the listing");
         loop {
             // An order that was sent twice may appear twice; the second one is removed in the end.
             if let Some(machine) = self.all_of(mark, by)?.into_iter().next() {
                 return Ok(Some(machine));
             }
             let now = self.clock.now();
-            if now >= settled {
+            if now >= until {
                 return Ok(None);
             }
-            line.sleep(schedule.pause(schedule.elapsed(now), None))?;
+            if now >= by {
+                return Err(Error::Unanswered);
+            }
+            let pause = schedule.pause(schedule.elapsed(now), None);
+            line.sleep(pause.min(until.min(by).saturating_duration_since(now)))?;
         }
     }
 }

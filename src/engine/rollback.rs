@@ -1,8 +1,9 @@
-//! The roll-back of a deploy that failed: whatever is at stake is deleted, and it is said what became of it.
+//! The roll-back of a deploy that failed: whatever may be left is deleted, and it is said what became of it.
 
 use std::time::{Duration, Instant};
 
-use super::job::{Job, NotDeployed, SETTLE, Stake};
+use super::job::{Job, NotDeployed, Risk, Unrecorded};
+use super::schedule::Schedule;
 use super::{Engine, Error};
 use crate::provider::machine::MachineId;
 
@@ -10,11 +11,20 @@ use crate::provider::machine::MachineId;
 /// "while it is provisioning".
 const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(300));
 
+/// What a roll-back has done.
+#[derive(Default)]
+struct Removed {
+    /// The machines that are gone.
+    gone: Vec<MachineId>,
+    /// What is left, or may be, in words.
+    left: Vec<String>,
+}
+
 impl Engine {
-    /// Deletes whatever is at stake, and says what became of it.
-    pub(super) fn roll_back(&self, error: Error, job: &Job<'_>, stake: &Stake) -> NotDeployed {
+    /// Deletes whatever may be left, and says what became of it.
+    pub(super) fn roll_back(&self, error: Error, job: &Job<'_>, risk: &Risk) -> NotDeployed {
         let nothing_left = |outcome: String| NotDeployed { outcome, cause: None };
-        if stake.is_nothing() {
+        if risk.is_nothing() {
             let reminder = job.journal.reminder();
             let reminder = reminder.as_deref().unwrap_or("nothing was ordered");
             return nothing_left(format!("{error}; {reminder}"));
@@ -22,12 +32,16 @@ impl Engine {
         self.interrupt.acknowledge();
         self.report.notice(format_args!("{error}: rolling back; a second signal ends it at once"));
         let by = self.clock.now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
-        let (ids, left) = self.remove_stake(job, stake, by);
+        let Removed { gone, left } = self.remove_all(job, risk, by);
         if !left.is_empty() {
             return NotDeployed { outcome: left.join("; "), cause: Some(error) };
         }
         job.journal.close();
-        let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();
+        if let Err(Unrecorded::Other(why)) = job.record.write(None) {
+            self.report
+                .warn(format_args!("the DEPLOY_ID of a deleted machine is in the host: {why}"));
+        }
+        let ids: Vec<&str> = gone.iter().map(MachineId::as_str).collect();
         let ids = ids.join(" and ");
         nothing_left(match error {
             _ if ids.is_empty() => format!("{error}; no machine was ordered"),
@@ -41,59 +55,84 @@ impl Engine {
         })
     }
 
-    /// Deletes what is at stake: the machines that were, and what is left of them, in words.
-    fn remove_stake(
-        &self,
-        job: &Job<'_>,
-        stake: &Stake,
-        by: Instant,
-    ) -> (Vec<MachineId>, Vec<String>) {
-        let mut left = Vec::new();
-        let mut ids: Vec<MachineId> = stake.machine.iter().cloned().collect();
-        if stake.lost_order {
-            match self.find_lost(&job.order.mark, !ids.is_empty(), by) {
-                Ok(found) => ids.extend(found.into_iter().filter(|id| stake.machine.as_ref() != Some(id))),
-                Err(why) => left.push(format!(
-                    "an order may have been carried out and be STILL BILLED ({why}): look for the tag {} at the provider and delete what has it",
-                    job.order.mark
+    fn remove_all(&self, job: &Job<'_>, risk: &Risk, by: Instant) -> Removed {
+        let mut removed = Removed::default();
+        let mark = &job.order.mark;
+        for id in &risk.noted {
+            match self.noted(id, mark, by) {
+                Ok(Some(machine)) => self.remove_one(job, &machine.id, by, &mut removed),
+                // A note makes nobody else's machine ours.
+                Ok(None) => {}
+                Err(why) => removed.left.push(format!(
+                    "machine {id} of an earlier deploy may be STILL BILLED ({why}): deploy again, or remove it with `{}`",
+                    (job.remove)(id)
                 )),
             }
         }
-        for id in &ids {
-            let command = (job.remove)(id);
-            match self.remove_machine(id, by) {
-                Ok(()) => {}
-                Err(Error::StillLeaving(state)) => left.push(format!(
-                    "machine {id} is being deleted ({state}), and was not seen gone: see that it goes with `{command}`"
-                )),
-                Err(why) => left.push(format!(
-                    "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{command}`"
-                )),
-            }
+        if let Some(id) = &risk.machine {
+            self.remove_one(job, id, by, &mut removed);
         }
-        if stake.objects
-            && left.is_empty()
-            && let Err(why) = self.discard(&job.order.mark, by)
+        if let Some(owed) = risk.owed
+            && let Err(why) = self.remove_owed(job, owed, risk.unanswered, by, &mut removed)
         {
-            left.push(format!(
-                "the keys and user data that were made for the order are left ({why}): look for {} at the provider and delete them",
-                job.order.mark
+            removed.left.push(format!(
+                "an order may have been carried out and be STILL BILLED ({why}): look for the tag {mark} at the provider and delete what has it"
             ));
         }
-        (ids, left)
+        if risk.objects
+            && removed.left.is_empty()
+            && let Err(why) = self.discard(mark, by)
+        {
+            removed.left.push(format!(
+                "the keys and user data that were made for the order are left ({why}): look for {mark} at the provider and delete them"
+            ));
+        }
+        removed
     }
 
-    /// What orders with lost answers brought; waits for the listing to catch up unless a machine is known.
-    fn find_lost(
-        &self,
-        mark: &str,
-        is_one_known: bool,
-        by: Instant,
-    ) -> Result<Vec<MachineId>, Error> {
-        if !is_one_known {
-            self.look_for(mark, SETTLE, by)?;
+    fn remove_one(&self, job: &Job<'_>, id: &MachineId, by: Instant, removed: &mut Removed) {
+        let command = (job.remove)(id);
+        match self.remove_machine(id, by) {
+            Ok(()) => removed.gone.push(id.clone()),
+            Err(Error::StillLeaving(state)) => removed.left.push(format!(
+                "machine {id} is being deleted ({state}), and was not seen gone: see that it goes with `{command}`"
+            )),
+            Err(why) => removed.left.push(format!(
+                "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{command}`"
+            )),
         }
-        let found = self.all_of(mark, by)?;
-        Ok(found.into_iter().map(|machine| machine.id).collect())
+    }
+
+    /// Deletes whatever an order without an answer brings, as long as it may.
+    fn remove_owed(
+        &self,
+        job: &Job<'_>,
+        owed: Instant,
+        unanswered: usize,
+        by: Instant,
+        removed: &mut Removed,
+    ) -> Result<(), Error> {
+        let schedule = Schedule::begin(self.clock.now());
+        loop {
+            let found = match self.all_of(&job.order.mark, by) {
+                Err(Error::Deadline { .. }) if removed.gone.len() >= unanswered.max(1) => {
+                    return Ok(());
+                }
+                Err(Error::Deadline { .. }) => return Err(Error::Unanswered),
+                found => found?,
+            };
+            for machine in found {
+                if !removed.gone.contains(&machine.id) {
+                    self.remove_one(job, &machine.id, by, removed);
+                }
+            }
+            let now = self.clock.now();
+            if now >= owed || !removed.left.is_empty() {
+                return Ok(());
+            }
+            let pause = schedule.pause(schedule.elapsed(now), None);
+            let pause = pause.min(owed.min(by).saturating_duration_since(now));
+            self.clock.sleep(pause, &self.interrupt)?;
+        }
     }
 }

@@ -14,6 +14,8 @@ use crate::provider::{Advance, Filter};
 
 /// How often the pause of a wait is doubled at most because the provider sent us away.
 const STRETCHES: u32 = 3;
+/// How long the last look may take, after the deadline.
+const LAST: Duration = Duration::from_secs(2);
 /// The least time that one look may take.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -86,7 +88,7 @@ struct Seen {
     progress: Option<f64>,
     asked_pause: Duration,
     /// How often we were sent away lately: where many wait at once, each must ask less often.
-    strain: u32,
+    refusals: u32,
 }
 
 impl Engine {
@@ -104,13 +106,13 @@ impl Engine {
             last: "it was never seen".to_owned(),
             progress: None,
             asked_pause: Duration::ZERO,
-            strain: 0,
+            refusals: 0,
         };
         loop {
             // Nothing changes at the moment it was asked for: every look comes after a pause.
             let elapsed = schedule.elapsed(self.clock.now());
             let pause = (schedule.pause(elapsed, seen.progress)
-                * (1 << seen.strain.min(STRETCHES)))
+                * (1 << seen.refusals.min(STRETCHES)))
             .max(seen.asked_pause)
             .max(self.session.rest());
             let left = by.saturating_duration_since(self.clock.now());
@@ -118,6 +120,14 @@ impl Engine {
             let pause = if pause > left && left > LOOK { left / 2 } else { pause.min(left) };
             line.sleep(pause)?;
             if self.clock.now() >= by {
+                // What is up at the deadline is handed over, not deleted.
+                if goal == Goal::On
+                    && let Ok(Sight::Here(machine)) =
+                        self.step(Wait { by: self.clock.now() + LAST, ..wait })
+                    && machine.state == State::On
+                {
+                    return Ok(Some(*machine));
+                }
                 if goal == Goal::Gone && seen.was_deleting {
                     return Err(Error::StillLeaving(seen.last.replace("it is ", "")));
                 }
@@ -130,19 +140,19 @@ impl Engine {
             seen.asked_pause = Duration::ZERO;
             match self.step(wait) {
                 Ok(Sight::Here(machine)) => {
-                    seen.strain = seen.strain.saturating_sub(1);
+                    seen.refusals = seen.refusals.saturating_sub(1);
                     if goal.is_reached_by(machine.state) {
                         return Ok(Some(*machine));
                     }
                     self.check_state(goal, &machine, seen.was_deleting)?;
-                    line.tell(seen.note(&machine));
+                    line.show(seen.note(&machine));
                 }
                 Ok(Sight::Gone(_)) if goal == Goal::Gone => return Ok(None),
                 Ok(Sight::Gone(how)) => return Err(Error::Vanished(how)),
-                Ok(Sight::NotYet) => seen.strain = seen.strain.saturating_sub(1),
+                Ok(Sight::NotYet) => seen.refusals = seen.refusals.saturating_sub(1),
                 Err(Error::Api(error)) if may_pass(goal, error.kind) => {
                     seen.fault(&error);
-                    line.tell(&seen.last);
+                    line.show(&seen.last);
                     if goal == Goal::Gone
                         && seen.faults > 1
                         && self.is_unlisted(id, wait.soon(self))
@@ -189,7 +199,7 @@ impl Engine {
             State::Failed if goal != Goal::Gone || was_deleting => {
                 Err(Error::Failed(self.state_of(machine)))
             }
-            State::Deleting if goal != Goal::Gone => Err(Error::Vanished(self.fate(machine))),
+            State::Deleting if goal != Goal::Gone => Err(Error::Vanished(self.outcome_of(machine))),
             _ => Ok(()),
         }
     }
@@ -211,9 +221,9 @@ impl Seen {
 
     fn fault(&mut self, error: &ApiError) {
         self.faults += 1;
-        self.strain = match error.kind {
-            Kind::RateLimited => self.strain + 1,
-            _ => self.strain.saturating_sub(1),
+        self.refusals = match error.kind {
+            Kind::RateLimited => self.refusals + 1,
+            _ => self.refusals.saturating_sub(1),
         };
         self.asked_pause = error.retry_after.unwrap_or_default();
         self.last = format!("the last look failed: {error}");

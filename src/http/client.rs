@@ -198,6 +198,9 @@ impl Http {
             .min(request.by.saturating_duration_since(begin))
             // ureq takes zero for "no limit".
             .max(Duration::from_millis(1));
+        if request.is_fresh {
+            *lock(&self.agent) = None;
+        }
         let agent = lock(&self.agent).get_or_insert_with(|| self.config.new_agent()).clone();
         let mut builder =
             ureq::http::Request::builder().method(request.method.name()).uri(request.url);

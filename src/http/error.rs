@@ -114,9 +114,7 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
         }
         ureq::Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
-            ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
+            ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe

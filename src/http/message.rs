@@ -48,6 +48,9 @@ pub struct Request<'a> {
     pub by: Instant,
     /// How long the request may take, if `by` leaves that much.
     pub within: Duration,
+    /// Whether it must go out on a connection of its own: one that was kept may have died, and nobody could say then
+    /// whether the request arrived.
+    pub is_fresh: bool,
     /// How many bytes of body are accepted.
     pub limit: u64,
 }

@@ -190,6 +190,7 @@ impl Oned {
             body: Some(("text/xml; charset=utf-8", body.as_bytes())),
             by,
             within: self.timeout,
+            is_fresh: false,
             limit,
         };
         let mut backoff = Backoff::default();

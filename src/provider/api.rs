@@ -1,7 +1,7 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,6 +17,7 @@ use crate::http::error::{ApiError, Kind};
 use crate::http::url::is_loopback;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
+use crate::system::clock::Clock;
 use crate::wire::tree::Tree;
 
 /// A provider's reading of an error answer: see `Provider::explain`.
@@ -38,6 +39,7 @@ pub struct Session {
     http: Http,
     endpoint: Endpoint,
     account: Account,
+    clock: Arc<dyn Clock>,
     token: Mutex<Option<Secret>>,
     memory: Mutex<BTreeMap<MachineId, Machine>>,
 }
@@ -50,6 +52,7 @@ impl Session {
         explain: Explain,
         endpoint: Endpoint,
         account: Account,
+        clock: Arc<dyn Clock>,
         mut private: Vec<Secret>,
         report: Report,
     ) -> Self {
@@ -71,6 +74,7 @@ impl Session {
             http: Http::new(&endpoint.base, private, report),
             endpoint,
             account,
+            clock,
             token: Mutex::default(),
             memory: Mutex::default(),
         }
@@ -79,6 +83,11 @@ impl Session {
     /// The way to the API, for requests that end by the moment `by`.
     pub fn api(&self, by: Instant) -> Api<'_> {
         Api { session: self, by }
+    }
+
+    /// The same, for requests that end within `time` from now.
+    pub fn within(&self, time: Duration) -> Api<'_> {
+        self.api(self.clock.now() + time)
     }
 
     /// How long the provider's rate limit asks us to rest.
@@ -211,14 +220,16 @@ impl<'a> Api<'a> {
             true => call.path.to_owned(),
             false => format!("{}{}", self.base(), call.path),
         };
+        let clock = &self.session.clock;
         let request = Request {
             method: call.method,
             url: &url,
             path: call.shown,
             headers: &headers,
             body: call.body.as_ref().map(|(kind, body)| (*kind, body.as_bytes())),
-            by: self.by,
-            within: if call.is_order { ORDER } else { REQUEST },
+            by: Instant::now() + clock.real(self.by.saturating_duration_since(clock.now())),
+            within: clock.real(if call.is_order { ORDER } else { REQUEST }),
+            is_fresh: call.is_order,
             limit: LIMIT,
         };
         let sent = self.session.http.send(&request);

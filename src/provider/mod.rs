@@ -15,6 +15,8 @@ pub mod order;
 pub mod packet;
 pub mod spec;
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 
 use self::account::Account;
@@ -28,6 +30,7 @@ use crate::http::error::ApiError;
 use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
+use crate::system::clock::Clock;
 use crate::wire::tree::Tree;
 
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
@@ -166,6 +169,7 @@ pub enum Advance {
 pub fn connect(
     provider: &'static dyn Provider,
     settings: &Settings<'_>,
+    clock: Arc<dyn Clock>,
     report: Report,
 ) -> Result<Session> {
     let spec = provider.spec();
@@ -179,6 +183,7 @@ pub fn connect(
         Box::new(explain),
         endpoint,
         account,
+        clock,
         private.unwrap_or_default(),
         report,
     ))

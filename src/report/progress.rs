@@ -39,8 +39,8 @@ impl<'a> Progress<'a> {
         Self { report, clock, interrupt, goal, start: report.start(), by, seen: String::new() }
     }
 
-    /// Tells what was seen, such as a state.
-    pub fn tell(&mut self, seen: impl Display) {
+    /// Shows what was seen, such as a state.
+    pub fn show(&mut self, seen: impl Display) {
         if self.report.is_watched() {
             self.seen = seen.to_string();
             self.renew();

@@ -36,7 +36,7 @@ struct State {
     pending: Option<Signal>,
     seen: bool,
     hooks: Vec<Hook>,
-    at_stake: Option<String>,
+    at_risk: Option<String>,
 }
 
 impl Interrupt {
@@ -78,8 +78,8 @@ impl Interrupt {
     }
 
     /// Says what a second signal must tell before the process ends: what may be left behind. `None`: nothing.
-    pub fn at_stake(&self, what: Option<String>) {
-        self.state().at_stake = what;
+    pub fn at_risk(&self, what: Option<String>) {
+        self.state().at_risk = what;
     }
 
     /// Sleeps for `time`, or until a signal comes.
@@ -118,7 +118,7 @@ impl Interrupt {
     fn take(&self, signal: Signal, failure: u8, tell: &impl Fn(Notice<'_>)) {
         let mut state = self.state();
         if state.seen {
-            tell(Notice::Ending(signal, state.at_stake.as_deref()));
+            tell(Notice::Ending(signal, state.at_risk.as_deref()));
             std::process::exit(failure.into());
         }
         state.seen = true;

@@ -1,6 +1,6 @@
 //! What would be ordered, and what the provider says of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -38,7 +38,7 @@ impl Inquiry {
         if let Err(error) = timeout(&settings) {
             inquiry.findings.push(Finding::of_error("settings", &error.to_string()));
         }
-        match provider::connect(provider, &settings, context.report) {
+        match provider::connect(provider, &settings, context.clock()?, context.report) {
             Ok(session) => {
                 // Where a setting is wrong, which was said, only the machine cannot be looked at.
                 let engine = context.engine(provider, Some(&host)).ok();
@@ -147,7 +147,7 @@ impl Inquiry {
         owner: &Owner,
     ) {
         const ABOUT: &str = "machine";
-        let found = provider.preflight(&session.api(Instant::now() + QUESTIONS), order);
+        let found = provider.preflight(&session.within(QUESTIONS), order);
         let is_closed = found.iter().any(|one| one.is_closing);
         self.findings.extend(found);
         let Some(engine) = engine.filter(|_| !is_closed && owner.is_lasting()) else {

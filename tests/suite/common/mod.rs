@@ -12,6 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use pm_packet::engine::journal::Journal;
+use pm_packet::provider::Provider;
+use pm_packet::provider::packet::Packet;
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
     ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, SESSION,
@@ -72,6 +75,12 @@ impl Bench {
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.oneprovision = self.oneprovision.clone().with(name, value);
         self
+    }
+
+    /// The same where the drivers' clock runs ten times as fast, and one wait may take so many of its seconds: an
+    /// order without an answer is looked for during 72 of them.
+    pub fn lapsing(self, seconds: &str) -> Self {
+        self.set("TIME_LAPSE_FOR_TESTS", "10").set("PM_TIMEOUT", seconds)
     }
 
     /// The same without a variable.
@@ -363,9 +372,12 @@ impl Bench {
         self.start("deploy", &[&file, "TODO"])
     }
 
-    /// Where `deploy` keeps its journal for a host, while it has something at stake.
+    /// Where `deploy` keeps its journal for a host, while something of it may be left behind.
     pub fn journal(&self, id: i32) -> PathBuf {
-        self.path(&format!("home/deployment-{id}.xml.order"))
+        let folder = self.path("home/.local/state/pm-packet");
+        let of_id = Packet.spec().id;
+        let journal = Journal::in_folder(&folder, "packet", &identity(id), of_id);
+        journal.path().to_owned()
     }
 
     /// Waits until this was asked for so many times.

@@ -139,12 +139,13 @@ fn a_name_is_looked_up_in_the_recorded_pool() {
 }
 
 #[test]
-fn the_host_id_of_the_arguments_goes_before_that_of_the_file() {
+fn a_host_id_that_is_not_that_of_the_file_is_refused() {
     let bench = bench();
     let file = bench.host(&HostTemplate::new(8)).write_deployment_file().unwrap();
     let answer = bench.run("deploy", &[&file, "name", "7", "name"]);
-    bench.assert_books(&[assert_success(&answer)]);
-    assert!(calls(&bench)[0].contains("<i4>7</i4>"), "{:?}", calls(&bench));
+    let parts = ["HOST_ID is 7", "the deployment file is of host 8", "shifted"];
+    assert_failure_with(&answer, &parts);
+    assert!(bench.simulator.requests().is_empty());
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn lagging(milliseconds: u64) -> Bench {
         listing_lag: Duration::from_millis(milliseconds),
         ..Options::default()
     })
-    .set("PM_TIMEOUT", "8")
+    .lapsing("300")
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_deploy_that_was_killed_again_and_again_leaves_one_machine() {
         listing_lag: Duration::from_millis(1500),
         ..Options::default()
     })
-    .set("PM_TIMEOUT", "8");
+    .lapsing("300");
     let host = bench.host(&HostTemplate::new(HOST));
     for phase in
         [Phase::OrderCarriedOut, Phase::LookUp, Phase::WaitHanging, Phase::Wait, Phase::LookUpBusy]
@@ -193,12 +193,14 @@ fn a_journal_makes_no_strangers_machine_ours() {
         ]
     };
     each(&[0, 1, 2, 3], |which| {
-        let bench = lagging(0).set("PM_TIMEOUT", "6");
+        let bench = lagging(0);
         let tags = ["OpenNebula", "ONE_HOST_ID=7"];
         let new = NewDevice::with_tags(PROJECT, tags);
         let stranger = bench.simulator.add_device(new).id;
         let host = bench.host(&HostTemplate::new(HOST));
-        std::fs::write(bench.journal(HOST), &journals(&stranger)[*which]).unwrap();
+        let journal = bench.journal(HOST);
+        std::fs::create_dir_all(journal.parent().unwrap()).unwrap();
+        std::fs::write(&journal, &journals(&stranger)[*which]).unwrap();
         let answer = host.deploy().unwrap();
         assert!(answer.is_success(), "{answer:?}");
         assert_ne!(answer.stdout, stranger);

@@ -1,14 +1,13 @@
 //! A mistake of ours must not cost a machine: whatever panics between the order and the hand-over, it is rolled
 //! back.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use pm_packet::engine::journal::Journal;
-use pm_packet::engine::{Engine, Job};
+use pm_packet::engine::{Engine, Job, NoRecord};
 use pm_packet::http::error::ApiError;
 use pm_packet::opennebula::host::Host;
 use pm_packet::opennebula::owner::Owner;
@@ -23,7 +22,7 @@ use pm_packet::provider::order::Order;
 use pm_packet::provider::spec::Spec;
 use pm_packet::provider::{self, Advance, Filter, Provider};
 use pm_packet::report::frame::{Level, Report};
-use pm_packet::system::clock::SystemClock;
+use pm_packet::system::clock::{Clock, SystemClock};
 use pm_packet::system::environment::Environment;
 use pm_packet::system::interrupt::Interrupt;
 use pm_packet::wire::tree::Tree;
@@ -86,21 +85,29 @@ fn a_panic_after_the_order_is_rolled_back() {
     let report = Report::new(Level::Quiet);
     let owner = Owner::of(&host);
     let order = Order::of(Mistaken.spec(), &host, &settings, &owner).unwrap();
-    let session = provider::connect(&Mistaken, &settings, report).unwrap();
-    let file = std::env::temp_dir().join(format!("pm-packet-mistake-{}.xml", std::process::id()));
-    let journal = Journal::beside(Path::new(&file), owner.identity(), Mistaken.spec().id);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::of(&environment).unwrap());
+    let session = provider::connect(&Mistaken, &settings, Arc::clone(&clock), report).unwrap();
+    let folder = std::env::temp_dir().join(format!("pm-packet-mistake-{}", std::process::id()));
+    let journal = Journal::in_folder(&folder, "dummy", owner.identity(), Mistaken.spec().id);
     let engine = Engine::new(
         &Mistaken,
         Arc::new(session),
         Interrupt::default(),
-        Arc::new(SystemClock),
+        clock,
         Duration::from_secs(5),
         report,
     );
-    let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
+    let job = Job {
+        order: &order,
+        journal: &journal,
+        record: &NoRecord,
+        recorded: None,
+        remove: &|id| format!("cancel {id}"),
+    };
     let failure = engine.deploy(&job, |_| panic!("nothing may be handed over")).unwrap_err();
     assert!(failure.outcome.contains("pm-packet made a mistake"), "{failure}");
     assert!(failure.outcome.contains("192.0.2.7 was deleted again"), "{failure}");
     assert_eq!(DELETED.load(Ordering::Relaxed), 1);
     assert!(journal.read().is_none());
+    let _ = std::fs::remove_dir_all(folder);
 }

@@ -20,8 +20,9 @@ use simulator::ec2::{Ec2, Ec2Options, Instance};
 use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 
-/// A lost order is looked for during half of it: longer than lag and delay of the simulator together.
-const TIMEOUT: &str = "6";
+/// In seconds of a clock that runs ten times as fast. An order without an answer is looked for during 72 of them:
+/// longer than lag and delay of the simulator together.
+const TIMEOUT: &str = "240";
 const LAG: Duration = Duration::from_millis(800);
 const DELAY: Duration = Duration::from_millis(1000);
 /// Hosts that are played with at a time, and in a long run. The driver mostly sleeps.
@@ -38,7 +39,7 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
         seed: seed as u64,
         ..Options::default()
     })
-    .set("PM_TIMEOUT", TIMEOUT);
+    .lapsing(TIMEOUT);
     let table = Table { bench, ec2: None };
     play(&table, runs, seed);
     let left: Vec<_> = table.bench.simulator.devices();
@@ -60,7 +61,7 @@ fn the_books_balance_on_ec2_too() {
         ..Ec2Options::default()
     })
     .unwrap();
-    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).set("PM_TIMEOUT", TIMEOUT);
+    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).lapsing(TIMEOUT);
     let table = Table { bench, ec2: Some(ec2) };
     play(&table, runs, seed);
     let left = table.ec2.as_ref().map(Ec2::instances).unwrap_or_default();

@@ -262,7 +262,7 @@ fn a_stdout_that_is_closed_or_dev_null_is_no_hand_over() {
 fn slow() -> Bench {
     let bench =
         Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() })
-            .set("PM_TIMEOUT", "60");
+            .lapsing("600");
     bench.fault_always(Operation::Create, Effect::Stuck(State::Provisioning));
     bench
 }
@@ -279,7 +279,7 @@ fn a_signal_at_any_moment_of_a_deploy_rolls_it_back() {
         let begun = Instant::now();
         let first = assert_rolled_back(&bench, &finish(deploy));
         assert!(first.contains(number.as_str()), "{first}");
-        // What hangs is ended, not waited for; an order without an answer is looked for during 12 s.
+        // What hangs is ended, not waited for; an order without an answer is looked for.
         assert!(begun.elapsed() < Duration::from_secs(18), "{first}");
         let ordered = usize::from(*phase as u8 >= Phase::OrderCarriedOut as u8);
         assert_eq!(bench.count(Operation::Delete), ordered, "{first}");

@@ -231,7 +231,7 @@ fn a_redirect_is_never_followed() {
     let canary = Canary::new();
     for code in [301, 302, 303, 307, 308] {
         for operation in [Operation::List, Operation::Create, Operation::Oned] {
-            let bench = bench();
+            let bench = bench().lapsing("300");
             let url = canary.url();
             let effect = Effect::Redirect { url, code };
             bench.simulator.fault(Fault::new(operation, effect).times(20));

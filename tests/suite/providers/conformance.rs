@@ -3,6 +3,7 @@
 //! A new provider adds a [`Candidate`] and nothing else.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::common;
@@ -16,6 +17,7 @@ use pm_packet::provider::order::Order;
 use pm_packet::provider::spec::Spec;
 use pm_packet::provider::{self, Advance, Filter, PROVIDERS, Provider};
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::clock::SystemClock;
 use pm_packet::system::environment::Environment;
 use simulator::ec2::{Ec2, Ec2Options};
 use simulator::{HostTemplate, Options, Simulator};
@@ -90,7 +92,8 @@ impl Candidate {
 
     fn open(&self) -> Asked<'_> {
         let report = Report::new(Level::Quiet);
-        let session = provider::connect(self.provider, &self.settings(), report).unwrap();
+        let clock = Arc::new(SystemClock::of(&self.environment).unwrap());
+        let session = provider::connect(self.provider, &self.settings(), clock, report).unwrap();
         Asked { candidate: self, session }
     }
 }

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use pm_packet::provider::ec2::Ec2;
 use pm_packet::provider::machine::State;
 use pm_packet::provider::{self, Filter, Provider};
 use pm_packet::report::frame::{Level, Report};
+use pm_packet::system::clock::SystemClock;
 use pm_packet::system::environment::Environment;
 use simulator::HostTemplate;
 use simulator::oneprovision;
@@ -99,7 +100,8 @@ impl Moto {
         let host = Host::parse(&template.xml()).unwrap().0;
         let settings = Settings { host: Some(&host), environment: &Environment::default() };
         let report = Report::new(Level::Quiet);
-        let session = provider::connect(&Ec2, &settings, report).unwrap();
+        let clock = Arc::new(SystemClock::of(settings.environment).unwrap());
+        let session = provider::connect(&Ec2, &settings, clock, report).unwrap();
         let api = session.api(Instant::now() + Duration::from_secs(20));
         let mut ids: Vec<String> = Ec2
             .list(&api, Filter::Ours)

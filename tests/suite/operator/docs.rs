@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::ACTIONS;
 use pm_packet::provider::PROVIDERS;
 
 /// The repository.
@@ -233,12 +234,26 @@ fn the_completion_has_every_command_and_option() {
 }
 
 #[test]
-fn the_manual_and_the_completion_name_every_driver() {
+fn every_driver_is_named_wherever_one_may_be_chosen() {
     let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.spec().name).collect();
+    let default = format!("else the first one of: {}", names.join(", "));
+    let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains(&default), "{help}");
     let manual = read("man/pm-packet.1");
-    let default = format!("else the first one of: {}.", names.join(", "));
-    assert!(manual.contains(&default), "man/pm-packet.1 lacks {default:?}");
+    assert!(manual.contains(&format!("{default}.\n")), "man/pm-packet.1 lacks {default:?}");
     let completion = read("completions/pm-packet.bash");
     let words = format!("--driver) words='{}' ;;", names.join(" "));
     assert!(completion.contains(&words), "completions/pm-packet.bash lacks {words:?}");
+    let installer = read("install.sh");
+    let help = installer.lines().skip_while(|line| !line.starts_with("  -D DRIVER")).take(2);
+    let help = help.collect::<String>();
+    for name in names {
+        assert!(help.contains(name), "the help of install.sh lacks {name}: {help}");
+        for action in ACTIONS {
+            let link = Path::new(ROOT).join("remotes/pm").join(name).join(action);
+            let target = fs::read_link(&link).unwrap_or_default();
+            assert_eq!(target, Path::new("../pm-packet"), "{}", link.display());
+        }
+    }
 }

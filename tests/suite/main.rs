@@ -38,6 +38,7 @@ mod input {
 mod operator {
     mod check;
     mod docs;
+    mod documents;
     mod install;
     mod list;
     mod terminal;

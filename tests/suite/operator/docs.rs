@@ -1,13 +1,18 @@
-//! The pages, held against the code: the error page, the manual, the completion, and what all of them link and name.
+//! The error page, the manual and the completion, held against the code and its help.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::common::ACTIONS;
+use pm_packet::provider::PROVIDERS;
 
-fn read(name: &str) -> String {
+/// The repository.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A file of the repository.
+pub fn read(name: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -228,155 +233,27 @@ fn the_completion_has_every_command_and_option() {
     }
 }
 
-/// The documents: their paths and their texts.
-fn documents() -> Vec<(PathBuf, String)> {
-    fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(Path::new(ROOT).join(folder)).unwrap() {
-            let path = folder.join(entry.unwrap().file_name());
-            if Path::new(ROOT).join(&path).is_dir() {
-                pages(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
+#[test]
+fn every_driver_is_named_wherever_one_may_be_chosen() {
+    let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.spec().name).collect();
+    let default = format!("else the first one of: {}", names.join(", "));
+    let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains(&default), "{help}");
+    let manual = read("man/pm-packet.1");
+    assert!(manual.contains(&format!("{default}.\n")), "man/pm-packet.1 lacks {default:?}");
+    let completion = read("completions/pm-packet.bash");
+    let words = format!("--driver) words='{}' ;;", names.join(" "));
+    assert!(completion.contains(&words), "completions/pm-packet.bash lacks {words:?}");
+    let installer = read("install.sh");
+    let help = installer.lines().skip_while(|line| !line.starts_with("  -D DRIVER")).take(2);
+    let help = help.collect::<String>();
+    for name in names {
+        assert!(help.contains(name), "the help of install.sh lacks {name}: {help}");
+        for action in ACTIONS {
+            let link = Path::new(ROOT).join("remotes/pm").join(name).join(action);
+            let target = fs::read_link(&link).unwrap_or_default();
+            assert_eq!(target, Path::new("../pm-packet"), "{}", link.display());
         }
     }
-    let mut found: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-        .iter()
-        .map(PathBuf::from)
-        .collect();
-    pages(Path::new("docs"), &mut found);
-    found.sort();
-    assert!(found.len() > 8, "documents are missing: {found:?}");
-    let with_text = |path: PathBuf| {
-        let text = read(path.to_str().unwrap());
-        (path, text)
-    };
-    found.into_iter().map(with_text).collect()
-}
-
-/// The lines of a page that are no code.
-fn prose(text: &str) -> impl Iterator<Item = &str> {
-    let mut is_code = false;
-    text.lines().filter(move |line| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        !is_code && !is_fence && !line.starts_with("    ")
-    })
-}
-
-/// What the links and images of a page point to.
-fn links(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in prose(text) {
-        for (opening, closing) in [("](", ')'), ("src=\"", '"'), ("href=\"", '"')] {
-            for (at, _) in line.match_indices(opening) {
-                let rest = &line[at + opening.len()..];
-                found.extend(rest.find(closing).map(|end| rest[..end].to_owned()));
-            }
-        }
-    }
-    found
-}
-
-/// The anchors of a page, as GitHub makes them of its headings.
-fn anchors(text: &str) -> BTreeSet<String> {
-    let headings = prose(text).filter(|line| line.starts_with('#'));
-    let slug = |heading: &str| -> String {
-        let heading = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-    };
-    headings.map(slug).collect()
-}
-
-#[test]
-fn every_link_of_the_documents_points_to_something() {
-    let mut broken = Vec::new();
-    let mut followed = 0;
-    for (page, text) in documents() {
-        for link in links(&text) {
-            if link.contains("://") {
-                continue;
-            }
-            followed += 1;
-            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let path = match file {
-                "" => page.clone(),
-                file => page.with_file_name(file),
-            };
-            let path = Path::new(ROOT).join(path);
-            let is_there = path.exists()
-                && (anchor.is_empty()
-                    || anchors(&fs::read_to_string(&path).unwrap_or_default()).contains(anchor));
-            if !is_there {
-                broken.push(format!("{}: {link}", page.display()));
-            }
-        }
-    }
-    assert!(followed > 20, "the links are not read: {followed}");
-    assert!(broken.is_empty(), "these lead nowhere: {broken:#?}");
-}
-
-#[test]
-fn the_readme_is_an_overview_with_the_two_commands_and_the_demo() {
-    let readme = read("README.md");
-    let lines = readme.lines().count();
-    assert!(lines <= 170, "{lines} lines");
-    for command in ["./install.sh --demo", "cargo test --workspace --locked"] {
-        let has_it = readme.lines().any(|line| line.strip_prefix("    ") == Some(command));
-        assert!(has_it, "{command}");
-    }
-    let picture =
-        readme.lines().position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
-    assert!(picture.is_some_and(|line| line < 40), "{picture:?}");
-}
-
-#[test]
-fn the_readme_links_every_document() {
-    let linked: BTreeSet<String> = links(&read("README.md")).into_iter().collect();
-    for (page, _) in documents() {
-        let page = page.display().to_string();
-        assert!(page == "README.md" || linked.contains(&page), "{page}");
-    }
-}
-
-#[test]
-fn every_page_of_a_provider_says_where_its_attributes_are() {
-    for (page, text) in documents() {
-        if page.starts_with("docs/providers") {
-            for mark in ["begin", "end"] {
-                let mark = format!("\n<!-- attributes: {mark} -->\n");
-                assert_eq!(text.matches(&mark).count(), 1, "{}: {mark}", page.display());
-            }
-        }
-    }
-}
-
-#[test]
-fn no_document_names_a_source_that_is_not_there() {
-    let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    let mut named = BTreeSet::new();
-    let mut missing = Vec::new();
-    for (page, text) in documents() {
-        for (at, _) in text.match_indices("src/") {
-            // Another crate's, as that of the simulator.
-            if text[..at].ends_with(is_of_a_path) {
-                continue;
-            }
-            let rest = &text[at..];
-            let end = rest.find(|c| !is_of_a_path(c)).unwrap_or(rest.len());
-            let mut path = Path::new(rest[..end].trim_end_matches('.'));
-            // `NAME.rs` stands for any: then its folder is what must be there.
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            if stem.chars().all(|c| c.is_ascii_uppercase()) {
-                path = path.parent().unwrap();
-            }
-            named.insert(path.to_owned());
-            if !Path::new(ROOT).join(path).exists() {
-                missing.push(format!("{}: {}", page.display(), path.display()));
-            }
-        }
-    }
-    assert!(named.len() > 8, "the documents are not read: {named:?}");
-    assert!(missing.is_empty(), "not there: {missing:#?}");
 }

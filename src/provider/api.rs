@@ -109,6 +109,11 @@ impl<'a> Api<'a> {
         &self.session.endpoint.base
     }
 
+    /// The moment by which its requests must end.
+    pub fn by(&self) -> Instant {
+        self.by
+    }
+
     /// A setting of the account, in the clear; empty where there is none.
     pub fn setting(&self, name: &str) -> &'a str {
         self.session.account.get(name)

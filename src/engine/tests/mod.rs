@@ -1,0 +1,192 @@
+//! The engine alone, over a scripted provider and on a clock whose time passes at once: each rule a test.
+
+mod deploy;
+pub mod world;
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use nix::sys::signal::Signal;
+
+use self::world::Manner;
+use super::journal::Journal;
+use super::scripted::{Fault, Killed, Scripted};
+use super::{Engine, Job, NotDeployed};
+use crate::opennebula::host::Host;
+use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::Settings;
+use crate::provider;
+use crate::provider::machine::{Machine, MachineId, State};
+use crate::provider::order::Order;
+use crate::provider::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
+use crate::report::frame::{Level, Report};
+use crate::system::clock::VirtualClock;
+use crate::system::environment::Environment;
+use crate::system::interrupt::Interrupt;
+
+/// A provider with tags, whose not-found is a proof, and that shows all about power.
+fn plain() -> Spec {
+    Spec {
+        name: "scripted",
+        id_form: "any text",
+        id: |text| (!text.is_empty()).then(|| MachineId::scripted(text)),
+        attributes: &[],
+        answers: Format::Json,
+        user_data: UserDataForm::NONE,
+        identity: Identity::Tags { field: "tags" },
+        order_within: Duration::from_secs(60),
+        appears_within: Duration::from_secs(30),
+        absence: Absence::NotFound,
+        has_idempotency_key: false,
+        has_objects: false,
+        power: PowerControl::FULL,
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// One provider, and one host whose deploys follow each other.
+struct Stage {
+    clock: Arc<VirtualClock>,
+    provider: &'static Scripted,
+    timeout: Duration,
+    folder: PathBuf,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Stage {
+    fn new(spec: Spec, manner: Manner) -> Self {
+        static STAGES: AtomicUsize = AtomicUsize::new(0);
+        let number = STAGES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pm-packet-engine-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let clock = Arc::new(VirtualClock::default());
+        let scripted = Scripted::new(Box::leak(Box::new(spec)), manner, Arc::clone(&clock));
+        Self { clock, provider: Box::leak(Box::new(scripted)), timeout: seconds(1800), folder }
+    }
+
+    fn order(&self) -> Order {
+        self.of_host(|host, settings| {
+            let spec = provider::Provider::spec(self.provider);
+            Order::of(spec, host, settings, &Owner::of(host)).unwrap()
+        })
+    }
+
+    fn of_host<T>(&self, make: impl FnOnce(&Host, &Settings<'_>) -> T) -> T {
+        let xml = "<HOST><ID>7</ID><NAME>n</NAME><TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE></HOST>";
+        let (host, _) = Host::parse(xml).unwrap();
+        let environment = Environment::default();
+        make(&host, &Settings { host: Some(&host), environment: &environment })
+    }
+
+    fn journal(&self) -> Journal {
+        let spec = provider::Provider::spec(self.provider);
+        let file = self.folder.join("host.xml");
+        self.of_host(|host, _| Journal::beside(&file, Owner::of(host).identity(), spec.id))
+    }
+
+    /// Makes the note of an earlier run so old.
+    fn age_journal(&self, age: Duration) {
+        let file = fs::File::options().write(true).open(self.folder.join("host.xml.order"));
+        file.unwrap().set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    /// A new process.
+    fn engine(&self) -> Engine {
+        let report = Report::new(Level::Quiet);
+        let session =
+            self.of_host(|_, settings| provider::connect(self.provider, settings, report).unwrap());
+        let interrupt = Interrupt::default();
+        *self.provider.interrupt() = interrupt.clone();
+        let clock = Arc::clone(&self.clock);
+        Engine::new(self.provider, Arc::new(session), interrupt, clock, self.timeout, report)
+    }
+
+    fn deploy(&self) -> Result<MachineId, NotDeployed> {
+        let (order, journal) = (self.order(), self.journal());
+        let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
+        let mut handed_over = None;
+        let deployed = self.engine().deploy(&job, |id| {
+            handed_over = Some(id.clone());
+            Ok(())
+        });
+        deployed.map(|()| handed_over.unwrap())
+    }
+
+    /// A machine of this host that is up.
+    fn deployed(&self) -> MachineId {
+        self.deploy().unwrap_or_else(|failure| panic!("{failure} {:?}", failure.cause))
+    }
+
+    /// A failed deploy, in words.
+    fn failure(&self) -> String {
+        let NotDeployed { outcome, cause } = self.deploy().unwrap_err();
+        cause.map_or(outcome.clone(), |cause| format!("{outcome}; {cause}"))
+    }
+
+    /// Runs something in a process that is killed by the fault at its request with this number; `false` where it
+    /// ended before.
+    fn killed_at(&self, request: usize, fault: Fault, run: impl FnOnce(&Self)) -> bool {
+        let asked = self.provider.world().asked.len() + request;
+        self.provider.strike_any(asked..asked + 1, fault);
+        let ended = catch_unwind(AssertUnwindSafe(|| run(self)));
+        self.provider.world().strikes.pop();
+        let was_killed = std::mem::take(&mut self.provider.world().is_killed);
+        if let Err(panic) = ended
+            && !panic.is::<Killed>()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        was_killed
+    }
+
+    fn signal_at(&self, moment: Duration) {
+        let provider = self.provider;
+        self.clock.at(moment, move || provider.interrupt().raise(Signal::SIGTERM));
+    }
+
+    /// Lets time pass in which nobody runs.
+    fn pass(&self, time: Duration) {
+        self.clock.pass(time, || false);
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.passed()
+    }
+
+    /// The machines that last if nothing more is done.
+    fn left(&self) -> Vec<MachineId> {
+        let world = self.provider.world();
+        world.machines.iter().filter(|device| device.lasts()).map(|one| one.id.clone()).collect()
+    }
+
+    fn asserts_nothing_left(&self) {
+        assert_eq!(self.left(), []);
+        assert!(self.provider.world().objects.is_empty(), "{:?}", self.provider.world().objects);
+        assert!(self.journal().read().is_none(), "{:?}", self.journal().read());
+    }
+
+    /// Leads a machine through states from now on.
+    fn lead(&self, id: &MachineId, states: &[(State, Duration)]) {
+        let now = self.now();
+        self.provider.world().machine(id).unwrap().lead(now, states);
+    }
+
+    /// How a machine is shown now.
+    fn shown(&self, id: &MachineId) -> Machine {
+        let (now, spec) = (self.now(), provider::Provider::spec(self.provider));
+        self.provider.world().machine(id).unwrap().shown(spec, now).unwrap()
+    }
+}

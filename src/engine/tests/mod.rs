@@ -1,9 +1,18 @@
 //! The engine alone, over a scripted provider and on a clock whose time passes at once: each rule a test.
 
+mod absence;
 mod deploy;
+mod kills;
+mod orders;
+mod power;
+mod shapes;
+mod signals;
+mod waits;
 pub mod world;
 
+use std::cell::Cell;
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,6 +66,8 @@ struct Stage {
     provider: &'static Scripted,
     timeout: Duration,
     folder: PathBuf,
+    /// When a signal comes to the next process.
+    signal: Cell<Option<Duration>>,
 }
 
 impl Drop for Stage {
@@ -74,7 +85,8 @@ impl Stage {
         fs::create_dir(&folder).unwrap();
         let clock = Arc::new(VirtualClock::default());
         let scripted = Scripted::new(Box::leak(Box::new(spec)), manner, Arc::clone(&clock));
-        Self { clock, provider: Box::leak(Box::new(scripted)), timeout: seconds(1800), folder }
+        let provider = Box::leak(Box::new(scripted));
+        Self { clock, provider, timeout: seconds(1800), folder, signal: Cell::default() }
     }
 
     fn order(&self) -> Order {
@@ -110,19 +122,30 @@ impl Stage {
             self.of_host(|_, settings| provider::connect(self.provider, settings, report).unwrap());
         let interrupt = Interrupt::default();
         *self.provider.interrupt() = interrupt.clone();
+        if let Some(moment) = self.signal.take() {
+            let signalled = interrupt.clone();
+            self.clock.at(moment, move || signalled.raise(Signal::SIGTERM));
+        }
         let clock = Arc::clone(&self.clock);
         Engine::new(self.provider, Arc::new(session), interrupt, clock, self.timeout, report)
     }
 
     fn deploy(&self) -> Result<MachineId, NotDeployed> {
-        let (order, journal) = (self.order(), self.journal());
-        let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
         let mut handed_over = None;
-        let deployed = self.engine().deploy(&job, |id| {
+        let deployed = self.deploy_to(|id| {
             handed_over = Some(id.clone());
             Ok(())
         });
         deployed.map(|()| handed_over.unwrap())
+    }
+
+    fn deploy_to(
+        &self,
+        hand_over: impl FnOnce(&MachineId) -> io::Result<()>,
+    ) -> Result<(), NotDeployed> {
+        let (order, journal) = (self.order(), self.journal());
+        let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
+        self.engine().deploy(&job, hand_over)
     }
 
     /// A machine of this host that is up.
@@ -152,9 +175,9 @@ impl Stage {
         was_killed
     }
 
+    /// Sends a signal to the next process at this moment, unless that has ended.
     fn signal_at(&self, moment: Duration) {
-        let provider = self.provider;
-        self.clock.at(moment, move || provider.interrupt().raise(Signal::SIGTERM));
+        self.signal.set(Some(moment));
     }
 
     /// Lets time pass in which nobody runs.
@@ -172,10 +195,26 @@ impl Stage {
         world.machines.iter().filter(|device| device.lasts()).map(|one| one.id.clone()).collect()
     }
 
-    fn asserts_nothing_left(&self) {
-        assert_eq!(self.left(), []);
-        assert!(self.provider.world().objects.is_empty(), "{:?}", self.provider.world().objects);
-        assert!(self.journal().read().is_none(), "{:?}", self.journal().read());
+    /// What is left was handed over, or is told of.
+    fn asserts_balance(&self, case: &str, result: &Result<MachineId, NotDeployed>) {
+        let left = self.left();
+        match result {
+            Ok(id) => assert_eq!(left, [id.clone()], "{case}"),
+            Err(NotDeployed { outcome, .. }) => {
+                let is_told = |id: &MachineId| outcome.contains(id.as_str());
+                let all_told = left.iter().all(is_told) || outcome.contains(&self.order().mark);
+                assert!(all_told, "{case}: {left:?} are left: {outcome}");
+                assert!(left.is_empty() || self.journal().read().is_some(), "{case}: {outcome}");
+            }
+        }
+    }
+
+    fn asserts_nothing_left(&self, case: &str) {
+        assert_eq!(self.left(), [], "{case}");
+        let objects = &self.provider.world().objects;
+        assert!(objects.is_empty(), "{case}: {objects:?}");
+        let noted = self.journal().read();
+        assert!(noted.is_none(), "{case}: {noted:?}");
     }
 
     /// Leads a machine through states from now on.

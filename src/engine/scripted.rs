@@ -243,6 +243,9 @@ impl Provider for Scripted {
                         .lead(now, &[(State::Stopping, manner.boot), (State::On, Duration::ZERO)]);
                 }
                 (State::On, Power::Reboot) => {}
+                (State::Off, Power::On) if !shows_off => {
+                    device.lead(now, &[(State::On, Duration::ZERO)]);
+                }
                 (State::Off, Power::On) => {
                     device
                         .lead(now, &[(State::Starting, manner.boot), (State::On, Duration::ZERO)]);

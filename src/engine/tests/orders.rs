@@ -82,7 +82,8 @@ fn a_lost_order_that_cannot_be_looked_for_is_told_of_and_stays_in_the_journal() 
     assert!(failure.contains("ONE_PROVISION_HOST=7a15:7"), "{failure}");
     assert!(stage.journal().read().is_some());
     stage.provider.world().strikes.clear();
-    assert_eq!(stage.left(), [stage.deployed()]);
+    let id = stage.deployed();
+    assert_eq!(stage.left(), [id]);
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn a_fault_that_is_over_does_not_end_a_deploy_that_may_ask_again() {
         for kind in [Kind::NotSent, Kind::Ambiguous, Kind::RateLimited, Kind::Conflict] {
             let stage = Stage::new(plain(), Manner::default());
             stage.provider.strike(what, 0..5, Fault::Error(kind));
-            assert_eq!(stage.left(), [stage.deployed()], "{what:?} {kind:?}");
+            let id = stage.deployed();
+            assert_eq!(stage.left(), [id], "{what:?} {kind:?}");
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::tests::world::{Device, Manner, World};
+use super::tests::device::Device;
+use super::tests::fault::{Fault, Killed, What};
+use super::tests::world::{Manner, World};
 use crate::http::error::{ApiError, Kind};
 use crate::provider::account::Account;
 use crate::provider::api::Api;
@@ -28,56 +30,6 @@ const ANSWER: Duration = Duration::from_millis(200);
 const ALLOWED: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
 /// Requests after which a play has no end.
 const REQUESTS: usize = 20_000;
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    List,
-    Prepare,
-    Create,
-    Get,
-    Power(Power),
-    Advance,
-    Delete,
-    Discard,
-}
-
-/// A request that came.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    pub what: What,
-    /// When, counted from the begin.
-    pub at: Duration,
-}
-
-/// What goes wrong with a request.
-#[derive(Clone, Copy, Debug)]
-pub enum Fault {
-    /// An error; nothing is done.
-    Error(Kind),
-    /// An error that asks to wait so long; nothing is done.
-    Patience(Kind, Duration),
-    /// It is done, and the answer is lost.
-    Lost,
-    /// The answer is lost, and an order is carried out so much later.
-    Late(Duration),
-    /// It is done twice, and answered once.
-    Twice,
-    /// There is no answer until the time that it is allowed is up; nothing is done.
-    Hang,
-    /// A mistake of ours in the provider.
-    Panic,
-    /// The process is killed before the request is sent.
-    KilledBefore,
-    /// The process is killed before the answer comes; it is done.
-    KilledAfter,
-}
-
-/// What a killed process ends with here.
-pub struct Killed;
-
-/// A fault, and which requests it strikes: of this kind, or of any, by their number from 0.
-pub type Strike = (Option<What>, Range<usize>, Fault);
 
 /// The provider.
 pub struct Scripted {

@@ -3,7 +3,6 @@
 use std::io;
 
 use super::*;
-use crate::engine::scripted::What;
 use crate::http::error::Kind;
 use crate::provider::machine::Power;
 

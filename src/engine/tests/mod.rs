@@ -2,6 +2,8 @@
 
 mod absence;
 mod deploy;
+pub mod device;
+pub mod fault;
 mod kills;
 mod orders;
 mod power;
@@ -21,9 +23,10 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 
+use self::fault::{Fault, Killed, What};
 use self::world::Manner;
 use super::journal::Journal;
-use super::scripted::{Fault, Killed, Scripted};
+use super::scripted::Scripted;
 use super::{Engine, Job, NotDeployed};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;

@@ -1,7 +1,6 @@
 //! Orders that are lost, late, doubled, refused.
 
 use super::*;
-use crate::engine::scripted::What;
 use crate::http::error::Kind;
 
 #[test]

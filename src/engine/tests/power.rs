@@ -1,7 +1,6 @@
 //! Power: on, off, off and on, reboot.
 
 use super::*;
-use crate::engine::scripted::What;
 use crate::engine::{Error, power};
 use crate::http::error::Kind;
 use crate::provider::machine::Power;

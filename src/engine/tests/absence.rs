@@ -115,6 +115,16 @@ fn a_not_found_of_a_machine_that_only_the_listing_showed_is_no_proof() {
 }
 
 #[test]
+#[ignore = "a denial is believed, with a listing that lags, of a machine that was just ordered"]
+fn a_denial_of_a_machine_that_may_not_be_shown_yet_is_no_proof() {
+    let lag = seconds(20);
+    let manner = Manner { hidden_by_id: lag, hidden_in_lists: lag, ..Manner::default() };
+    let stage = Stage::new(plain(), Manner { missing: Kind::PermissionDenied, ..manner });
+    let id = stage.deployed();
+    assert_eq!(stage.left(), [id]);
+}
+
+#[test]
 fn a_page_of_something_in_between_is_no_proof() {
     let (stage, id) =
         with_machine(plain(), Manner { missing: Kind::Rejected, ..Manner::default() });

@@ -30,7 +30,7 @@ fn every_shape_of_provider_ends_up_with_one_machine_and_can_be_cancelled() {
         let stage = Stage::new(spec, manner);
         let id = stage.deployed();
         assert_eq!(stage.shown(&id).state, State::On, "{name}");
-        assert_eq!(stage.left(), [id.clone()], "{name}");
+        assert_eq!(stage.left(), std::slice::from_ref(&id), "{name}");
         assert_eq!(stage.provider.asked(What::Create).len(), 1, "{name}");
         stage.engine().cancel(&id).unwrap_or_else(|error| panic!("{name}: {error}"));
         stage.asserts_nothing_left("");

@@ -31,7 +31,7 @@ fn deploys(stage: &Stage) {
 
 fn one_is_left(stage: &Stage, case: &str) {
     let id = stage.deploy().unwrap_or_else(|failure| panic!("{case}: {failure}"));
-    assert_eq!(stage.left(), [id.clone()], "{case}");
+    assert_eq!(stage.left(), std::slice::from_ref(&id), "{case}");
     assert!(stage.journal().read().is_none(), "{case}");
     assert_eq!(stage.shown(&id).state, State::On, "{case}");
     stage.engine().cancel(&id).unwrap_or_else(|error| panic!("{case}: {error}"));

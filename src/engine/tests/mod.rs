@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -84,7 +84,10 @@ impl Stage {
         static STAGES: AtomicUsize = AtomicUsize::new(0);
         let number = STAGES.fetch_add(1, Ordering::Relaxed);
         let name = format!("pm-packet-engine-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
+        // In memory, where there is such a folder: every note is written through.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
+        let folder = parent.join(name);
         fs::create_dir(&folder).unwrap();
         let clock = Arc::new(VirtualClock::default());
         let scripted = Scripted::new(Box::leak(Box::new(spec)), manner, Arc::clone(&clock));
@@ -133,7 +136,7 @@ impl Stage {
         Engine::new(self.provider, Arc::new(session), interrupt, clock, self.timeout, report)
     }
 
-    fn deploy(&self) -> Result<MachineId, NotDeployed> {
+    fn deploy(&self) -> Result<MachineId, Box<NotDeployed>> {
         let mut handed_over = None;
         let deployed = self.deploy_to(|id| {
             handed_over = Some(id.clone());
@@ -145,10 +148,10 @@ impl Stage {
     fn deploy_to(
         &self,
         hand_over: impl FnOnce(&MachineId) -> io::Result<()>,
-    ) -> Result<(), NotDeployed> {
+    ) -> Result<(), Box<NotDeployed>> {
         let (order, journal) = (self.order(), self.journal());
         let job = Job { order: &order, journal: &journal, remove: &|id| format!("cancel {id}") };
-        self.engine().deploy(&job, hand_over)
+        self.engine().deploy(&job, hand_over).map_err(Box::new)
     }
 
     /// A machine of this host that is up.
@@ -158,7 +161,7 @@ impl Stage {
 
     /// A failed deploy, in words.
     fn failure(&self) -> String {
-        let NotDeployed { outcome, cause } = self.deploy().unwrap_err();
+        let NotDeployed { outcome, cause } = *self.deploy().unwrap_err();
         cause.map_or(outcome.clone(), |cause| format!("{outcome}; {cause}"))
     }
 
@@ -199,11 +202,12 @@ impl Stage {
     }
 
     /// What is left was handed over, or is told of.
-    fn asserts_balance(&self, case: &str, result: &Result<MachineId, NotDeployed>) {
+    fn asserts_balance(&self, case: &str, result: &Result<MachineId, Box<NotDeployed>>) {
         let left = self.left();
         match result {
-            Ok(id) => assert_eq!(left, [id.clone()], "{case}"),
-            Err(NotDeployed { outcome, .. }) => {
+            Ok(id) => assert_eq!(left, std::slice::from_ref(id), "{case}"),
+            Err(failure) => {
+                let outcome = &failure.outcome;
                 let objects = &self.provider.world().objects;
                 if left.is_empty() {
                     // They stay as long as the machine may be there.

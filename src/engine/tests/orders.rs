@@ -127,7 +127,7 @@ fn a_key_that_is_spent_on_a_machine_that_is_gone_leads_to_the_next_key() {
         let stage = Stage::new(spec, Manner { shows_spent, ..Manner::default() });
         for round in 0..4 {
             let id = stage.deployed();
-            assert_eq!(stage.left(), [id.clone()], "{round}");
+            assert_eq!(stage.left(), std::slice::from_ref(&id), "{round}");
             stage.engine().cancel(&id).unwrap();
             stage.pass(seconds(60));
             stage.asserts_nothing_left("");

@@ -115,11 +115,13 @@ fn where_a_reboot_is_not_shown_it_is_not_waited_down() {
 
 #[test]
 fn a_change_whose_answer_is_lost_is_asked_for_again_and_ends_well() {
-    for (run, power) in [
-        (Engine::power_off as fn(&Engine, &MachineId) -> Result<(), Error>, Power::Off),
+    type Run = fn(&Engine, &MachineId) -> Result<(), Error>;
+    let runs: [(Run, Power); 3] = [
+        (Engine::power_off, Power::Off),
         (Engine::reset, Power::Off),
         (Engine::reboot, Power::Reboot),
-    ] {
+    ];
+    for (run, power) in runs {
         for fault in [Fault::Lost, Fault::Hang, Fault::Error(Kind::RateLimited)] {
             let (stage, id) = with_machine(plain(), Manner::default());
             stage.provider.strike(What::Power(power), 0..1, fault);

@@ -78,6 +78,16 @@ fn a_machine_that_is_deleted_is_not_adopted() {
 }
 
 #[test]
+fn a_tombstone_is_not_adopted() {
+    let stage = Stage::new(plain(), Manner { tombstone: seconds(36_000), ..Manner::default() });
+    let first = stage.deployed();
+    stage.engine().cancel(&first).unwrap();
+    let second = stage.deployed();
+    assert_ne!(first, second);
+    assert_eq!(stage.left(), [second]);
+}
+
+#[test]
 fn a_machine_of_another_host_is_neither_adopted_nor_deleted() {
     let stage = Stage::new(plain(), Manner::default());
     let other = stage.deployed();

@@ -50,6 +50,19 @@ fn a_deploy_after_one_that_was_killed_at_any_request_ends_with_one_machine() {
 }
 
 #[test]
+fn a_deploy_after_two_that_were_killed_at_any_request_ends_with_one_machine() {
+    for first in 0..14 {
+        let make = || {
+            let manner = Manner { provisioning: seconds(5), ..Manner::default() };
+            let stage = Stage::new(shapes::objects(), manner);
+            stage.killed_at(first, Fault::KilledAfter, deploys);
+            stage
+        };
+        each_kill(make, deploys, |stage, case| one_is_left(stage, &format!("{first}: {case}")));
+    }
+}
+
+#[test]
 fn a_deploy_after_one_that_was_killed_while_it_looked_for_a_lost_order_ends_with_one_machine() {
     let make = || {
         let manner =

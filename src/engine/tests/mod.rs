@@ -7,6 +7,7 @@ pub mod fault;
 mod kills;
 mod orders;
 mod power;
+mod random;
 mod shapes;
 mod signals;
 mod waits;

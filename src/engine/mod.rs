@@ -14,6 +14,10 @@ mod order;
 pub mod power;
 mod rollback;
 pub mod schedule;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -17,6 +17,12 @@ impl MachineId {
         Self(text.into())
     }
 
+    /// An id of any form, for tests.
+    #[cfg(test)]
+    pub(crate) fn scripted(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The id as it is printed and sent.
     pub fn as_str(&self) -> &str {
         &self.0

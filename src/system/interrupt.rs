@@ -121,9 +121,18 @@ impl Interrupt {
             tell(Notice::Ending(signal, state.at_risk.as_deref()));
             std::process::exit(failure.into());
         }
+        tell(Notice::Stopping(signal));
+        self.strike(&mut state, signal);
+    }
+
+    /// Does what a first signal does: it ends the present sleep and the requests under way.
+    pub fn raise(&self, signal: Signal) {
+        self.strike(&mut self.state(), signal);
+    }
+
+    fn strike(&self, state: &mut State, signal: Signal) {
         state.seen = true;
         state.pending = Some(signal);
-        tell(Notice::Stopping(signal));
         for hook in &state.hooks {
             hook();
         }

@@ -17,7 +17,6 @@ mod contract {
 /// What goes wrong on the way, and that nothing is left behind.
 mod faults {
     mod killed;
-    mod mistakes;
     mod order;
     mod random;
     mod repeats;

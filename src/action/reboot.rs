@@ -4,7 +4,6 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::engine::Engine;
 use crate::provider::machine::Power;
 
 /// Reboot a machine; returns when it was down and is up again.
@@ -25,6 +24,8 @@ impl Reboot {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, &[Power::Reboot], Engine::reboot)
+        context.carry_out(&self.deploy_id, &self.host, &[Power::Reboot], |engine, id, _| {
+            engine.reboot(id)
+        })
     }
 }

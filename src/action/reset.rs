@@ -4,7 +4,6 @@ use anyhow::Result;
 use argh::FromArgs;
 
 use super::Context;
-use crate::engine::Engine;
 use crate::provider::machine::Power;
 
 /// Power a machine off and on again.
@@ -25,6 +24,8 @@ impl Reset {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, &[Power::Off, Power::On], Engine::reset)
+        context.carry_out(&self.deploy_id, &self.host, &[Power::Off, Power::On], |engine, id, _| {
+            engine.reset(id)
+        })
     }
 }

@@ -8,9 +8,8 @@ use argh::FromArgs;
 
 use super::Context;
 use super::target::SHIFTED;
-use crate::engine::{Engine, Error};
 use crate::opennebula::host::HostId;
-use crate::provider::machine::{MachineId, Power};
+use crate::provider::machine::Power;
 
 /// Power a machine off, or delete it, as LCM_STATE says.
 #[derive(FromArgs)]
@@ -36,12 +35,9 @@ impl Shutdown {
     /// # Errors
     /// The state is none of the three, or the machine did not do as it was asked.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        let (what, changes): (fn(&Engine, &MachineId) -> Result<(), Error>, &[Power]) = match self
-            .state
-            .as_str()
-        {
-            "SHUTDOWN" => (Engine::cancel, &[]),
-            "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => (Engine::power_off, &[Power::Off]),
+        let is_end = match self.state.as_str() {
+            "SHUTDOWN" => true,
+            "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => false,
             // The host's id, which follows.
             number if HostId::parse(number).is_some() => {
                 bail!("LCM_STATE is {number:?}: {SHIFTED}")
@@ -50,8 +46,12 @@ impl Shutdown {
                 "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
             ),
         };
+        let changes: &[Power] = if is_end { &[] } else { &[Power::Off] };
         let mut host = vec![self.name];
         host.extend(self.host);
-        context.carry_out(&self.deploy_id, &host, changes, what)
+        context.carry_out(&self.deploy_id, &host, changes, |engine, id, mark| match is_end {
+            true => engine.cancel(id, mark),
+            false => engine.power_off(id),
+        })
     }
 }

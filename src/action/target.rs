@@ -9,6 +9,7 @@ use super::{Context, is_yes};
 use crate::engine::{Engine, Error, power};
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::Which;
+use crate::opennebula::owner::Owner;
 use crate::provider::api::Session;
 use crate::provider::machine::{MachineId, Power};
 use crate::provider::{PROVIDERS, Provider};
@@ -61,6 +62,8 @@ pub(super) struct Target {
     pub(super) engine: Engine,
     pub(super) session: Arc<Session>,
     pub(super) shows_root_password: bool,
+    /// The mark of the host's machines, where the host is known.
+    pub(super) mark: Option<String>,
 }
 
 impl Context<'_> {
@@ -71,11 +74,11 @@ impl Context<'_> {
         deploy_id: &str,
         host: &[String],
         changes: &[Power],
-        what: impl FnOnce(&Engine, &MachineId) -> Result<(), Error>,
+        what: impl FnOnce(&Engine, &MachineId, Option<&str>) -> Result<(), Error>,
     ) -> Result<()> {
         let named = Named::of(host);
-        let Target { id, engine, .. } = self.target(deploy_id, &named, changes)?;
-        what(&engine, &id)
+        let Target { id, engine, mark, .. } = self.target(deploy_id, &named, changes)?;
+        what(&engine, &id, mark.as_deref())
             .map_err(|error| anyhow!("machine {id} of {}: {}", named.called(), advise(&error)))
     }
 
@@ -103,11 +106,14 @@ impl Context<'_> {
         let id = (provider.spec().id)(deploy_id);
         let id = id.with_context(|| not_an_id(provider, deploy_id, named))?;
         let (engine, session) = self.engine(provider, host.as_ref())?;
+        let identity = &provider.spec().identity;
+        let mark = host.as_ref().map(|host| identity.mark(&Owner::of(host)));
         Ok(Target {
             id,
             provider,
             engine,
             session,
+            mark,
             shows_root_password: is_yes("PM_ROOT_PASSWORD", &self.settings(host.as_ref()))?,
         })
     }

@@ -10,11 +10,16 @@ use crate::provider::machine::{MachineId, State};
 
 impl Engine {
     /// Deletes a machine, waits until it is gone, and removes the objects that were made for its owner, whose
-    /// mark it bears.
-    pub(super) fn remove(&self, id: &MachineId, by: Instant) -> Result<(), Error> {
-        let mark = match self.provider.spec().has_objects {
-            true => self.mark_of(id, by)?,
-            false => None,
+    /// mark is given or else the one that it bears.
+    pub(super) fn remove(
+        &self,
+        id: &MachineId,
+        mark: Option<&str>,
+        by: Instant,
+    ) -> Result<(), Error> {
+        let mark = match mark {
+            None if self.provider.spec().has_objects => self.mark_of(id, by)?,
+            mark => mark.map(str::to_owned),
         };
         self.remove_machine(id, by)?;
         match mark {
@@ -50,6 +55,7 @@ impl Engine {
     /// Asks for the deletion until it is accepted; yes, where the machine is known to be gone already.
     fn delete(&self, id: &MachineId, by: Instant) -> Result<bool, Error> {
         let mut backoff = Backoff::default();
+        let mut was_shown = false;
         loop {
             self.interrupt.check()?;
             let error = match self.provider.delete(&self.session.api(by), id) {
@@ -74,6 +80,11 @@ impl Engine {
                 Kind::NotFound | Kind::PermissionDenied => match self.look_by(id, by) {
                     Ok(Sight::Gone(_)) => return Ok(true),
                     Ok(Sight::NotYet) => backoff.pause(),
+                    // It appeared in between, once.
+                    Ok(Sight::Here(_)) if !was_shown => {
+                        was_shown = true;
+                        backoff.pause()
+                    }
                     Ok(Sight::Here(_)) => return Err(error.into()),
                     Err(Error::Api(why)) if is_absence(&why) => {
                         return Err(error.into());

@@ -46,7 +46,9 @@ impl Engine {
         let found = self.find(job, risk, by)?;
         if self.provider.spec().has_objects {
             risk.objects = true;
+            risk.objects_owed = Some(self.clock.now() + self.owed());
             self.prepare(&mut order, by)?;
+            risk.objects_owed = None;
         }
         let machine = match found {
             Some(found) => {
@@ -103,18 +105,23 @@ impl Engine {
         }
         for machine in self.all_of(mark, by)? {
             if found.iter().all(|known| known.id != machine.id) {
+                self.expect_unseen(&machine.id);
                 found.push(machine);
             }
         }
         risk.noted.clear();
-        let was_ordering = entry.is_some_and(|entry| entry.machine.is_none());
-        if was_ordering && found.is_empty() && !self.provider.spec().has_idempotency_key {
+        let is_owed = entry.is_some_and(|entry| entry.is_owed);
+        if is_owed && !self.provider.spec().has_idempotency_key {
             self.report.info("an earlier run was killed while it ordered: looking for it");
             // When that was nobody knows: a clock may have jumped.
             let until = self.clock.now() + self.owed();
             risk.owed = Some(until);
-            found.extend(self.look_for(mark, until, by)?);
-            risk.owed = None;
+            if found.is_empty() {
+                found.extend(self.look_for(mark, until, by)?);
+            }
+            if found.is_empty() {
+                risk.owed = None;
+            }
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
@@ -206,7 +213,7 @@ impl Engine {
         id: &MachineId,
     ) -> Result<(), Error> {
         risk.machine = Some(id.clone());
-        if let Err(error) = job.journal.note(Some(id)) {
+        if let Err(error) = job.journal.note(Some(id), risk.owed.is_some()) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
         self.interrupt.at_risk(Some(format!(

@@ -73,6 +73,8 @@ pub(super) struct Risk {
     pub(super) unanswered: usize,
     /// Objects were made that an order needs.
     pub(super) objects: bool,
+    /// Until when a request for such an object, that got no answer, may still make it.
+    pub(super) objects_owed: Option<Instant>,
 }
 
 impl Risk {

@@ -23,11 +23,16 @@ use crate::system::interrupt::Interrupt;
 /// How often a lock that another deploy holds is tried.
 const TRY: Duration = Duration::from_millis(250);
 
+/// The third line of a note: an order got no answer.
+const OWED: &str = "an order without an answer";
+
 /// What an earlier run noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The machine, if the order got its answer; else an order was under way.
     pub machine: Option<MachineId>,
+    /// Whether an order without an answer was under way, beside a machine or alone.
+    pub is_owed: bool,
 }
 
 /// What a run that cannot even read `deployment_file` must tell of what an earlier one left: version 0.1.0 noted it
@@ -168,7 +173,9 @@ impl Journal {
         if lines.next() != Some(&self.identity) {
             return None;
         }
-        Some(Entry { machine: lines.next().and_then(self.id) })
+        let machine = lines.next().and_then(self.id);
+        let is_owed = machine.is_none() || lines.next() == Some(OWED);
+        Some(Entry { machine, is_owed })
     }
 
     /// What a run that cannot look must tell of what an earlier one left, if that left anything.
@@ -180,14 +187,16 @@ impl Journal {
         Some(reminder(&what))
     }
 
-    /// Notes that a machine is being ordered, or which one it is.
+    /// Notes that a machine is being ordered, or which one it is; and whether an order without an answer may still
+    /// bring another one.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn note(&self, machine: Option<&MachineId>) -> io::Result<()> {
+    pub fn note(&self, machine: Option<&MachineId>, is_owed: bool) -> io::Result<()> {
         self.make_folder()?;
         let id = machine.map(MachineId::as_str).unwrap_or_default();
-        file::replace(&self.path, format!("{}\n{id}\n", self.identity).as_bytes())
+        let owed = if is_owed { OWED } else { "" };
+        file::replace(&self.path, format!("{}\n{id}\n{owed}\n", self.identity).as_bytes())
     }
 
     /// Removes the note: nothing can be left behind any more.

@@ -51,7 +51,8 @@ impl Engine {
             machines.retain(|machine| identity.is_borne(mark, machine));
         }
         for machine in &machines {
-            self.note(machine);
+            // A listing shows what is not known by its id yet.
+            self.note_state(machine);
         }
         machines.retain(|machine| machine.state != State::Gone);
         Ok(machines)
@@ -112,6 +113,9 @@ impl Engine {
         error: ApiError,
         by: Instant,
     ) -> Result<Sight, Error> {
+        if self.is_expected(id) {
+            return Ok(Sight::NotYet);
+        }
         match self.list_by(Filter::Account, by) {
             Ok(machines) if machines.iter().all(|machine| machine.id != *id) => {
                 Ok(Sight::Gone(match error.kind {
@@ -132,6 +136,14 @@ impl Engine {
         self.sightings().expected.insert(id.clone(), until);
     }
 
+    /// The same of a machine that only a listing showed.
+    pub(super) fn expect_unseen(&self, id: &MachineId) {
+        let is_seen = self.sightings().seen.contains(id);
+        if !is_seen {
+            self.expect(id);
+        }
+    }
+
     fn is_expected(&self, id: &MachineId) -> bool {
         let until = self.sightings().expected.get(id).copied();
         until.is_some_and(|until| self.clock.now() < until)
@@ -147,6 +159,10 @@ impl Engine {
     /// Notes what was seen of a machine.
     pub(super) fn note(&self, machine: &Machine) {
         self.note_known(&machine.id);
+        self.note_state(machine);
+    }
+
+    fn note_state(&self, machine: &Machine) {
         let mut sightings = self.sightings();
         if matches!(machine.state, State::Deleting | State::Gone) {
             sightings.dead.insert(machine.id.clone());

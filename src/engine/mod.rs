@@ -68,10 +68,12 @@ impl Engine {
     ///
     /// # Errors
     /// The provider does not delete it, it does not go away in time, or it is not known whether it is gone.
-    pub fn cancel(&self, id: &MachineId) -> Result<(), Error> {
+    ///
+    /// `mark` is that of the host's owner, where it is known: the objects that were made for it go with the machine.
+    pub fn cancel(&self, id: &MachineId, mark: Option<&str>) -> Result<(), Error> {
         let by = self.deadline();
         self.interrupt.at_risk(Some(format!("machine {id} may be STILL BILLED: cancel it again")));
-        self.remove(id, by)
+        self.remove(id, mark, by)
     }
 
     /// The moment by which one wait must end.

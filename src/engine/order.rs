@@ -165,7 +165,7 @@ impl Engine {
             "the machine that was just ordered may exist and be billed: look for the tag {} at the provider",
             job.order.mark
         )));
-        if let Err(error) = job.journal.note(None) {
+        if let Err(error) = job.journal.note(None, true) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
         Ok(())
@@ -194,6 +194,7 @@ impl Engine {
         loop {
             // An order that was sent twice may appear twice; the second one is removed in the end.
             if let Some(machine) = self.all_of(mark, by)?.into_iter().next() {
+                self.expect_unseen(&machine.id);
                 return Ok(Some(machine));
             }
             let now = self.clock.now();

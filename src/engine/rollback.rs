@@ -81,13 +81,31 @@ impl Engine {
         }
         if risk.objects
             && removed.left.is_empty()
-            && let Err(why) = self.discard(mark, by)
+            && let Err(why) = self.discard_owed(mark, risk.objects_owed, by)
         {
             removed.left.push(format!(
                 "the keys and user data that were made for the order are left ({why}): look for {mark} at the provider and delete them"
             ));
         }
         removed
+    }
+
+    /// Removes the objects that were made for the order, as long as a request without an answer may still make one.
+    fn discard_owed(&self, mark: &str, owed: Option<Instant>, by: Instant) -> Result<(), Error> {
+        let schedule = Schedule::begin(self.clock.now());
+        loop {
+            self.discard(mark, by)?;
+            let now = self.clock.now();
+            let Some(owed) = owed.filter(|owed| now < *owed) else {
+                return Ok(());
+            };
+            if now >= by {
+                return Err(Error::Unanswered);
+            }
+            let pause = schedule.pause(schedule.elapsed(now), None);
+            let pause = pause.min(owed.min(by).saturating_duration_since(now));
+            self.clock.sleep(pause, &self.interrupt)?;
+        }
     }
 
     fn remove_one(&self, job: &Job<'_>, id: &MachineId, by: Instant, removed: &mut Removed) {
@@ -123,6 +141,7 @@ impl Engine {
             };
             for machine in found {
                 if !removed.gone.contains(&machine.id) {
+                    self.expect_unseen(&machine.id);
                     self.remove_one(job, &machine.id, by, removed);
                 }
             }

@@ -32,7 +32,7 @@ fn one_is_left(stage: &Stage, case: &str) {
     assert_eq!(stage.left(), std::slice::from_ref(&id), "{case}");
     assert!(stage.journal().read().is_none(), "{case}");
     assert_eq!(stage.shown(&id).state, State::On, "{case}");
-    stage.engine().cancel(&id).unwrap_or_else(|error| panic!("{case}: {error}"));
+    stage.engine().cancel(&id, None).unwrap_or_else(|error| panic!("{case}: {error}"));
     stage.asserts_nothing_left(case);
 }
 
@@ -84,13 +84,11 @@ fn what_a_killed_run_ordered_leaves_no_double_though_the_listing_lags() {
 }
 
 #[test]
-#[ignore = "what a killed run ordered is looked for 12 s, not as long as it may appear"]
 fn what_a_killed_run_ordered_is_looked_for_as_long_as_it_may_appear() {
     each_kill(|| lagging(seconds(5)), deploys, one_is_left);
 }
 
 #[test]
-#[ignore = "a note that names a machine does not say that another order was lost before"]
 fn an_order_of_a_killed_run_that_is_carried_out_late_leaves_no_double() {
     let make = || {
         let stage = Stage::new(plain(), Manner { provisioning: seconds(60), ..Manner::default() });
@@ -138,12 +136,16 @@ fn cancel_is_killed(shape: impl Fn() -> (&'static str, Spec, Manner)) {
         stage
     };
     let cancels = |stage: &Stage| {
-        let _ = stage.engine().cancel(&MachineId::scripted(format!("{}m1", shape().2.place)));
+        let _ = stage.engine().cancel(
+            &MachineId::scripted(format!("{}m1", shape().2.place)),
+            Some(&stage.order().mark),
+        );
     };
     each_kill(make, cancels, |stage, case| {
         let case = format!("{}: {case}", shape().0);
         let id = stage.provider.world().machines[0].id.clone();
-        stage.engine().cancel(&id).unwrap_or_else(|error| panic!("{case}: {error}"));
+        let mark = stage.order().mark;
+        stage.engine().cancel(&id, Some(&mark)).unwrap_or_else(|error| panic!("{case}: {error}"));
         stage.asserts_nothing_left(&case);
     });
 }
@@ -159,7 +161,6 @@ fn a_cancel_after_one_that_was_killed_at_any_request_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "once the machine is gone, nothing tells cancel whose objects are left"]
 fn a_cancel_after_one_that_was_killed_at_any_request_leaves_no_objects() {
     cancel_is_killed(|| ("objects", shapes::objects(), Manner::default()));
 }

@@ -150,7 +150,7 @@ fn a_reboot_of_a_machine_that_is_off_is_refused() {
 #[test]
 fn power_never_deletes_and_says_that_a_machine_is_gone() {
     let (stage, id) = with_machine(plain(), Manner::default());
-    stage.engine().cancel(&id).unwrap();
+    stage.engine().cancel(&id, None).unwrap();
     let deletions = stage.provider.asked(What::Delete).len();
     for run in [Engine::resume, Engine::power_off, Engine::reset, Engine::reboot] {
         let result = run(&stage.engine(), &id);

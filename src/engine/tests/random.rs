@@ -52,7 +52,7 @@ fn run(stage: &Stage, random: &mut fastrand::Rng, case: &str) {
         if let Ok(id) = result
             && cancels
         {
-            let _ = stage.engine().cancel(&id);
+            let _ = stage.engine().cancel(&id, None);
         }
     });
     let later = seconds(one_of(random, &[0, 5, 60, 3600]));
@@ -76,7 +76,7 @@ fn whatever_mishaps_come_together_the_books_balance() {
         stage.signal.set(None);
         let id = stage.deploy().unwrap_or_else(|failure| panic!("{case}: {failure}"));
         assert_eq!(stage.left(), std::slice::from_ref(&id), "{case}");
-        stage.engine().cancel(&id).unwrap_or_else(|error| panic!("{case}: {error}"));
+        stage.engine().cancel(&id, None).unwrap_or_else(|error| panic!("{case}: {error}"));
         stage.asserts_nothing_left(&case);
     }
 }

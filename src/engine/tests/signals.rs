@@ -50,7 +50,6 @@ fn a_signal_in_each_phase_of_a_deploy_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "a deletion that is answered with a not-found just before the machine appears is not asked for again"]
 fn a_signal_before_a_new_machine_is_shown_leaves_nothing() {
     for moment in moments().chain(moments()) {
         for (name, spec, manner) in shapes::all() {
@@ -65,7 +64,6 @@ fn a_signal_before_a_new_machine_is_shown_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "a not-found is believed of a machine that only the listing showed"]
 fn a_signal_before_a_new_machine_is_known_by_its_id_leaves_nothing() {
     for moment in moments() {
         for (name, spec, manner) in shapes::all() {

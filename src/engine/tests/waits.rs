@@ -88,7 +88,7 @@ fn every_cancel_ends_in_time_and_succeeds_only_where_nothing_is_left() {
             let id = stage.deployed();
             let begin = stage.now();
             strike(&stage);
-            let result = stage.engine().cancel(&id);
+            let result = stage.engine().cancel(&id, None);
             let took = stage.now() - begin;
             assert!(took <= LONGEST, "{case}: {took:?}");
             if result.is_ok() {

@@ -53,9 +53,8 @@ impl Deploy {
         asked.check(&host)?;
         let provider = context.provider_of(Some(&host))?;
         let owner = Owner::of(&host);
-        let spec = provider.spec();
         let folder = journal::folder(context.environment);
-        let journal = Journal::in_folder(&folder, spec.name, owner.identity(), spec.id);
+        let journal = Journal::in_folder(&folder, provider.spec(), &owner);
         let journal = journal.or_beside(path);
         // The second one waits for the first, and then finds what that left.
         let _lock = one_at_a_time(&journal, &owner, &host, context)?;

@@ -74,6 +74,11 @@ impl Engine {
                         State::Deleting => return Ok(false),
                         State::Starting | State::Stopping if !machine.locked => backoff.pause(),
                         _ if error.kind == Kind::Conflict => backoff.pause(),
+                        // It may have come up between the refusal and the look, once.
+                        _ if !was_shown && !machine.locked => {
+                            was_shown = true;
+                            backoff.pause()
+                        }
                         _ => return Err(error.into()),
                     },
                 },

@@ -43,17 +43,20 @@ impl Engine {
     fn obtain(&self, job: &Job<'_>, risk: &mut Risk) -> Result<Machine, Error> {
         let by = self.deadline();
         let mut order = job.order.clone();
+        // A killed run may have made objects, whatever else it left.
+        risk.objects = self.provider.spec().has_objects;
         let found = self.find(job, risk, by)?;
-        if self.provider.spec().has_objects {
-            risk.objects = true;
+        if let Some(found) = &found {
+            self.report.info(format_args!("machine {} of this host is adopted", found.id));
+            self.put_at_risk(job, risk, &found.id)?;
+        }
+        if risk.objects {
             risk.objects_owed = Some(self.clock.now() + self.owed());
             self.prepare(&mut order, by)?;
             risk.objects_owed = None;
         }
         let machine = match found {
             Some(found) => {
-                self.report.info(format_args!("machine {} of this host is adopted", found.id));
-                self.put_at_risk(job, risk, &found.id)?;
                 if found.state == State::Off {
                     self.act(&found.id, Power::On, by)?;
                 }

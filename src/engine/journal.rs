@@ -14,7 +14,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::opennebula::owner::Owner;
 use crate::provider::machine::MachineId;
+use crate::provider::spec::Spec;
 use crate::system::clock::Clock;
 use crate::system::environment::Environment;
 use crate::system::file;
@@ -72,6 +74,8 @@ pub struct Journal {
     /// Where 0.1.0 noted it.
     beside: Option<PathBuf>,
     identity: String,
+    /// What the owner's machines bear at the provider.
+    mark: String,
     id: fn(&str) -> Option<MachineId>,
 }
 
@@ -90,17 +94,14 @@ impl Drop for Lock {
 }
 
 impl Journal {
-    /// The journal in `folder` for the owner with this identity at this provider; `id` reads the id of a machine.
-    pub fn in_folder(
-        folder: &Path,
-        provider: &str,
-        identity: &str,
-        id: fn(&str) -> Option<MachineId>,
-    ) -> Self {
+    /// The journal in `folder` for this owner at the provider that `spec` describes.
+    pub fn in_folder(folder: &Path, spec: &Spec, owner: &Owner) -> Self {
+        let identity = owner.identity();
         let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
         let name: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = folder.join(format!("{provider}-{name}.order"));
-        Self { path, beside: None, identity: identity.to_owned(), id }
+        let path = folder.join(format!("{}-{name}.order", spec.name));
+        let mark = spec.identity.mark(owner);
+        Self { path, beside: None, identity: identity.to_owned(), mark, id: spec.id }
     }
 
     /// The same, which also reads what 0.1.0 noted beside `deployment_file`.
@@ -182,7 +183,7 @@ impl Journal {
     pub fn reminder(&self) -> Option<String> {
         let what = match self.read()?.machine {
             Some(id) => format!("machine {id}"),
-            None => format!("what it ordered (tag {})", self.identity),
+            None => format!("what it ordered (tag {})", self.mark),
         };
         Some(reminder(&what))
     }

@@ -168,6 +168,13 @@ fn a_deletion_that_is_refused_while_it_provisions_is_asked_for_again() {
 }
 
 #[test]
+fn a_deletion_that_was_refused_just_before_the_machine_came_up_is_asked_for_again() {
+    let (stage, id) = with_machine(plain(), Manner::default());
+    stage.provider.strike(What::Delete, 0..1, Fault::Error(Kind::Rejected));
+    stage.engine().cancel(&id, None).unwrap();
+}
+
+#[test]
 fn a_machine_that_is_locked_is_not_deleted_and_that_is_said_at_once() {
     let (stage, id) = with_machine(plain(), Manner::default());
     stage.provider.world().machine(&id).unwrap().locked = true;

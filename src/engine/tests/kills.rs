@@ -1,6 +1,7 @@
 //! A process that is killed at any of its requests, and the run after it.
 
 use super::*;
+use crate::http::error::Kind;
 
 const KILLS: [Fault; 2] = [Fault::KilledBefore, Fault::KilledAfter];
 
@@ -163,4 +164,36 @@ fn a_cancel_after_one_that_was_killed_at_any_request_leaves_nothing() {
 #[test]
 fn a_cancel_after_one_that_was_killed_at_any_request_leaves_no_objects() {
     cancel_is_killed(|| ("objects", shapes::objects(), Manner::default()));
+}
+
+#[test]
+fn objects_of_a_killed_run_go_with_its_machine_where_the_next_run_fails() {
+    let stage = Stage::new(shapes::objects(), Manner::default());
+    assert!(stage.killed_at(6, Fault::KilledBefore, deploys));
+    assert_eq!(stage.left().len(), 1);
+    stage.provider.strike_all(What::List, Fault::Error(Kind::Rejected));
+    let result = stage.deploy();
+    assert!(result.is_err());
+    stage.asserts_balance("killed", &result);
+}
+
+#[test]
+fn a_machine_of_a_killed_run_is_told_of_where_the_next_run_cannot_make_its_objects() {
+    let stage = Stage::new(shapes::objects(), Manner::default());
+    assert!(stage.killed_at(3, Fault::KilledAfter, deploys));
+    assert_eq!(stage.left().len(), 1);
+    stage.provider.strike_all(What::Prepare, Fault::Error(Kind::Rejected));
+    let result = stage.deploy();
+    assert!(result.is_err());
+    stage.asserts_balance("killed", &result);
+}
+
+#[test]
+fn what_a_killed_run_may_have_ordered_is_told_of_by_the_mark_that_the_provider_shows() {
+    let spec = Spec { identity: Identity::Name { field: "name" }, ..plain() };
+    let stage = Stage::new(spec, Manner::default());
+    assert!(stage.killed_at(1, Fault::KilledAfter, deploys));
+    stage.provider.strike_all(What::List, Fault::Error(Kind::Rejected));
+    let failure = stage.failure();
+    assert!(failure.contains(&stage.order().mark), "{failure}");
 }

@@ -48,7 +48,10 @@ fn run(stage: &Stage, random: &mut fastrand::Rng, case: &str) {
     let (request, cancels) = (random.usize(0..60), random.bool());
     stage.killed_at(request, kill, |stage| {
         let result = stage.deploy();
-        stage.asserts_balance(case, &result);
+        if stage.provider.world().is_killed {
+            return;
+        }
+        stage.asserts_machines_balance(case, &result);
         if let Ok(id) = result
             && cancels
         {
@@ -65,7 +68,7 @@ fn whatever_mishaps_come_together_the_books_balance() {
     for seed in 0..PLAYS {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut shapes = shapes::all();
-        shapes.retain(|(.., manner)| manner.hidden_by_id.is_zero());
+        // The others show faults of their own, each of which has an ignored test.
         let (name, spec, manner) = shapes.swap_remove(random.usize(..shapes.len()));
         let stage = Stage::new(spec, manner);
         for number in 0..3 {

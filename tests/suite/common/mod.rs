@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pm_packet::engine::journal::Journal;
+use pm_packet::opennebula::owner::Owner;
 use pm_packet::provider::Provider;
 use pm_packet::provider::packet::Packet;
 use simulator::oneprovision::{Answer, Host};
@@ -375,8 +376,9 @@ impl Bench {
     /// Where `deploy` keeps its journal for a host, while something of it may be left behind.
     pub fn journal(&self, id: i32) -> PathBuf {
         let folder = self.path("home/.local/state/pm-packet");
-        let of_id = Packet.spec().id;
-        let journal = Journal::in_folder(&folder, "packet", &identity(id), of_id);
+        let (host, _) =
+            pm_packet::opennebula::host::Host::parse(&HostTemplate::new(id).xml()).unwrap();
+        let journal = Journal::in_folder(&folder, Packet.spec(), &Owner::of(&host));
         journal.path().to_owned()
     }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 
 use super::Context;
-use super::target::SHIFTED;
+use super::target::{Missing, SHIFTED};
 use crate::engine::{Engine, Error};
 use crate::opennebula::host::HostId;
 use crate::provider::machine::{MachineId, Power};
@@ -30,21 +30,21 @@ pub struct Shutdown {
     host: Vec<String>,
 }
 
+/// What is done to the machine.
+type What = fn(&Engine, &MachineId) -> Result<(), Error>;
+
 impl Shutdown {
     /// Runs the action.
     ///
     /// # Errors
     /// The state is none of the three, or the machine did not do as it was asked.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        let (what, changes): (fn(&Engine, &MachineId) -> Result<(), Error>, &[Power]) = match self
-            .state
-            .as_str()
-        {
+        let (what, changes): (What, &[Power]) = match self.state.as_str() {
             "SHUTDOWN" => (Engine::cancel, &[]),
             "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => (Engine::power_off, &[Power::Off]),
             // The host's id, which follows.
             number if HostId::parse(number).is_some() => {
-                bail!("LCM_STATE is {number:?}: {SHIFTED}")
+                bail!("LCM_STATE is {number:?}: {}", self.shifted())
             }
             other => bail!(
                 "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
@@ -53,5 +53,18 @@ impl Shutdown {
         let mut host = vec![self.name];
         host.extend(self.host);
         context.carry_out(&self.deploy_id, &host, changes, what)
+    }
+
+    /// What is said where the host's id stands in place of the state. Without a DEPLOY_ID its name stands in place of
+    /// that, and once more behind the id.
+    fn shifted(&self) -> String {
+        let id = HostId::parse(&self.state);
+        let name = self.host.first().filter(|name| **name == self.deploy_id);
+        match (id, name) {
+            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => {
+                Missing::Machine.of_host(name, id)
+            }
+            _ => SHIFTED.to_owned(),
+        }
     }
 }

@@ -28,7 +28,7 @@ use crate::report::finding::Mistake;
 /// List the machines that OpenNebula ordered, and mark those that no host has (orphans, still billed).
 ///
 /// The project is that of the credentials in the environment, of the host that --host names, or of every host
-/// in oned. Deletes nothing. Exit code 1: there are orphans.
+/// in oned. Deletes nothing. Exit code 1: there are orphans; 255: not all could be read.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help"))]
 pub struct List {

@@ -35,7 +35,10 @@ impl Failure {
 
     /// oned does not give the host whose account is meant.
     pub(super) fn of_host(id: HostId, mistake: Mistake) -> Self {
-        let what = format!("the machines of host {id} cannot be listed: {}", mistake.what);
+        let what = format!(
+            "the machines of host {id} are unknown, as it cannot be asked for: {}",
+            mistake.what
+        );
         let host = Host { id: Some(id), ..Host::default() };
         Self { account: None, host: Some(host), mistake: Mistake { what, ..mistake } }
     }
@@ -48,20 +51,21 @@ impl Failure {
     ) -> Self {
         let name = provider.spec().name;
         let whose = match host {
-            Some(host) => format!("the machines of {} ({name}) cannot be listed", host.called()),
-            None => format!("the machines cannot be listed ({name})"),
+            Some(host) => format!("{} ({name})", host.called()),
+            None => format!("the environment's account ({name})"),
         };
-        Self::about(provider, host, &whose, mistake)
+        let lead = format!("the machines of {whose} are unknown, as they cannot be listed");
+        Self::about(provider, host, &lead, mistake)
     }
 
     /// The machine of a host could not be looked at.
     pub(super) fn of_machine(provider: &dyn Provider, host: &Host, mistake: Mistake) -> Self {
-        let whose = format!("the machine of {} cannot be looked at", host.called());
-        Self::about(provider, Some(host), &whose, mistake)
+        let lead = format!("the machine of {} cannot be looked at", host.called());
+        Self::about(provider, Some(host), &lead, mistake)
     }
 
-    fn about(provider: &dyn Provider, host: Option<&Host>, whose: &str, mistake: Mistake) -> Self {
-        let what = format!("{whose}: {}", mistake.what);
+    fn about(provider: &dyn Provider, host: Option<&Host>, lead: &str, mistake: Mistake) -> Self {
+        let what = format!("{lead}: {}", mistake.what);
         Self {
             account: Some(provider.spec().name),
             host: host.cloned(),

@@ -277,6 +277,11 @@ fn an_account_that_failed_among_others_is_named() {
     let (_, id) = bench.deployed(1);
     bench.host(&HostTemplate::new(3).with("PACKET_PROJECT", OTHER_PROJECT));
     bench.host(&HostTemplate::new(4).with("PACKET_PROJECT", "../x"));
+    let answer = incomplete(&bench, &["--all"]);
+    assert!(
+        answer.error().unwrap().contains("are unknown, as they cannot be listed"),
+        "{answer:?}"
+    );
     let json = json(&incomplete(&bench, &["--all", "--json"]));
     assert_eq!(json["machines"].as_array().unwrap().len(), 1);
     assert_eq!(json["machines"][0]["deploy_id"], id);
@@ -310,7 +315,7 @@ fn a_machine_that_cannot_be_looked_at_is_unknown_and_not_gone() {
 #[test]
 fn all_reads_the_account_of_the_environment_where_no_host_is_left() {
     let bench = Bench::new().set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
-    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=7"]);
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
     let answer = list(&bench, &["--all"]);
     assert_eq!(answer.status.code(), Some(1), "{answer:?}");
     assert!(answer.stdout.contains(&format!(" cancel {orphan}\n")), "{answer:?}");

@@ -8,11 +8,12 @@ _pm_packet() {
     else
         case ${COMP_WORDS[1]} in
             check) words='--host --json --help' ;;
+            cancel) words='--credentials-of --driver --help' ;;
             list) words='--host --all --driver --json --help' ;;
             *) words='--help' ;;
         esac
         case $before in
-            --host) words=$(onehost list --no-header --list ID 2>/dev/null) ;;
+            --host | --credentials-of) words=$(onehost list --no-header --list ID 2>/dev/null) ;;
             --driver) words='packet ec2 dummy' ;;
         esac
     fi

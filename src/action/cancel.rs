@@ -1,12 +1,24 @@
 //! `cancel DEPLOY_ID NAME HOST_ID NAME`, when a host or its provision is deleted.
+//!
+//! A machine that no host has is deleted with the credentials of a host that has the same account
+//! (`--credentials-of HOST_ID`), or with those of the environment (`--driver NAME`, or the id alone). `list` prints which.
+//! Through a link all words are data, as oneprovision gives them.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
 use argh::FromArgs;
 
 use super::Context;
+use super::check::id_of;
+use super::target::{Named, advise, not_an_id};
 use crate::engine::Engine;
+use crate::opennebula::host::Host;
+use crate::opennebula::oned::{Oned, Which};
+use crate::provider::{self, Provider};
 
 /// Delete a machine and wait until it is gone.
+///
+/// One that no host has, as `list` shows it, is deleted with the credentials of another host of its account, in place
+/// of HOST: --credentials-of HOST_ID; or with those in the environment: --driver NAME, or nothing.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "cancel", help_triggers("-h", "--help"))]
 pub struct Cancel {
@@ -24,6 +36,33 @@ impl Cancel {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel)
+        let words: Vec<&str> = self.host.iter().map(|word| word.trim()).collect();
+        match (context.via_link, &words[..]) {
+            (false, ["--credentials-of", id]) => {
+                let id = id_of("--credentials-of", id)?;
+                context.check_id(&self.deploy_id, &Named::default())?;
+                let oned = Oned::open(context.environment, &context.interrupt, context.report)?;
+                let host = oned.host(Which::Id(id))?;
+                self.remove(context.provider_of(Some(&host))?, Some(&host), context)
+            }
+            (false, ["--driver", name]) => self.remove(provider::named(name)?, None, context),
+            (_, []) if context.environment_has_secrets()? => {
+                self.remove(context.provider_of(None)?, None, context)
+            }
+            _ => context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel),
+        }
+    }
+
+    /// Deletes a machine that no host has, with the credentials of `host` or of the environment.
+    fn remove(
+        &self,
+        provider: &'static dyn Provider,
+        host: Option<&Host>,
+        context: &Context<'_>,
+    ) -> Result<()> {
+        let id = (provider.spec().id)(&self.deploy_id);
+        let id = id.with_context(|| not_an_id(provider, &self.deploy_id, &Named::default()))?;
+        let (engine, _) = context.engine(provider, host)?;
+        engine.cancel(&id, None).map_err(|error| anyhow!("machine {id}: {}", advise(&error)))
     }
 }

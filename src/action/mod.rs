@@ -33,6 +33,7 @@ use crate::provider::api::Session;
 use crate::provider::form::yes_or_no;
 use crate::provider::machine::MachineId;
 use crate::provider::{self, PROVIDERS, Provider};
+use crate::report::finding::Mistake;
 use crate::report::frame::Report;
 use crate::system::clock::{Clock, SystemClock};
 use crate::system::environment::Environment;
@@ -160,8 +161,14 @@ impl Context<'_> {
             words.push(host.name.clone());
             words.extend(host.id.map(|id| id.to_string()));
         }
-        let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
-        words.join(" ")
+        shell_line(&words)
+    }
+
+    /// The command line of `cancel` with these words, for whoever called this by its own name.
+    fn cancel_with(&self, words: &[&str]) -> String {
+        let program = self.program.display().to_string();
+        let line = [&[program.as_str(), "cancel"], words].concat();
+        shell_line(&line)
     }
 
     /// Prints the answer of a subcommand that only looks.
@@ -171,10 +178,16 @@ impl Context<'_> {
     }
 }
 
+/// A command line that somebody may paste into a shell.
+fn shell_line<T: AsRef<str>>(words: &[T]) -> String {
+    let words: Vec<String> = words.iter().map(|word| shell_word(word.as_ref())).collect();
+    words.join(" ")
+}
+
 /// `text` as one word of a command line that somebody may paste into a shell.
 fn shell_word(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._:-".contains(&byte);
-    if text.bytes().all(is_plain) {
+    if !text.is_empty() && text.bytes().all(is_plain) {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
@@ -188,7 +201,10 @@ fn timeout(settings: &Settings<'_>) -> Result<Duration> {
     };
     match text.parse::<u64>() {
         Ok(seconds @ 1..=LONGEST_TIMEOUT) => Ok(Duration::from_secs(seconds)),
-        _ => bail!("PM_TIMEOUT is {text:?}: set it to a number of seconds, 1 to {LONGEST_TIMEOUT}"),
+        _ => bail!(Mistake::new(
+            format!("PM_TIMEOUT is {text:?}"),
+            format!("set it to a number of seconds, 1 to {LONGEST_TIMEOUT}")
+        )),
     }
 }
 

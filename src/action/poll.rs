@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use argh::FromArgs;
 
 use super::Context;
-use super::target::Named;
+use super::target::{Missing, Named};
 use crate::engine::Sight;
 use crate::provider::machine::{Machine, State, Traffic};
 use crate::report::frame::Report;
@@ -39,6 +39,7 @@ impl Poll {
     /// The machine is gone, has no address yet, or cannot be asked for.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
         let named = Named::of(&self.host);
+        named.check_deployed(&self.deploy_id, Missing::Machine)?;
         let target = context.target(&self.deploy_id, &named, &[])?;
         let called = named.called();
         let id = &target.id;
@@ -56,12 +57,7 @@ impl Poll {
             }
             Err(error) => bail!("cannot look at machine {id} of {called}: {error}"),
         };
-        if machine.addresses.is_empty() {
-            bail!(
-                "machine {id} of {called} has no address yet, it is {}: try again when it is active",
-                machine.state_name
-            );
-        }
+        check_address(&machine, &called)?;
         let traffic = match traffic {
             Ok(Ok(traffic)) => traffic,
             Ok(Err(error)) => {
@@ -81,6 +77,20 @@ impl Poll {
             line.push_str(&root_password(&machine, report));
         }
         report.answer(&line).context("the values cannot be printed: keep stdout open")
+    }
+}
+
+/// Fails where a machine has no address: oneprovision makes it the name of the host.
+fn check_address(machine: &Machine, called: &str) -> Result<()> {
+    let Machine { id, state_name, .. } = machine;
+    match (&machine.addresses[..], machine.state) {
+        ([], State::On) => bail!(
+            "machine {id} of {called} is {state_name} and has no address yet: try again, or see its network at the provider"
+        ),
+        ([], _) => bail!(
+            "machine {id} of {called} has no address yet, it is {state_name}: try again when it is active"
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 
 use super::Context;
-use super::target::SHIFTED;
+use super::target::{Missing, SHIFTED};
 use crate::opennebula::host::HostId;
 use crate::provider::machine::Power;
 
@@ -40,7 +40,7 @@ impl Shutdown {
             "SHUTDOWN_POWEROFF" | "SHUTDOWN_UNDEPLOY" => false,
             // The host's id, which follows.
             number if HostId::parse(number).is_some() => {
-                bail!("LCM_STATE is {number:?}: {SHIFTED}")
+                bail!("LCM_STATE is {number:?}: {}", self.shifted())
             }
             other => bail!(
                 "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
@@ -53,5 +53,18 @@ impl Shutdown {
             true => engine.cancel(id, mark),
             false => engine.power_off(id),
         })
+    }
+
+    /// What is said where the host's id stands in place of the state. Without a DEPLOY_ID its name stands in place of
+    /// that, and once more behind the id.
+    fn shifted(&self) -> String {
+        let id = HostId::parse(&self.state);
+        let name = self.host.first().filter(|name| **name == self.deploy_id);
+        match (id, name) {
+            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => {
+                Missing::Machine.of_host(name, id)
+            }
+            _ => SHIFTED.to_owned(),
+        }
     }
 }

@@ -6,19 +6,22 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Context, is_yes};
-use crate::engine::{Engine, Error, power};
+use crate::engine::{Engine, Error, Sight, power};
+use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::Which;
 use crate::opennebula::owner::Owner;
 use crate::provider::api::Session;
-use crate::provider::machine::{MachineId, Power};
+use crate::provider::machine::{MachineId, Power, State};
 use crate::provider::{PROVIDERS, Provider};
+use crate::report::finding::Mistake;
 
 /// What is said of arguments that do not stand where they belong.
 pub(super) const SHIFTED: &str =
     "the arguments look shifted; an empty one vanishes on its way through the shell";
 
 /// The host that the arguments of an action name, as they came.
+#[derive(Default)]
 pub(super) struct Named<'a> {
     name: Option<&'a str>,
     id: Option<&'a str>,
@@ -43,6 +46,23 @@ impl<'a> Named<'a> {
         }
     }
 
+    /// Fails where the words are those of a host without a DEPLOY_ID: its name came in place of the deploy id, its id
+    /// in place of its name, and its name again, as oneprovision calls the action then.
+    pub(super) fn check_deployed(&self, deploy_id: &str, in_place: Missing) -> Result<()> {
+        let deploy_id = deploy_id.trim();
+        // An empty one that did not vanish is followed by the words as they should be.
+        let (name, id) = match deploy_id {
+            "" => (self.name, self.id),
+            _ => (self.id.filter(|name| *name == deploy_id), self.name),
+        };
+        match (name, id.and_then(HostId::parse)) {
+            (Some(name), Some(id)) => {
+                bail!("DEPLOY_ID is {deploy_id:?}: {}", in_place.of_host(name, id))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The host's id, if the arguments have one.
     pub(super) fn host_id(&self) -> Result<Option<HostId>> {
         match self.id {
@@ -51,6 +71,29 @@ impl<'a> Named<'a> {
                 Some(id) => Ok(Some(id)),
                 None => bail!("HOST_ID is {text:?}, which is no number: {SHIFTED}"),
             },
+        }
+    }
+}
+
+/// What an action can do for a host that has no DEPLOY_ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It needs the machine.
+    Machine,
+    /// It would delete the machine.
+    NothingToDelete,
+}
+
+impl Missing {
+    /// What is said of the host `id`, called `name`.
+    pub(super) fn of_host(self, name: &str, id: HostId) -> String {
+        match self {
+            Self::Machine => format!(
+                "host {id} ({name}) has no DEPLOY_ID; its deploy failed: delete the host and create it anew; {SHIFTED}"
+            ),
+            Self::NothingToDelete => format!(
+                "host {id} ({name}) has no DEPLOY_ID; there is nothing to cancel, for its deploy failed: delete the host and create it anew (`onehost delete {id}` deletes it); {SHIFTED}"
+            ),
         }
     }
 }
@@ -77,9 +120,19 @@ impl Context<'_> {
         what: impl FnOnce(&Engine, &MachineId, Option<&str>) -> Result<(), Error>,
     ) -> Result<()> {
         let named = Named::of(host);
+        let missing = match changes {
+            [] => Missing::NothingToDelete,
+            _ => Missing::Machine,
+        };
+        named.check_deployed(deploy_id, missing)?;
         let Target { id, engine, mark, .. } = self.target(deploy_id, &named, changes)?;
-        what(&engine, &id, mark.as_deref())
-            .map_err(|error| anyhow!("machine {id} of {}: {}", named.called(), advise(&error)))
+        let Err(mut error) = what(&engine, &id, mark.as_deref()) else {
+            return Ok(());
+        };
+        if changes == [Power::Reboot] {
+            error = of_reboot(error, &engine, &id, &named);
+        }
+        Err(anyhow!("machine {id} of {}: {}", named.called(), advise(&error)))
     }
 
     /// The machine `deploy_id` of the host that is `named`, reached with that host's credentials.
@@ -118,7 +171,7 @@ impl Context<'_> {
         })
     }
 
-    fn check_id(&self, deploy_id: &str, named: &Named<'_>) -> Result<()> {
+    pub(super) fn check_id(&self, deploy_id: &str, named: &Named<'_>) -> Result<()> {
         named.host_id()?;
         let providers = match &self.provider {
             Some(provider) => std::slice::from_ref(provider),
@@ -144,6 +197,46 @@ impl Context<'_> {
     }
 }
 
+/// What a reboot that was refused amounts to: one that is off is to be resumed.
+fn of_reboot(error: Error, engine: &Engine, id: &MachineId, named: &Named<'_>) -> Error {
+    let Error::Api(refusal) = error else {
+        return error;
+    };
+    let is_off = || {
+        let sight = engine.look(id);
+        matches!(sight, Ok(Sight::Here(machine)) if machine.state == State::Off)
+    };
+    if refusal.kind != Kind::Rejected || !is_off() {
+        return Error::Api(refusal);
+    }
+    let host = named.id.map_or_else(String::new, |id| format!(" {id}"));
+    let remedy = format!("resume it with `oneprovision host resume{host}`, or {}", refusal.remedy);
+    Error::Api(ApiError { remedy: remedy.into(), ..refusal })
+}
+
+/// What went wrong with a machine, and what to do about it.
+pub(super) fn mistake_of(error: Error) -> Mistake {
+    match error {
+        Error::Api(error) => {
+            let remedy = error.remedy.to_string();
+            Mistake::new(ApiError { remedy: "".into(), ..error }.to_string(), remedy)
+        }
+        Error::Deadline { waited, last } => {
+            Mistake::new(format!("{waited}, {last}"), "PM_TIMEOUT is the time it gets, in seconds")
+        }
+        error => Mistake::new(error.to_string(), ""),
+    }
+}
+
+/// What is wrong with oned. Its errors are still texts that end with the remedy, after their last colon.
+pub(super) fn of_oned(error: &anyhow::Error) -> Mistake {
+    let mistake = Mistake::of(error);
+    match mistake.what.rsplit_once(": ") {
+        Some((what, remedy)) if mistake.remedy.is_empty() => Mistake::new(what, remedy),
+        _ => mistake,
+    }
+}
+
 /// `error` with a machine that was handed over, and what to do about it where it does not say so itself.
 pub(super) fn advise(error: &Error) -> String {
     match error {
@@ -156,7 +249,7 @@ pub(super) fn advise(error: &Error) -> String {
     }
 }
 
-fn not_an_id(provider: &dyn Provider, text: &str, named: &Named<'_>) -> anyhow::Error {
+pub(super) fn not_an_id(provider: &dyn Provider, text: &str, named: &Named<'_>) -> anyhow::Error {
     let shifted = text.is_empty()
         || text.starts_with("provision-")
         || text.starts_with("SHUTDOWN")

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use super::attribute::Attribute;
 use super::spec::Spec;
 use crate::opennebula::settings::Settings;
+use crate::report::finding::Mistake;
 use crate::report::secret::Secret;
 
 /// The settings of an account, each read by its form. None of them can be printed by accident.
@@ -24,13 +26,14 @@ impl Account {
             match settings.get(name)?.or(attribute.default) {
                 Some(text) => {
                     if let Err(error) = attribute.read(text) {
-                        bail!("{name} {error}");
+                        bail!(Mistake::of(&error).about(name));
                     }
                     account.0.insert(name, Secret::new(text));
                 }
-                None if attribute.is_secret && attribute.is_required => bail!(
-                    "there is no {name}: put it into the section provision of the host's template"
-                ),
+                None if attribute.is_secret && attribute.is_required => bail!(Mistake::new(
+                    format!("there is no {name}"),
+                    "put it into the section provision of the host's template"
+                )),
                 None => {}
             }
         }
@@ -40,6 +43,13 @@ impl Account {
     /// A setting in the clear; empty where there is none.
     pub fn get(&self, name: &str) -> &str {
         self.secret(name).map_or("", Secret::expose)
+    }
+
+    /// What to do where the address is that of a service that there is no more.
+    pub fn ended(&self, spec: &Spec) -> Option<&'static str> {
+        let mut addresses = spec.attributes.iter().filter(|one| one.is_address);
+        let is_default = |one: &&Attribute| one.default == Some(self.get(one.name));
+        addresses.find(is_default)?.ended
     }
 
     /// A setting, if there is one.

@@ -274,10 +274,12 @@ impl<'a> Api<'a> {
     fn explain(&self, failure: Failure, is_order: bool) -> ApiError {
         let Failure { mut error, body } = failure;
         let mut remedy = None;
+        let mut is_its_own = false;
         if let Some(status) = error.status {
             let body = self.parse(&body).unwrap_or_default();
             let explained = (self.session.explain)(&self.session.account, status, &body);
             let otherwise = error.reasons.join("; ");
+            is_its_own = !explained.reasons.is_empty();
             error.reasons = self.session.http.reasons(&explained.reasons, &otherwise);
             error.code = explained.code;
             remedy = explained.remedy.map(str::to_owned);
@@ -291,6 +293,9 @@ impl<'a> Api<'a> {
                 }
                 None => {}
             }
+        }
+        if !is_its_own && let Some(ended) = self.session.account.ended(self.session.spec) {
+            remedy = Some(ended.to_owned());
         }
         error.remedy =
             remedy.unwrap_or_else(|| remedy_of(self.session.spec, error.kind, is_order)).into();

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::form::{Form, is_url};
+use crate::report::finding::Mistake;
 
 /// Attributes that mean the same for every provider.
 pub const COMMON: &[Attribute] = &[
@@ -48,6 +49,8 @@ pub struct Attribute {
     pub tag: Option<&'static str>,
     /// What to do where it alone is missing, if there is more to say than to add it.
     pub remedy: Option<&'static str>,
+    /// What to do where its default does not answer, as there is no such service any more.
+    pub ended: Option<&'static str>,
 }
 
 impl Attribute {
@@ -69,6 +72,7 @@ impl Attribute {
             is_place: false,
             tag: None,
             remedy: None,
+            ended: None,
         }
     }
 
@@ -158,6 +162,12 @@ impl Attribute {
         self
     }
 
+    /// The same, with what to do where its default does not answer, as there is no such service any more.
+    pub const fn ended(mut self, remedy: &'static str) -> Self {
+        self.ended = Some(remedy);
+        self
+    }
+
     /// Reads what was written.
     ///
     /// # Errors
@@ -169,7 +179,7 @@ impl Attribute {
                     Some(default) => format!("set it as {default}"),
                     None => "leave it out, or set it as https://host/".to_owned(),
                 };
-                bail!("is not the address of an API: {remedy}")
+                bail!(Mistake::new("is not the address of an API", remedy))
             }
             form => form.read(written),
         }

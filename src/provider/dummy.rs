@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::account::Account;
@@ -20,6 +20,7 @@ use super::order::Order;
 use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
 use super::{Filter, Provider};
 use crate::http::error::{ApiError, Kind};
+use crate::report::finding::Mistake;
 use crate::wire::tree::Tree;
 
 /// The dummy.
@@ -54,7 +55,8 @@ fn id(text: &str) -> Option<MachineId> {
 }
 
 fn address(written: &str) -> Result<Value> {
-    let id = id(written).with_context(|| format!("is {written:?}: set it to an IP address"))?;
+    let id = id(written)
+        .ok_or_else(|| Mistake::new(format!("is {written:?}"), "set it to an IP address"))?;
     Ok(json!(id.as_str()))
 }
 

@@ -27,7 +27,7 @@ use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
 use super::{Advance, Filter, Provider};
 use crate::http::error::{ApiError, Kind};
 use crate::opennebula::owner::Owner;
-use crate::report::finding::Finding;
+use crate::report::finding::{Finding, Mistake};
 use crate::wire::time;
 use crate::wire::tree::Tree;
 
@@ -75,9 +75,10 @@ impl Provider for Ec2 {
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
         let region = Some(account.get("REGION_NAME")).filter(|region| !region.is_empty());
-        let region = region.context(
-            "there is no REGION_NAME: put it into the section provision of the host's template",
-        )?;
+        let region = region.ok_or_else(|| {
+            let remedy = "put it into the section provision of the host's template";
+            Mistake::new("there is no REGION_NAME", remedy)
+        })?;
         Ok(Endpoint {
             base: address(COMPUTE.0, region, account.get("EC2_API_URL")),
             auth: Auth::None,

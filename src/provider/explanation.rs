@@ -4,6 +4,10 @@ use super::attribute::Attribute;
 use super::spec::Spec;
 use crate::http::error::Kind;
 
+/// What to do where a provider has no machine to give.
+pub const NO_CAPACITY: &str =
+    "wait, or choose another plan or place and change the section provision of the host's template";
+
 /// What an error answer means, in the provider's own words.
 #[derive(Debug, Default)]
 pub struct Explanation {

@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::http::url::is_http;
+use crate::report::finding::Mistake;
 use crate::wire::time;
 
 /// How the text of an attribute is written, and what it means.
@@ -67,58 +68,72 @@ impl Form {
     /// # Errors
     /// What is wrong, and the remedy: what may follow the attribute's name.
     pub fn read(self, written: &str) -> Result<Value> {
+        let wrong = |remedy: &str| Mistake::new(format!("is {written:?}"), remedy);
         match self {
             Self::Text | Self::Url => {}
             Self::Token => {
                 if !written.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    bail!("holds characters that no token has: copy it anew from the provider");
+                    bail!(Mistake::new(
+                        "holds characters that no token has",
+                        "copy it anew from the provider"
+                    ));
                 }
             }
             Self::Flag => return Ok(json!(yes_or_no(written)?)),
             Self::Number => match written.parse::<f64>() {
                 Ok(number) if number.is_finite() && number >= 0.0 => return Ok(json!(number)),
-                _ => bail!("is {written:?}: write a number such as 1.25"),
+                _ => bail!(wrong("write a number such as 1.25")),
             },
             Self::Prefix => match written.trim_start_matches('/').parse::<u8>() {
                 Ok(size) if size <= 32 => return Ok(json!(size)),
-                _ => bail!("is {written:?}: write the length of a prefix, such as 29"),
+                _ => bail!(wrong("write the length of a prefix, such as 29")),
             },
             Self::List => return Ok(json!(words(written))),
             Self::OneOrList => match &words(written)[..] {
-                [] => bail!("names nothing: write a code such as am6"),
+                [] => bail!(Mistake::new("names nothing", "write a code such as am6")),
                 [one] => return Ok(json!(one)),
                 several => return Ok(json!(several)),
             },
             Self::Uuids => {
                 let ids = words(written);
                 if let Some(id) = ids.iter().find(|id| !is_uuid(id)) {
-                    bail!("names {id:?}, which is no UUID: write UUIDs with commas between them");
+                    bail!(Mistake::new(
+                        format!("names {id:?}, which is no UUID"),
+                        "write UUIDs with commas between them"
+                    ));
                 }
                 return Ok(json!(ids));
             }
             Self::Ipv4 => {
-                let address = written.parse::<Ipv4Addr>();
-                address.with_context(|| format!("is {written:?}: write an IPv4 address"))?;
+                if written.parse::<Ipv4Addr>().is_err() {
+                    bail!(wrong("write an IPv4 address"));
+                }
             }
             Self::Time => {
-                let explicit = time::explicit(written).with_context(|| {
-                    format!("is {written:?}: write a time such as 2026-11-30T18:00:00Z")
-                })?;
+                let explicit = time::explicit(written)
+                    .ok_or_else(|| wrong("write a time such as 2026-11-30T18:00:00Z"))?;
                 return Ok(json!(explicit));
             }
-            Self::Object => match serde_json::from_str(written) {
-                Ok(value @ Value::Object(_)) => return Ok(value),
-                _ => bail!("is no JSON object: write it as {{\"name\": \"value\"}}"),
-            },
-            Self::Objects => match serde_json::from_str(written) {
-                Ok(Value::Array(values)) if values.iter().all(Value::is_object) => {
-                    return Ok(Value::Array(values));
-                }
-                _ => bail!("is no JSON list of objects: write it as [{{\"name\": \"value\"}}]"),
-            },
+            Self::Object => return object(written),
+            Self::Objects => return objects(written),
             Self::Own(_, read) => return read(written),
         }
         Ok(json!(written))
+    }
+}
+
+fn object(written: &str) -> Result<Value> {
+    match serde_json::from_str(written) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => bail!(Mistake::new("is no JSON object", "write it as {\"name\": \"value\"}")),
+    }
+}
+
+fn objects(written: &str) -> Result<Value> {
+    const REMEDY: &str = "write it as [{\"name\": \"value\"}]";
+    match serde_json::from_str(written) {
+        Ok(Value::Array(values)) if values.iter().all(Value::is_object) => Ok(Value::Array(values)),
+        _ => bail!(Mistake::new("is no JSON list of objects", REMEDY)),
     }
 }
 
@@ -136,7 +151,7 @@ pub fn yes_or_no(written: &str) -> Result<bool> {
     match written.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
-        _ => bail!("is {written:?}: write yes or no"),
+        _ => bail!(Mistake::new(format!("is {written:?}"), "write yes or no")),
     }
 }
 

@@ -14,7 +14,7 @@ use super::spec::{Identity, Spec, joined};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
 use crate::opennebula::settings::Settings;
-use crate::report::finding::Problems;
+use crate::report::finding::{Mistake, Problems};
 use crate::report::frame::one_line;
 use crate::report::secret::Secret;
 
@@ -88,7 +88,7 @@ impl Order {
         }
         order.take_tags(spec, host, owner);
         if let Err(error) = order.take_user_data(spec, host) {
-            problems.mistakes.push(format!("USERDATA {error}"));
+            problems.mistakes.push(Mistake::of(&error).about("USERDATA"));
         }
         Ok((order, problems))
     }
@@ -110,7 +110,7 @@ impl Order {
         *place = value;
     }
 
-    fn lacking(&self, spec: &Spec) -> Option<String> {
+    fn lacking(&self, spec: &Spec) -> Option<Mistake> {
         let is_given = |name: &str| self.given.contains_key(name);
         let missing: Vec<&Attribute> = spec
             .attributes
@@ -125,12 +125,16 @@ impl Order {
         match missing[..] {
             [] => None,
             [Attribute { name, remedy: Some(remedy), .. }] => {
-                Some(format!("PROVISION lacks the mandatory attribute {name}: {remedy}"))
+                let what = format!("PROVISION lacks the mandatory attribute {name}");
+                Some(Mistake::new(what, *remedy))
             }
-            _ => Some(format!(
-                "PROVISION lacks the mandatory attributes {}: add them to the section provision of the template",
-                missing.iter().map(name).collect::<Vec<_>>().join(", ")
-            )),
+            _ => {
+                let missing = missing.iter().map(name).collect::<Vec<_>>().join(", ");
+                Some(Mistake::new(
+                    format!("PROVISION lacks the mandatory attributes {missing}"),
+                    "add them to the section provision of the template",
+                ))
+            }
         }
     }
 
@@ -149,8 +153,13 @@ impl Order {
         match attribute.read(&written) {
             Ok(value) if !attribute.field.is_empty() => self.set(attribute.field, value),
             Ok(_) => {}
-            Err(error) if attribute.is_account => problems.general.push(format!("{name} {error}")),
-            Err(error) => problems.mistakes.push(format!("{name} {error}")),
+            Err(error) => {
+                let mistake = Mistake::of(&error).about(name);
+                match attribute.is_account {
+                    true => problems.general.push(mistake),
+                    false => problems.mistakes.push(mistake),
+                }
+            }
         }
         if !attribute.is_account && name != "TAGS" {
             let shown = if attribute.is_private {
@@ -208,7 +217,10 @@ impl Order {
             return Ok(());
         }
         if data.len() > form.limit {
-            anyhow::bail!("has {} bytes: {} takes {}", data.len(), spec.name, form.limit);
+            anyhow::bail!(Mistake::new(
+                format!("has {} bytes", data.len()),
+                format!("{} takes {}", spec.name, form.limit)
+            ));
         }
         self.summary.push(("USERDATA", format!("({} bytes)", data.len())));
         let value = match form.is_base64 {

@@ -17,7 +17,7 @@ use super::api::Api;
 use super::attribute::Attribute;
 use super::auth::{Auth, Endpoint};
 use super::call::Call;
-use super::explanation::Explanation;
+use super::explanation::{Explanation, NO_CAPACITY};
 use super::form::Form;
 use super::machine::{Machine, MachineId, Power, State, Traffic};
 use super::order::Order;
@@ -26,7 +26,7 @@ use super::{Filter, Provider};
 use crate::http::error::{ApiError, Kind};
 use crate::http::url::percent_encode;
 use crate::opennebula::owner::Owner;
-use crate::report::finding::Finding;
+use crate::report::finding::{Finding, Mistake};
 use crate::wire::tree::Tree;
 
 pub use self::device::{machine, read_reasons, read_traffic};
@@ -55,7 +55,7 @@ const SPEC: Spec = Spec {
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::credential("PACKET_TOKEN", "the API key").required(),
     Attribute::new("PACKET_PROJECT", "the UUID of the project").form(Form::Own("UUID", project)).account().required(),
-    Attribute::address("PACKET_API_URL", "where the API is").default("https://api.equinix.com/metal/v1"),
+    Attribute::address("PACKET_API_URL", "where the API is").default("https://api.equinix.com/metal/v1").ended("set PACKET_API_URL to the API that you use, for the public service ended on 2026-06-30"),
     Attribute::sent("FACILITY", "facility", Form::OneOrList, "the place, or several by preference").required().or("METRO").place(),
     Attribute::sent("PLAN", "plan", Form::Text, "the kind of machine").required().plan(),
     Attribute::sent("OS", "operating_system", Form::Text, "the operating system").required(),
@@ -90,7 +90,7 @@ const TRAFFIC: Duration = Duration::from_secs(3600);
 fn project(written: &str) -> Result<Value> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !written.bytes().all(plain) {
-        bail!("is no project id: set it to the UUID of the project");
+        bail!(Mistake::new("is no project id", "set it to the UUID of the project"));
     }
     Ok(json!(written))
 }
@@ -178,9 +178,14 @@ impl Provider for Packet {
             400..500 if says("locked") => Some(Kind::Protected),
             _ => None,
         };
+        let has_none = ["capacity", "not available", "no provisionable"];
         Explanation {
             kind,
-            remedy: (status == 403).then_some("check that PACKET_TOKEN may use PACKET_PROJECT"),
+            remedy: match status {
+                403 => Some("check that PACKET_TOKEN may use PACKET_PROJECT"),
+                422 if has_none.into_iter().any(says) => Some(NO_CAPACITY),
+                _ => None,
+            },
             reasons,
             ..Explanation::default()
         }

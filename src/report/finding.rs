@@ -2,20 +2,64 @@
 
 use std::fmt;
 
-/// All that is wrong with the attributes of a host, each with what to do after its last colon.
+/// What is wrong, and what to do about it. It may cross `anyhow`, and is found there again by [`Mistake::of`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mistake {
+    /// What is wrong.
+    pub what: String,
+    /// What to do; empty where nobody knows.
+    pub remedy: String,
+}
+
+impl Mistake {
+    /// This is wrong, and that is to be done.
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// The mistake that `error` is; one that is none of ours has no remedy.
+    pub fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<Self>() {
+            Some(mistake) => mistake.clone(),
+            None => Self::new(format!("{error:#}"), ""),
+        }
+    }
+
+    /// The same, of what is called `name`.
+    pub fn about(self, name: &str) -> Self {
+        Self { what: format!("{name} {}", self.what), ..self }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if !self.remedy.is_empty() {
+            write!(f, ": {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// All that is wrong with the attributes of a host.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     /// What is missing, or wrong with a setting.
-    pub general: Vec<String>,
+    pub general: Vec<Mistake>,
     /// What cannot be ordered, by attribute.
-    pub mistakes: Vec<String>,
+    pub mistakes: Vec<Mistake>,
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut problems = self.general.clone();
+        let told = |mistakes: &[Mistake]| -> Vec<String> {
+            mistakes.iter().map(ToString::to_string).collect()
+        };
+        let mut problems = told(&self.general);
         if !self.mistakes.is_empty() {
-            let mistakes = self.mistakes.join("; ");
+            let mistakes = told(&self.mistakes).join("; ");
             problems.push(format!("PROVISION cannot be ordered: {mistakes}"));
         }
         f.write_str(&problems.join("; "))
@@ -95,11 +139,8 @@ impl Finding {
         Self { verdict, about, what: what.into(), remedy: remedy.into(), is_closing: false }
     }
 
-    /// A finding from an error in the words of this driver, where the remedy follows the last colon.
-    pub fn of_error(about: &'static str, error: &str) -> Self {
-        match error.rsplit_once(": ") {
-            Some((what, remedy)) => Self::bad(about, what, remedy),
-            None => Self::bad(about, error, ""),
-        }
+    /// A deploy would fail of this mistake.
+    pub fn of(about: &'static str, mistake: Mistake) -> Self {
+        Self::bad(about, mistake.what, mistake.remedy)
     }
 }

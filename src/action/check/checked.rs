@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::{Context, host_id};
+use crate::action::target::of_oned;
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::{Oned, OnedError, Which};
@@ -76,7 +77,7 @@ impl Checked {
             Err(why) => {
                 // What the file has is encrypted: of no use to the provider.
                 self.host.drop_provision(names);
-                self.findings.push(Finding::of_error("oned", &format!("{:#}", anyhow!(why))));
+                self.findings.push(Finding::of("oned", of_oned(&anyhow!(why))));
             }
         }
         Ok(())

@@ -56,10 +56,15 @@ impl Check {
 
 /// The id that an option gives.
 pub(super) fn host_id(text: &str) -> Result<HostId> {
+    id_of("--host", text)
+}
+
+/// The id of a host that the option `name` gives.
+pub(super) fn id_of(name: &str, text: &str) -> Result<HostId> {
     match HostId::parse(text) {
         Some(id) => Ok(id),
         None => {
-            bail!("--host is {text:?}, which is no number: give the id that `onehost list` shows")
+            bail!("{name} is {text:?}, which is no number: give the id that `onehost list` shows")
         }
     }
 }

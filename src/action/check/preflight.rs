@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::checked::Checked;
 use super::{Context, Inquiry, Section, host, keys};
+use crate::action::target::mistake_of;
 use crate::action::timeout;
 use crate::engine::{Engine, Sight};
 use crate::opennebula::host::Host;
@@ -14,7 +15,7 @@ use crate::provider::api::Session;
 use crate::provider::machine::State;
 use crate::provider::order::Order;
 use crate::provider::{self, Filter, Provider};
-use crate::report::finding::{Finding, Problems};
+use crate::report::finding::{Finding, Mistake, Problems};
 
 /// How long all questions to the provider may take.
 const QUESTIONS: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ impl Inquiry {
             inquiry.told_order(&order, problems, &owner, context);
         }
         if let Err(error) = timeout(&settings) {
-            inquiry.findings.push(Finding::of_error("settings", &error.to_string()));
+            inquiry.findings.push(Finding::of("settings", Mistake::of(&error)));
         }
         match provider::connect(provider, &settings, context.clock()?, context.report) {
             Ok(session) => {
@@ -50,9 +51,7 @@ impl Inquiry {
             }
             // What is missing was said with the order.
             Err(_) if !is_right && !has_machine => {}
-            Err(error) => {
-                inquiry.findings.push(Finding::of_error("credentials", &error.to_string()))
-            }
+            Err(error) => inquiry.findings.push(Finding::of("credentials", Mistake::of(&error))),
         }
         let is_said = inquiry.findings.iter().any(|one| one.about == "ssh key");
         inquiry.findings.extend(keys::findings(&host, is_said));
@@ -78,8 +77,8 @@ impl Inquiry {
     ) {
         if problems != Problems::default() {
             let problems = [problems.general, problems.mistakes].concat();
-            let problems = problems.iter();
-            self.findings.extend(problems.map(|problem| Finding::of_error("attributes", problem)));
+            let problems = problems.into_iter();
+            self.findings.extend(problems.map(|problem| Finding::of("attributes", problem)));
             return;
         }
         for warning in &order.warnings {
@@ -133,7 +132,10 @@ impl Inquiry {
                     _ => Finding::good(ABOUT, what),
                 }
             }
-            Err(error) => Finding::of_error(ABOUT, &format!("{id}: {error}")),
+            Err(error) => {
+                let Mistake { what, remedy } = mistake_of(error);
+                Finding::bad(ABOUT, format!("{id}: {what}"), remedy)
+            }
         });
     }
 
@@ -156,7 +158,7 @@ impl Inquiry {
         let mut machines = match engine.list(Filter::Marked(&order.mark)) {
             Ok(machines) => machines,
             Err(error) => {
-                self.findings.push(Finding::of_error(ABOUT, &error.to_string()));
+                self.findings.push(Finding::of(ABOUT, mistake_of(error)));
                 return;
             }
         };

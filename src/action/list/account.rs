@@ -1,37 +1,72 @@
-//! The accounts whose machines are listed.
+//! An account: credentials, and the machines that they show.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use super::line::{Line, Mark, join};
-use crate::action::Context;
+use super::failure::Failure;
+use super::line::Line;
+use super::mark::{Judge, Mark};
+use crate::action::target::mistake_of;
+use crate::action::{Context, TIMEOUT, timeout};
 use crate::engine::{Engine, Error, Sight};
 use crate::opennebula::host::Host;
+use crate::provider::attribute::Attribute;
 use crate::provider::machine::MachineId;
 use crate::provider::spec::Spec;
 use crate::provider::{Filter, PROVIDERS, Provider};
 
+/// The longest that a deploy may roll back, when its time is up.
+const ROLL_BACK: Duration = Duration::from_secs(300);
+
 /// What tells accounts apart: the provider's name, and its settings.
 pub(super) type Key = (&'static str, Vec<Option<String>>);
 
-/// The key of the account that `host` names.
-pub(super) fn key(provider: &dyn Provider, host: &Host, context: &Context<'_>) -> Result<Key> {
-    let spec = provider.spec();
-    let settings = context.settings(Some(host));
-    let own = |name: &str| Ok(settings.get(name)?.map(str::to_owned));
-    let values: Result<Vec<Option<String>>> = spec.account().into_iter().map(own).collect();
-    Ok((spec.name, values?))
+/// The key of each account as the pool has it, secrets encrypted, and that of the same in the clear.
+pub(super) type Keys = BTreeMap<Key, Key>;
+
+/// The key of the account that `host` names; of the environment's, where there is none.
+pub(super) fn key(
+    provider: &dyn Provider,
+    host: Option<&Host>,
+    context: &Context<'_>,
+) -> Result<Key> {
+    key_of(provider, host, context, |one| one.is_account)
 }
 
 /// The same as far as it is not encrypted in the pool.
-fn open_key(provider: &dyn Provider, host: &Host, context: &Context<'_>) -> Result<Key> {
+pub(super) fn open_key(
+    provider: &dyn Provider,
+    host: Option<&Host>,
+    context: &Context<'_>,
+) -> Result<Key> {
+    key_of(provider, host, context, |one| one.is_account && !one.is_secret)
+}
+
+fn key_of(
+    provider: &dyn Provider,
+    host: Option<&Host>,
+    context: &Context<'_>,
+    is_meant: fn(&Attribute) -> bool,
+) -> Result<Key> {
     let spec = provider.spec();
-    let mut host = host.clone();
-    host.drop_provision(&spec.secrets());
-    let settings = context.settings(Some(&host));
-    let names = spec.names(|one| one.is_account && !one.is_secret).into_iter();
+    let settings = context.settings(host);
+    let meant = spec.attributes.iter().filter(|one| is_meant(one));
     let values: Result<Vec<Option<String>>> =
-        names.map(|name| Ok(settings.get(name)?.map(str::to_owned))).collect();
+        meant.map(|one| Ok(settings.get(one.name)?.or(one.default).map(str::to_owned))).collect();
     Ok((spec.name, values?))
+}
+
+/// Whether the environment names an account of this provider.
+pub(super) fn is_in_environment(provider: &dyn Provider, context: &Context<'_>) -> Result<bool> {
+    let needed = provider.spec().names(|one| one.is_account && one.is_required);
+    for name in &needed {
+        if context.settings(None).get(name)?.is_none_or(str::is_empty) {
+            return Ok(false);
+        }
+    }
+    Ok(!needed.is_empty())
 }
 
 /// Credentials, and the machines that they show.
@@ -40,85 +75,111 @@ pub(super) struct Account {
     engine: Engine,
     /// Whose credentials they are, if a host's.
     host: Option<Host>,
-    /// The key of the account, without its secrets.
-    key: Key,
+    pub(super) key: Key,
+    /// The same without secrets.
+    pub(super) open_key: Key,
 }
 
 impl Account {
+    /// The account whose credentials `host` has, decrypted, or else the environment.
+    ///
+    /// # Errors
+    /// A setting is missing or makes no sense.
     pub(super) fn open(
         provider: &'static dyn Provider,
         host: Option<Host>,
         context: &Context<'_>,
     ) -> Result<Self> {
         let (engine, _) = context.engine(provider, host.as_ref())?;
-        let key = open_key(provider, host.as_ref().unwrap_or(&Host::default()), context)?;
-        Ok(Self { provider, engine, host, key })
+        let key = key(provider, host.as_ref(), context)?;
+        let open_key = open_key(provider, host.as_ref(), context)?;
+        Ok(Self { provider, engine, host, key, open_key })
     }
 
-    pub(super) fn spec(&self) -> &'static Spec {
+    pub(super) fn provider(&self) -> &'static dyn Provider {
+        self.provider
+    }
+
+    fn spec(&self) -> &'static Spec {
         self.provider.spec()
     }
 
-    pub(super) fn called(&self) -> String {
-        let name = self.spec().name;
-        match &self.host {
-            Some(host) => format!("the machines of {} ({name}) cannot be listed", host.called()),
-            None => format!("the machines cannot be listed ({name})"),
-        }
+    /// That the machines of the account could not be listed.
+    pub(super) fn failure(&self, error: Error) -> Failure {
+        Failure::of_account(self.provider, self.host.as_ref(), mistake_of(error))
     }
 
-    /// Each machine, and each host of this account whose machine is gone.
+    /// Each machine, held against the hosts of oned where those are known.
     pub(super) fn lines(
         &self,
-        hosts: &[Host],
-        is_known: bool,
+        hosts: Option<&[Host]>,
         context: &Context<'_>,
     ) -> Result<Vec<Line>, Error> {
         let machines = self.engine.list(Filter::Ours)?;
-        let mut lines: Vec<Line> = machines
-            .iter()
-            .map(|machine| {
-                let (host, mark) = match is_known {
-                    true => join(machine, hosts, self.spec()),
-                    false => (None, Mark::Unknown),
-                };
-                Line::of(machine, host, mark, self.removal(&machine.id, context))
-            })
-            .collect();
-        let is_ours = |host: &&Host| {
-            let is_same = |key| key == self.key;
-            host.pm_mad() == Some(self.spec().name)
-                && open_key(self.provider, host, context).is_ok_and(is_same)
+        let patience = |host: &Host| {
+            let timeout = timeout(&context.settings(Some(host)));
+            timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
         };
-        for host in hosts.iter().filter(is_ours) {
-            let Some(id) = host.deploy_id().and_then(self.spec().id) else {
-                continue;
-            };
-            if machines.iter().any(|machine| machine.id == id) {
-                continue;
-            }
-            // A machine without the tag is a machine all the same.
-            lines.push(match self.engine.look(&id) {
-                Ok(Sight::Here(machine)) => {
-                    Line::of(&machine, Some(host), Mark::None, self.removal(&id, context))
-                }
-                Ok(Sight::Gone(_) | Sight::NotYet) => {
-                    Line::gone(&id, host, Mark::Gone, self.spec())
-                }
-                Err(_) => Line::gone(&id, host, Mark::Unseen, self.spec()),
-            });
-        }
-        Ok(lines)
+        let judge = Judge {
+            hosts: hosts.unwrap_or_default(),
+            spec: self.spec(),
+            now: SystemTime::now(),
+            patience: &patience,
+        };
+        let marks = match hosts {
+            Some(_) => judge.marks(&machines),
+            None => machines.iter().map(|_| (None, Mark::Unknown)).collect(),
+        };
+        let lines = machines.iter().zip(marks).map(|(machine, (host, mark))| {
+            let mut line = Line::of(machine, host, mark, self.spec());
+            line.removal = mark.is_orphan().then(|| self.removal(&machine.id, context));
+            line
+        });
+        Ok(lines.collect())
     }
 
-    /// The command line that removes a machine of this account.
-    pub(super) fn removal(&self, id: &MachineId, context: &Context<'_>) -> String {
+    /// Each host of this account whose machine is not among `lines`: it may be gone, or not carry the tag.
+    pub(super) fn missing(
+        &self,
+        hosts: &[Host],
+        keys: &Keys,
+        lines: &[Line],
+        context: &Context<'_>,
+        failures: &mut Vec<Failure>,
+    ) -> Vec<Line> {
+        let spec = self.spec();
+        let mut found = Vec::new();
+        for host in hosts.iter().filter(|host| host.pm_mad() == Some(spec.name)) {
+            let known = key(self.provider, Some(host), context);
+            let is_ours = known.is_ok_and(|known| keys.get(&known) == Some(&self.key));
+            let Some(id) = host.deploy_id().filter(|_| is_ours).and_then(spec.id) else {
+                continue;
+            };
+            if lines.iter().any(|line| line.id == id) {
+                continue;
+            }
+            found.push(match self.engine.look(&id) {
+                Ok(Sight::Here(machine)) => Line::of(&machine, Some(host), Mark::None, spec),
+                Ok(Sight::Gone(_) | Sight::NotYet) => {
+                    Line::without_machine(&id, host, Mark::Gone, spec)
+                }
+                Err(error) => {
+                    failures.push(Failure::of_machine(self.provider, host, mistake_of(error)));
+                    Line::without_machine(&id, host, Mark::Unseen, spec)
+                }
+            });
+        }
+        found
+    }
+
+    /// The command line that removes a machine of this account, which no host has.
+    fn removal(&self, id: &MachineId, context: &Context<'_>) -> String {
         let name = self.spec().name;
-        match &self.host {
-            Some(host) => context.removal(id, host),
-            None if name == PROVIDERS[0].spec().name => context.removal(id, &Host::default()),
-            // Without a host only the link says which provider is meant.
-            None => format!("/var/lib/one/remotes/pm/{name}/cancel {id}"),
+        let host_id = self.host.as_ref().and_then(|host| host.id).map(|id| id.to_string());
+        match host_id {
+            Some(host_id) => context.cancel_with(&[id.as_str(), "--credentials-of", &host_id]),
+            None if name == PROVIDERS[0].spec().name => context.cancel_with(&[id.as_str()]),
+            None => context.cancel_with(&[id.as_str(), "--driver", name]),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! `list`: the machines that carry OpenNebula's tag, beside the hosts of oned, and where the two disagree.
 //!
-//! It deletes nothing; it prints the command that does.
+//! It deletes nothing; it prints the command that does. What it could not read it calls unknown.
 
 mod account;
+mod failure;
 mod line;
+mod mark;
+mod pool;
 mod render;
 
 use std::collections::BTreeMap;
@@ -11,25 +14,28 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow, bail};
 use argh::FromArgs;
 
-use self::account::{Account, Key, key};
+use self::account::{Account, Key, Keys};
+use self::failure::Failure;
 use self::line::Line;
+use self::pool::Pool;
 use super::check::host_id;
+use super::target::of_oned;
 use super::{Context, Outcome};
-use crate::opennebula::host::Host;
-use crate::opennebula::oned::{Oned, Which};
+use crate::opennebula::host::HostId;
 use crate::provider::{self, PROVIDERS};
+use crate::report::finding::Mistake;
 
 /// List the machines that OpenNebula ordered, and mark those that no host has (orphans, still billed).
 ///
 /// The project is that of the credentials in the environment, of the host that --host names, or of every host
-/// in oned. Deletes nothing. Exit code 1: there are orphans.
+/// in oned. Deletes nothing. Exit code 1: there are orphans; 255: not all could be read.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help"))]
 pub struct List {
     /// the project of the host with this id in oned
     #[argh(option, arg_name = "ID")]
     host: Option<String>,
-    /// the projects of all hosts in oned that have a provision driver
+    /// the projects of all hosts in oned that have a provision driver, and that of the environment
     #[argh(switch)]
     all: bool,
     /// the provider of the credentials in the environment (default: the first one of `--help`)
@@ -40,115 +46,167 @@ pub struct List {
     json: bool,
 }
 
+/// What was read, and what was not.
+#[derive(Default)]
+struct Survey {
+    lines: Vec<Line>,
+    failures: Vec<Failure>,
+    /// Whether any account was read.
+    is_read: bool,
+    /// Whether the hosts of oned are known.
+    has_hosts: bool,
+}
+
+/// The accounts that are to be read, and whose hosts are whose.
+#[derive(Default)]
+struct Accounts {
+    accounts: BTreeMap<Key, Account>,
+    keys: Keys,
+}
+
 impl List {
     /// Runs the subcommand.
     ///
     /// # Errors
     /// oned or a provider cannot be asked; what the others said is printed before.
     pub fn run(self, context: &Context<'_>) -> Result<Outcome> {
-        if usize::from(self.host.is_some())
-            + usize::from(self.all)
-            + usize::from(self.driver.is_some())
-            > 1
-        {
+        let ways = [self.host.is_some(), self.all, self.driver.is_some()];
+        if ways.into_iter().filter(|is_given| *is_given).count() > 1 {
             bail!("--host, --all and --driver exclude each other: give one of them");
         }
-        let mut failures = Vec::new();
-        let oned = Oned::open(context.environment, &context.interrupt, context.report);
-        let pool = oned.and_then(|oned| Ok((oned.hosts()?, oned)));
-        let (hosts, oned) = match pool {
-            Ok((hosts, oned)) => (hosts, Some(oned)),
-            Err(why) if self.all || self.host.is_some() => return Err(why),
-            Err(why) => {
-                let why = format!("{why:#}");
-                failures.push(format!("which machines are orphans is not known, for {why}"));
-                (Vec::new(), None)
-            }
+        let id = self.host.as_deref().map(host_id).transpose()?;
+        let mut survey = Survey::default();
+        let pool = Pool::read(context, &mut survey.failures);
+        survey.has_hosts = pool.hosts().is_some();
+        let accounts = match id {
+            Some(id) => one_host(id, &pool, &mut survey.failures)?,
+            None if self.all => every_account(&pool, &mut survey.failures)?,
+            None => self.environment(&pool)?,
         };
-        let accounts = self.accounts(&hosts, oned.as_ref(), context, &mut failures)?;
-        let mut lines = Vec::new();
-        for account in &accounts {
-            match account.lines(&hosts, oned.is_some(), context) {
-                Ok(found) => lines.extend(found),
-                Err(error) => failures.push(format!("{}: {error}", account.called())),
-            }
-        }
+        survey.read(&accounts, &pool);
         let text = match self.json {
-            true => format!("{:#}", render::in_json(&lines)),
-            false => render::in_text(&lines, context.report),
+            true => format!("{:#}", survey.json()),
+            false => survey.text(context.report),
         };
         context.print(&text)?;
-        if !failures.is_empty() {
+        if !survey.failures.is_empty() {
+            let failures: Vec<String> = survey.failures.iter().map(Failure::to_string).collect();
             bail!("{}", failures.join("; "));
         }
-        let has_orphans = lines.iter().any(Line::is_orphan);
+        let has_orphans = survey.lines.iter().any(|line| line.mark.is_orphan());
         Ok(if has_orphans { Outcome::Unwell } else { Outcome::Well })
     }
 
-    /// Whose machines are to be listed.
-    fn accounts(
-        &self,
-        hosts: &[Host],
-        oned: Option<&Oned>,
-        context: &Context<'_>,
-        failures: &mut Vec<String>,
-    ) -> Result<Vec<Account>> {
-        let clear = |host: &Host| -> Result<Host> {
-            match (oned, host.id) {
-                (Some(oned), Some(id)) => Ok(oned.host(Which::Id(id))?),
-                _ => bail!("{} cannot be asked for: see `onehost list`", host.called()),
-            }
+    /// The account that the environment names.
+    fn environment(&self, pool: &Pool<'_>) -> Result<Accounts> {
+        let provider = match &self.driver {
+            Some(name) => provider::named(name)?,
+            None => PROVIDERS[0],
         };
-        if let Some(id) = &self.host {
-            let id = host_id(id)?;
-            let host = clear(&Host { id: Some(id), ..Host::default() })?;
-            let provider = context.provider_of(Some(&host))?;
-            return Ok(vec![Account::open(provider, Some(host), context)?]);
-        }
-        if !self.all {
-            let provider = match &self.driver {
-                Some(name) => provider::named(name)?,
-                None => PROVIDERS[0],
-            };
-            let account = Account::open(provider, None, context).map_err(|error| {
-                anyhow!(
-                    "{error:#}; or, to list its project, name a host with --host ID, or give --all"
-                )
-            })?;
-            return Ok(vec![account]);
-        }
-        Ok(every_account(hosts, &clear, context, failures)?.into_values().collect())
+        let account = Account::open(provider, None, pool.context).map_err(|error| {
+            anyhow!("{error:#}; or, to list its project, name a host with --host ID, or give --all")
+        })?;
+        Accounts::of(account, pool)
     }
 }
 
-/// The accounts of all hosts. Hosts share accounts, and each that is not known yet costs oned a question: so they are
-/// told apart first by what the pool says, secrets encrypted, and then by what they are.
-fn every_account(
-    hosts: &[Host],
-    clear: &dyn Fn(&Host) -> Result<Host>,
-    context: &Context<'_>,
-    failures: &mut Vec<String>,
-) -> Result<BTreeMap<Key, Account>> {
-    let mut seen = BTreeMap::new();
-    for host in hosts {
-        let named = host.pm_mad().and_then(|name| provider::named(name).ok());
-        // Where there is nothing to be let in with there is nothing to list.
-        if let Some(provider) = named.filter(|one| !one.spec().account().is_empty()) {
-            seen.entry(key(provider, host, context)?).or_insert((provider, host));
+impl Accounts {
+    fn of(account: Account, pool: &Pool<'_>) -> Result<Self> {
+        let keys = pool.keys_like(&account)?;
+        Ok(Self { accounts: BTreeMap::from([(account.key.clone(), account)]), keys })
+    }
+}
+
+/// The account of one host.
+fn one_host(id: HostId, pool: &Pool<'_>, failures: &mut Vec<Failure>) -> Result<Accounts> {
+    if pool.hosts().is_none() {
+        return Ok(Accounts::default());
+    }
+    let host = match pool.host(id) {
+        Ok(host) => host,
+        Err(why) => {
+            failures.push(Failure::of_host(id, of_oned(&why)));
+            return Ok(Accounts::default());
+        }
+    };
+    let provider = pool.context.provider_of(Some(&host))?;
+    match Account::open(provider, Some(host.clone()), pool.context) {
+        Ok(account) => Accounts::of(account, pool),
+        Err(why) => {
+            failures.push(Failure::of_account(provider, Some(&host), Mistake::of(&why)));
+            Ok(Accounts::default())
         }
     }
-    let mut accounts = BTreeMap::new();
-    for (provider, host) in seen.into_values() {
-        let opened = clear(host).and_then(|host| {
-            let key = key(provider, &host, context)?;
-            Ok((key, Account::open(provider, Some(host), context)?))
+}
+
+/// The accounts of all hosts, and those that the environment names.
+fn every_account(pool: &Pool<'_>, failures: &mut Vec<Failure>) -> Result<Accounts> {
+    let context = pool.context;
+    let mut accounts = Accounts::default();
+    for (known, (provider, host)) in pool.accounts()? {
+        let opened = pool.clear(host).and_then(|host| {
+            let account = Account::open(provider, Some(host), context);
+            account.map_err(|why| Mistake::of(&why))
         });
         match opened {
-            Ok((key, account)) => {
-                accounts.entry(key).or_insert(account);
+            Ok(account) => {
+                accounts.keys.insert(known, account.key.clone());
+                accounts.accounts.entry(account.key.clone()).or_insert(account);
             }
-            Err(why) => failures.push(format!("{}: {why:#}", host.called())),
+            Err(why) => failures.push(Failure::of_account(provider, Some(host), why)),
         }
     }
+    for provider in PROVIDERS {
+        if !account::is_in_environment(*provider, context)? {
+            continue;
+        }
+        let key = account::key(*provider, None, context)?;
+        if accounts.accounts.contains_key(&key) {
+            continue;
+        }
+        match Account::open(*provider, None, context) {
+            Ok(account) => drop(accounts.accounts.insert(key, account)),
+            Err(why) => {
+                failures.push(Failure::of_account(*provider, None, Mistake::of(&why)));
+            }
+        }
+    }
+    if accounts.accounts.is_empty() && failures.is_empty() && !pool.has_provisioned() {
+        failures.push(Failure::no_account());
+    }
     Ok(accounts)
+}
+
+impl Survey {
+    /// Reads each account.
+    fn read(&mut self, accounts: &Accounts, pool: &Pool<'_>) {
+        let context = pool.context;
+        // Nothing is at stake where nothing is to be let in with.
+        self.is_read = accounts.accounts.is_empty() && self.failures.is_empty();
+        for account in accounts.accounts.values() {
+            let lines = match account.lines(pool.hosts(), context) {
+                Ok(lines) => lines,
+                Err(error) => {
+                    self.failures.push(account.failure(error));
+                    continue;
+                }
+            };
+            self.is_read = true;
+            self.take(lines);
+            let hosts = pool.hosts().unwrap_or_default();
+            let failures = &mut self.failures;
+            let missing = account.missing(hosts, &accounts.keys, &self.lines, context, failures);
+            self.take(missing);
+        }
+    }
+
+    /// Takes lines over; a machine that another account shows too stands there once.
+    fn take(&mut self, lines: Vec<Line>) {
+        for line in lines {
+            let is_same = |one: &Line| one.provider == line.provider && one.id == line.id;
+            if !self.lines.iter().any(is_same) {
+                self.lines.push(line);
+            }
+        }
+    }
 }

@@ -4,59 +4,127 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::line::{Line, Mark};
-use crate::report::frame::Report;
+use super::line::Line;
+use super::mark::Mark;
+use super::{Failure, Survey};
+use crate::report::frame::{Report, one_line};
 use crate::report::table::{Look, Table};
 use crate::wire::time;
 
-pub(super) fn in_text(lines: &[Line], report: Report) -> String {
-    if lines.is_empty() {
-        return "There is no machine that OpenNebula ordered.".to_owned();
+impl Survey {
+    pub(super) fn text(&self, report: Report) -> String {
+        if self.lines.is_empty() && self.failures.is_empty() {
+            return "There is no machine that OpenNebula ordered.".to_owned();
+        }
+        if self.lines.is_empty() {
+            let failures = self.failures.iter().map(|failure| one_line(&failure.to_string()));
+            let failures: Vec<String> = failures.collect();
+            let title = match self.is_read {
+                true => "No machine was seen, but whether there are more is unknown",
+                false => "Which machines there are is unknown",
+            };
+            return format!("{title}:\n  {}", failures.join("\n  "));
+        }
+        let mut text = self.table(report);
+        text.push_str(&self.paragraph(
+            "Orphans are billed until they are deleted. Unless another OpenNebula uses this project, delete them:",
+            |line| line.removal.clone().filter(|_| line.mark.is_orphan()),
+        ));
+        text.push_str(&self.paragraph(
+            "Not known: whether these are of another OpenNebula, or of a provision that was deleted here:",
+            |line| {
+                let owner = line.owner.as_deref().unwrap_or_default();
+                (line.mark == Mark::Strange).then(|| format!("{}  {owner}", line.id))
+            },
+        ));
+        text.push_str(
+            &self.paragraph(
+                "Hosts whose machine is gone can be deleted, and created anew:",
+                |line| line.removal.clone().filter(|_| line.mark == Mark::Gone),
+            ),
+        );
+        text
     }
-    let is_coloured = report.is_coloured();
+
+    /// A title and what `told` says of each line; nothing where it says nothing.
+    fn paragraph(&self, title: &str, told: impl Fn(&Line) -> Option<String>) -> String {
+        let told: Vec<String> = self.lines.iter().filter_map(told).collect();
+        if told.is_empty() {
+            return String::new();
+        }
+        let told = told.iter().map(|one| format!("  {}\n", one_line(one)));
+        format!("\n{title}\n{}", told.collect::<String>())
+    }
+
+    fn table(&self, report: Report) -> String {
+        let now = SystemTime::now();
+        let mut table = Table::default();
+        let head = ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"];
+        table.row(head.map(|title| (title, Look::Bold)));
+        for line in &self.lines {
+            let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+            let age = line.created.map(|created| time::age(created, now));
+            let state = match line.mark {
+                Mark::Unseen => "unknown".to_owned(),
+                _ => or_dash(&line.state),
+            };
+            let look = match line.mark {
+                mark if mark.is_orphan() => Look::Red,
+                Mark::None => Look::Plain,
+                _ => Look::Yellow,
+            };
+            table.row([
+                (line.id.to_string(), Look::Plain),
+                (or_dash(&line.host_id), Look::Plain),
+                (short(&or_dash(&line.host_name)), Look::Plain),
+                (state, Look::Plain),
+                (or_dash(&line.plan), Look::Plain),
+                (or_dash(&line.place), Look::Plain),
+                (or_dash(&line.address), Look::Plain),
+                (or_dash(&age), Look::Plain),
+                (line.mark.words().to_owned(), look),
+            ]);
+        }
+        table.text(0, report.is_coloured())
+    }
+
+    /// What could not be read is null, and named among the errors.
+    pub(super) fn json(&self) -> Value {
+        let orphans = self.lines.iter().filter(|line| line.mark.is_orphan()).count();
+        let machines: Vec<Value> = self.lines.iter().map(in_json).collect();
+        let errors: Vec<Value> = self.failures.iter().map(Failure::json).collect();
+        json!({
+            "machines": self.is_read.then_some(machines),
+            "orphans": (self.is_read && self.has_hosts).then_some(orphans),
+            "errors": errors,
+        })
+    }
+}
+
+fn in_json(line: &Line) -> Value {
     let now = SystemTime::now();
-    let mut table = Table::default();
-    let head = ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"];
-    table.row(head.map(|title| (title, Look::Bold)));
-    for line in lines {
-        let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        let age = line.created.map(|created| time::age(created, now));
-        let look = match line.mark {
-            Mark::NoHost | Mark::Replaced => Look::Red,
-            Mark::None => Look::Plain,
-            _ => Look::Yellow,
-        };
-        table.row([
-            (line.id.to_string(), Look::Plain),
-            (or_dash(&line.host_id), Look::Plain),
-            (short(&or_dash(&line.host_name)), Look::Plain),
-            (line.state.clone(), Look::Plain),
-            (or_dash(&line.plan), Look::Plain),
-            (or_dash(&line.place), Look::Plain),
-            (or_dash(&line.address), Look::Plain),
-            (or_dash(&age), Look::Plain),
-            (line.mark.words().to_owned(), look),
-        ]);
-    }
-    let mut text = table.text(0, is_coloured);
-    let mut commands = |title: &str, is_meant: &dyn Fn(&Line) -> bool| {
-        let meant: Vec<&Line> = lines.iter().filter(|line| is_meant(line)).collect();
-        if meant.is_empty() {
-            return;
-        }
-        text.push_str(&format!("\n{title}\n"));
-        for line in meant {
-            text.push_str(&format!("  {}\n", crate::report::frame::one_line(&line.removal)));
-        }
+    let age = line.created.map(|created| now.duration_since(created).unwrap_or_default().as_secs());
+    let is_known = !line.mark.is_unknown();
+    // A machine that is gone has no state; that of one that could not be looked at is not known.
+    let state = match line.mark {
+        Mark::Gone => Some("-"),
+        _ => line.state.as_deref(),
     };
-    commands(
-        "Orphans are billed until they are deleted. Unless another OpenNebula uses this project, delete them:",
-        &Line::is_orphan,
-    );
-    commands("Hosts whose machine is gone can be deleted, and created anew:", &|line| {
-        matches!(line.mark, Mark::Gone | Mark::Unseen)
-    });
-    text
+    json!({
+        "provider": line.provider,
+        "deploy_id": line.id.as_str(),
+        "host_id": line.host_id.as_ref().and_then(|id| id.parse::<u32>().ok()),
+        "host_name": line.host_name,
+        "state": state,
+        "plan": line.plan,
+        "place": line.place,
+        "address": line.address,
+        "age": age,
+        "owner": line.owner,
+        "mark": is_known.then(|| line.mark.words()),
+        "orphan": is_known.then(|| line.mark.is_orphan()),
+        "remove": line.removal,
+    })
 }
 
 /// The random name of a host that was never polled is long and says nothing.
@@ -67,31 +135,4 @@ fn short(name: &str) -> String {
         }
         _ => name.to_owned(),
     }
-}
-
-pub(super) fn in_json(lines: &[Line]) -> Value {
-    let now = SystemTime::now();
-    let machines: Vec<Value> = lines
-        .iter()
-        .map(|line| {
-            let age = line
-                .created
-                .map(|created| now.duration_since(created).unwrap_or_default().as_secs());
-            json!({
-                "deploy_id": line.id.as_str(),
-                "host_id": line.host_id.as_ref().and_then(|id| id.parse::<u32>().ok()),
-                "host_name": line.host_name,
-                "state": line.state,
-                "plan": line.plan,
-                "place": line.place,
-                "address": line.address,
-                "age": age,
-                "mark": line.mark.words(),
-                "orphan": line.is_orphan(),
-                "remove": line.removal,
-            })
-        })
-        .collect();
-    let orphans = lines.iter().filter(|line| line.is_orphan()).count();
-    json!({ "machines": machines, "orphans": orphans })
 }

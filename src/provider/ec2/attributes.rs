@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use super::super::attribute::Attribute;
 use super::super::form::{Form, words, yes_or_no};
 use super::super::spec::Payload;
 use crate::opennebula::host::Host;
+use crate::report::finding::Mistake;
 
 /// Every attribute.
 #[rustfmt::skip]
@@ -45,7 +46,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
 fn region(written: &str) -> Result<Value> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !written.bytes().all(plain) {
-        bail!("is {written:?}, which is no region: write one such as us-east-1");
+        bail!(Mistake::new(
+            format!("is {written:?}, which is no region"),
+            "write one such as us-east-1"
+        ));
     }
     Ok(json!(written))
 }
@@ -54,7 +58,10 @@ fn tags(written: &str) -> Result<Value> {
     for tag in words(written) {
         let key = tag.split('=').next().unwrap_or_default().trim();
         if key.is_empty() || key.starts_with("aws:") {
-            bail!("has {tag:?}: write key=value, with no key that begins with aws:");
+            bail!(Mistake::new(
+                format!("has {tag:?}"),
+                "write key=value, with no key that begins with aws:"
+            ));
         }
     }
     Ok(Value::Null)
@@ -65,7 +72,10 @@ fn elastic(written: &str) -> Result<Value> {
         .strip_prefix("eipalloc-")
         .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if !is_id && written.parse::<Ipv4Addr>().is_err() {
-        bail!("is {written:?}: write an IPv4 address or an id such as eipalloc-0123456789abcdef0");
+        bail!(Mistake::new(
+            format!("is {written:?}"),
+            "write an IPv4 address or an id such as eipalloc-0123456789abcdef0"
+        ));
     }
     Ok(Value::Null)
 }
@@ -85,11 +95,12 @@ fn devices(written: &str) -> Result<Value> {
     let mut devices = Vec::new();
     for word in written.split_whitespace() {
         let problem = || {
-            format!(
-                "has {word:?}: write it as /dev/sda1=snapshot:gigabytes:true:type:iops, or =none"
+            Mistake::new(
+                format!("has {word:?}"),
+                "write it as /dev/sda1=snapshot:gigabytes:true:type:iops, or =none",
             )
         };
-        let (device, ebs) = word.split_once('=').with_context(problem)?;
+        let (device, ebs) = word.split_once('=').ok_or_else(problem)?;
         if ebs == "none" {
             devices.push(json!({ "DeviceName": device, "NoDevice": "" }));
             continue;

@@ -1,6 +1,6 @@
 //! What EC2's errors mean ("Error codes for the Amazon EC2 API").
 
-use super::super::Explanation;
+use super::super::explanation::{Explanation, NO_CAPACITY};
 use crate::http::error::Kind;
 use crate::wire::tree::Tree;
 
@@ -15,6 +15,7 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
     let remedy = remedy.or(match kind {
         Some(Kind::PermissionDenied) => Some("let the policy of EC2_ACCESS allow the action"),
         Some(Kind::Protected) => Some("take its termination or stop protection off at AWS first"),
+        _ if code.starts_with("Insufficient") => Some(NO_CAPACITY),
         _ => None,
     });
     Explanation {

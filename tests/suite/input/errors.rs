@@ -727,6 +727,7 @@ fn a_reboot_of_a_machine_that_is_off_says_so() {
         &id,
         "Device must be powered on (status 422 to POST /devices/",
         "see the state of the machine at the provider",
+        "resume it with `oneprovision host resume 7`",
     ];
     assert_failure_with(&answer, &parts);
     assert_eq!(bench.simulator.device(&id).unwrap().state, State::Inactive);
@@ -949,4 +950,74 @@ fn what_comes_from_outside_cannot_forge_a_frame_or_leave_its_line() {
     let answer = run(&mut bench.command("poll", &[UNKNOWN_ID, evil]));
     let first = assert_failure_with(&answer, &["oned has no host named x", "see `onehost list`"]);
     assert!(!first.contains('\u{1b}'), "{first:?}");
+}
+
+#[test]
+fn an_action_of_a_host_without_deploy_id_says_that_its_deploy_failed() {
+    let bench = bench();
+    for action in ABOUT_A_MACHINE {
+        // As oneprovision calls it: the empty DEPLOY_ID vanishes in the shell.
+        let told = match action {
+            "cancel" => "there is nothing to cancel, for its deploy failed",
+            _ => "its deploy failed: delete the host and create it anew",
+        };
+        let called = format!("host 7 ({NAME}) has no DEPLOY_ID");
+        for words in [&["", NAME, "7", NAME][..], &[NAME, "7", NAME]] {
+            let answer = run(&mut bench.command(action, words));
+            assert_failure_with(&answer, &[&called, told, "look shifted"]);
+        }
+    }
+    let answer = bench.run("shutdown", &["", NAME, "SHUTDOWN_POWEROFF", "7", NAME]);
+    let told = "its deploy failed: delete the host and create it anew";
+    assert_failure_with(&answer, &["LCM_STATE is \"7\"", told, "look shifted"]);
+    assert_nobody_was_asked(&bench);
+}
+
+#[test]
+fn a_machine_that_is_active_without_an_address_is_not_told_to_become_active() {
+    let bench = Bench::new();
+    bench.host(&HostTemplate::new(7));
+    for (state, remedy) in [
+        ("active", "is active and has no address yet: try again, or see its network"),
+        ("provisioning", "it is provisioning: try again when it is active"),
+    ] {
+        let body = format!("{{\"id\": \"{UNKNOWN_ID}\", \"state\": \"{state}\"}}");
+        let answer = simulator::Answer::new(200).body(&body);
+        bench.simulator.fault(Fault::new(Operation::Get, Effect::Status(answer)));
+        let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
+        assert_failure_with(&answer, &["poll: machine ", remedy]);
+    }
+}
+
+#[test]
+fn a_provider_without_machines_says_to_wait_or_to_choose_another_plan_or_place() {
+    for reason in [
+        "The facility ams1 has no provisionable baremetal_0 servers matching your criteria.",
+        "There is not enough capacity for baremetal_0 in ams1",
+        "baremetal_0 is not available in ams1",
+    ] {
+        let bench = Bench::new();
+        bench.fault(Operation::Create, Effect::refuse(422, reason));
+        let answer = bench.deploy(7);
+        let remedy = "wait, or choose another plan or place and change the section provision of the host's template";
+        assert_failure_with(&answer, &[reason, remedy, "nothing was ordered"]);
+    }
+}
+
+#[test]
+fn the_public_service_that_ended_is_named_where_it_does_not_answer() {
+    let bench = Bench::new().unset("PACKET_API_URL").set("PM_TIMEOUT", "1");
+    // Nothing leaves this machine: the proxy refuses every connection.
+    let bench = bench.set("HTTPS_PROXY", "http://127.0.0.1:9");
+    bench.host(&HostTemplate::new(7));
+    let parts = ["set PACKET_API_URL to the API that you use", "ended on 2026-06-30"];
+    for answer in
+        [bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]), bench.registered(7).deploy().unwrap()]
+    {
+        assert_failure_with(&answer, &parts);
+    }
+    // Another address is not that service.
+    let bench = bench.set("PACKET_API_URL", "https://api.invalid/metal/v1");
+    let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
+    assert!(!assert_failure(&answer).contains("2026-06-30"), "{answer:?}");
 }

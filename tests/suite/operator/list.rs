@@ -215,3 +215,299 @@ fn a_name_with_control_characters_cannot_reach_the_terminal() {
     assert!(answer.stdout.contains("[31mred") && !answer.stdout.contains('\u{1b}'), "{answer:?}");
     assert!(!answer.stdout.contains('\u{202e}'));
 }
+
+// ---- What could not be read is unknown -------------------------------------------------------------------
+
+/// A list that is not complete, and is not said to be: exit code 255, and what it printed.
+fn incomplete(bench: &Bench, words: &[&str]) -> Answer {
+    let answer = list(bench, words);
+    assert_eq!(answer.status.code(), Some(255), "{answer:?}");
+    assert!(!answer.stdout.contains("There is no machine"), "{answer:?}");
+    assert!(answer.error().is_some(), "{answer:?}");
+    answer
+}
+
+#[test]
+fn after_a_failure_no_list_says_that_there_is_no_machine() {
+    let bench = Bench::new();
+    bench.host(&HostTemplate::new(7));
+    bench.simulator.revoke_token(TOKEN);
+    for words in [&["--all"][..], &["--host", "7"]] {
+        let answer = incomplete(&bench, words);
+        assert!(answer.stdout.starts_with("Which machines there are is unknown:\n"), "{answer:?}");
+        assert!(answer.stdout.contains("check PACKET_TOKEN"), "{answer:?}");
+        let json = json(&incomplete(&bench, &[words, &["--json"]].concat()));
+        assert_eq!(json["machines"], Value::Null);
+        assert_eq!(json["orphans"], Value::Null);
+        let [error] = &json["errors"].as_array().unwrap()[..] else { panic!("{json:#}") };
+        assert_eq!(error["account"], "packet");
+        assert_eq!(error["host"], 7);
+        assert!(error["message"].as_str().unwrap().contains("status 401"), "{error}");
+        assert_eq!(error["remedy"], "check PACKET_TOKEN");
+    }
+}
+
+#[test]
+fn where_oned_cannot_be_asked_the_list_is_unknown_and_says_why() {
+    let bench = Bench::new().set("ONE_XMLRPC", "http://127.0.0.1:9/RPC2");
+    for words in [&["--all"][..], &["--host", "7"]] {
+        let answer = incomplete(&bench, words);
+        assert!(answer.stdout.contains("is unknown:\n"), "{answer:?}");
+        assert!(answer.stdout.contains("oned cannot be reached"), "{answer:?}");
+        let json = json(&incomplete(&bench, &[words, &["--json"]].concat()));
+        assert_eq!(json["machines"], Value::Null);
+        assert_eq!(json["errors"][0]["account"], Value::Null);
+        assert!(json["errors"][0]["remedy"].as_str().unwrap().starts_with("start it"), "{json:#}");
+    }
+    // The environment names an account: its machines can be listed, and not be judged.
+    let bench = bench.set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
+    let id = add(&bench.simulator, PROJECT, &[]);
+    let json = json(&incomplete(&bench, &["--all", "--json"]));
+    let [machine] = &json["machines"].as_array().unwrap()[..] else { panic!("{json:#}") };
+    assert_eq!(machine["deploy_id"], id);
+    for unknown in [&machine["mark"], &machine["orphan"], &machine["remove"], &json["orphans"]] {
+        assert_eq!(*unknown, Value::Null, "{json:#}");
+    }
+}
+
+#[test]
+fn an_account_that_failed_among_others_is_named() {
+    let bench = Bench::new();
+    bench.simulator.add_project(OTHER_PROJECT, "Other");
+    let (_, id) = bench.deployed(1);
+    bench.host(&HostTemplate::new(3).with("PACKET_PROJECT", OTHER_PROJECT));
+    bench.host(&HostTemplate::new(4).with("PACKET_PROJECT", "../x"));
+    let answer = incomplete(&bench, &["--all"]);
+    assert!(
+        answer.error().unwrap().contains("are unknown, as they cannot be listed"),
+        "{answer:?}"
+    );
+    let json = json(&incomplete(&bench, &["--all", "--json"]));
+    assert_eq!(json["machines"].as_array().unwrap().len(), 1);
+    assert_eq!(json["machines"][0]["deploy_id"], id);
+    let errors = json["errors"].as_array().unwrap();
+    let mut hosts: Vec<i64> = errors.iter().filter_map(|error| error["host"].as_i64()).collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, [3, 4], "{json:#}");
+    let malformed = errors.iter().find(|error| error["host"] == 4).unwrap();
+    assert_eq!(malformed["remedy"], "set it to the UUID of the project");
+}
+
+#[test]
+fn a_machine_that_cannot_be_looked_at_is_unknown_and_not_gone() {
+    let bench = Bench::new().set("PM_TIMEOUT", "1");
+    bench.host(&HostTemplate::new(7));
+    let id = bench.simulator.add_device(NewDevice::with_tags(PROJECT, [""; 0])).id;
+    bench.simulator.oned().set_deploy_id(7, &id).unwrap();
+    bench.simulator.fault(Fault::new(Operation::Get, Effect::status(500)).forever());
+    let answer = incomplete(&bench, &["--all"]);
+    assert!(answer.stdout.contains("unknown: it cannot be looked at"), "{answer:?}");
+    assert!(!answer.stdout.contains("gone"), "{answer:?}");
+    let json = json(&incomplete(&bench, &["--all", "--json"]));
+    for name in ["state", "mark", "orphan", "remove"] {
+        assert_eq!(json["machines"][0][name], Value::Null, "{json:#}");
+    }
+    assert_eq!(json["errors"][0]["host"], 7);
+}
+
+// ---- Which accounts are read -----------------------------------------------------------------------------
+
+#[test]
+fn all_reads_the_account_of_the_environment_where_no_host_is_left() {
+    let bench = Bench::new().set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
+    let answer = list(&bench, &["--all"]);
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    assert!(answer.stdout.contains(&format!(" cancel {orphan}\n")), "{answer:?}");
+    // A host of the same account: it is not read twice.
+    bench.host(&HostTemplate::new(7));
+    bench.simulator.clear_requests();
+    assert_eq!(list(&bench, &["--all"]).status.code(), Some(1));
+    assert_eq!(bench.count(Operation::List), 1);
+    // Hosts of others beside it.
+    bench.simulator.add_project(OTHER_PROJECT, "Other");
+    bench.simulator.add_token("tok-of-the-other", &[OTHER_PROJECT]);
+    let other = HostTemplate::new(7)
+        .with("PACKET_PROJECT", OTHER_PROJECT)
+        .with("PACKET_TOKEN", "tok-of-the-other");
+    bench.host(&other);
+    bench.simulator.clear_requests();
+    assert_eq!(entry(&bench, &orphan)["orphan"], true);
+    assert_eq!(bench.count(Operation::List), 2);
+}
+
+#[test]
+fn without_any_account_it_is_not_known_which_machines_there_are() {
+    let bench = Bench::new();
+    let answer = incomplete(&bench, &["--all"]);
+    assert!(answer.error().unwrap().contains("no host in oned names an account"), "{answer:?}");
+    assert_eq!(json(&incomplete(&bench, &["--all", "--json"]))["machines"], Value::Null);
+    // A dummy's host has nothing that could be left.
+    let mut dummy = HostTemplate::new(7).with("IP", "192.0.2.7");
+    dummy.pm_mad = "dummy".to_owned();
+    bench.host(&dummy);
+    assert_eq!(list(&bench, &["--all"]).status.code(), Some(0));
+}
+
+// ---- Orphans by evidence ---------------------------------------------------------------------------------
+
+/// Answers the next listings with machines of this mark, each so many seconds old: their ids, oldest last.
+fn aged(bench: &Bench, mark: &str, ages: &[u64]) -> Vec<String> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let id = |at: usize| format!("0000000{at}-1111-2222-3333-444444444444");
+    let devices: Vec<Value> = (ages.iter().enumerate())
+        .map(|(at, age)| {
+            serde_json::json!({
+                "id": id(at),
+                "state": "active",
+                "tags": ["OpenNebula", mark],
+                "created_at": pm_packet::wire::time::rfc3339_of(now.as_secs() - age),
+            })
+        })
+        .collect();
+    let body = serde_json::json!({ "devices": devices, "meta": { "next": null } });
+    let answer = simulator::Answer::new(200).body(&body.to_string());
+    bench.simulator.fault(Fault::new(Operation::List, Effect::Status(answer)).forever());
+    (0..ages.len()).map(id).collect()
+}
+
+#[test]
+fn a_machine_without_deploy_id_is_an_orphan_once_no_deploy_can_take_as_long() {
+    let bench = Bench::new().set("PM_TIMEOUT", "60");
+    bench.host(&HostTemplate::new(7));
+    let ids = aged(&bench, &common::identity(7), &[350, 370]);
+    assert_eq!(entry(&bench, &ids[0])["mark"], "host has no DEPLOY_ID yet");
+    assert_eq!(entry(&bench, &ids[0])["remove"], Value::Null);
+    let old = entry(&bench, &ids[1]);
+    assert_eq!(old["mark"], "ORPHAN, still billed: host has no DEPLOY_ID, and no deploy runs");
+    assert_eq!(old["orphan"], true);
+    assert_eq!(list(&bench, &["--all"]).status.code(), Some(1));
+    // The host's own PM_TIMEOUT is what its deploy may take.
+    bench.simulator.oned().set_provision(7, "PM_TIMEOUT", "3600").unwrap();
+    assert_eq!(entry(&bench, &ids[0])["orphan"], false);
+    assert_eq!(entry(&bench, &ids[1])["orphan"], true, "the newer one is the host's");
+}
+
+#[test]
+fn of_several_machines_of_one_host_the_newest_young_one_is_not_an_orphan() {
+    let bench = Bench::new();
+    bench.host(&HostTemplate::new(7));
+    let ids = aged(&bench, &common::identity(7), &[20, 5, 90, 100_000]);
+    let marks: Vec<Value> = ids.iter().map(|id| entry(&bench, id)["mark"].clone()).collect();
+    let doubled = "ORPHAN, still billed: host has no DEPLOY_ID, and a newer machine";
+    let abandoned = "ORPHAN, still billed: host has no DEPLOY_ID, and no deploy runs";
+    assert_eq!(marks, [doubled, "host has no DEPLOY_ID yet", doubled, abandoned]);
+    bench.simulator.oned().set_deploy_id(7, &ids[2]).unwrap();
+    let orphans = ids.iter().map(|id| entry(&bench, id)["orphan"] == true);
+    assert_eq!(orphans.collect::<Vec<_>>(), [true, true, false, true]);
+}
+
+#[test]
+fn a_machine_of_a_provision_that_no_host_here_has_is_foreign_and_not_offered_for_deletion() {
+    let bench = Bench::new();
+    bench.deployed(7);
+    let strange = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=3", "ONE_PROVISION_HOST=dead-1:3"]);
+    let foreign = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=7", "ONE_PROVISION_HOST=dead-1:7"]);
+    let name = format!("ONE_HOST_NAME=provision-{}", "0a".repeat(24));
+    let named = add(&bench.simulator, PROJECT, &[&name]);
+    // Of the provision that host 7 is of: it was of this OpenNebula.
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=8", &common::identity(8)]);
+    for (id, mark) in [
+        (&strange, "FOREIGN? no host here has its provision"),
+        (&named, "FOREIGN? no host here has its provision"),
+        (&foreign, "FOREIGN: of another OpenNebula"),
+    ] {
+        let found = entry(&bench, id);
+        assert_eq!(found["mark"], mark);
+        assert_eq!(found["orphan"], false);
+        assert_eq!(found["remove"], Value::Null);
+        assert_eq!(found["host_id"], Value::Null, "the number is another OpenNebula's");
+    }
+    assert_eq!(entry(&bench, &orphan)["mark"], "ORPHAN, still billed: no such host in oned");
+    let answer = list(&bench, &["--all"]);
+    assert_eq!(answer.stdout.matches(" cancel ").count(), 1, "{answer:?}");
+    assert!(answer.stdout.contains(&format!("{strange}  ONE_PROVISION_HOST=dead-1:3")));
+    bench.simulator.oned().remove(7);
+    let bench = bench.set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
+    assert_eq!(entry(&bench, &orphan)["mark"], "FOREIGN? no host here has its provision");
+}
+
+#[test]
+fn a_command_stands_at_orphans_alone() {
+    let bench = Bench::new();
+    let (_, id) = bench.deployed(7);
+    assert_eq!(entry(&bench, &id)["remove"], Value::Null);
+    bench.host(&HostTemplate::new(8));
+    let ordered = add(&bench.simulator, PROJECT, &[&common::identity(8)]);
+    assert_eq!(entry(&bench, &ordered)["remove"], Value::Null);
+}
+
+/// Runs the command that a list prints for a machine in a shell, and asserts that it says nothing.
+fn run_printed(bench: &Bench, answer: &Answer, id: &str) -> String {
+    let lines = answer.stdout.lines();
+    let mut commands = lines.filter(|line| line.contains(" cancel ") && line.contains(id));
+    let command = commands.next().unwrap_or_else(|| panic!("{answer:?}")).trim().to_owned();
+    let output = bench.oneprovision.command(&command).output().unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+    command
+}
+
+#[test]
+fn the_printed_command_takes_no_strangers_name_and_says_nothing() {
+    let bench = Bench::new();
+    let (host, id) = bench.deployed(7);
+    host.poll().unwrap();
+    let name = bench.simulator.oned().host_name(7).unwrap();
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
+    let command = run_printed(&bench, &list(&bench, &["--all"]), &orphan);
+    assert!(command.ends_with(&format!(" cancel {orphan} --credentials-of 7")), "{command}");
+    assert!(!command.contains(&name), "{command}");
+    bench.assert_books(&[&id]);
+    // The host whose credentials were used keeps its machine and what oned knows of it.
+    assert_eq!(bench.simulator.oned().provision(7, "DEPLOY_ID").as_deref(), Some(id.as_str()));
+
+    let bench = bench.set("PACKET_TOKEN", TOKEN).set("PACKET_PROJECT", PROJECT);
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
+    let command = run_printed(&bench, &list(&bench, &[]), &orphan);
+    assert!(command.ends_with(&format!(" cancel {orphan}")), "{command}");
+    bench.assert_books(&[&id]);
+}
+
+#[test]
+fn the_printed_command_is_quoted_for_a_shell() {
+    let bench = Bench::new();
+    let (_, id) = bench.deployed(7);
+    let orphan = add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
+    let folder = bench.path("it's $HOME");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("pm packet");
+    std::os::unix::fs::symlink(common::BINARY, &program).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command.args(["list", "--all"]).env_clear().envs(&bench.oneprovision.env);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_printed(&bench, &finish(child), &orphan);
+    bench.assert_books(&[&id]);
+}
+
+#[test]
+fn credentials_of_a_host_that_is_none_are_refused_and_through_a_link_the_words_are_data() {
+    let bench = Bench::new();
+    let (_, id) = bench.deployed(7);
+    let cancel = |words: &[&str]| {
+        let words = [&["cancel", &id], words].concat();
+        finish(bench.explicit(&words).spawn().unwrap())
+    };
+    for (words, part) in [
+        (["--credentials-of", "seven"], "--credentials-of is \"seven\", which is no number"),
+        (["--credentials-of", "99"], "oned has no such host"),
+        (["--driver", "clouds"], "there is no provider"),
+        (["--driver", "packet"], "there is no PACKET_TOKEN"),
+        (["--driver", "ec2"], "which is not an instance id"),
+    ] {
+        common::assert_failure_with(&cancel(&words), &["cancel: ", part]);
+    }
+    let answer = bench.run("cancel", &[&id, "--driver", "packet"]);
+    common::assert_failure_with(&answer, &["HOST_ID is \"packet\""]);
+    bench.assert_books(&[&id]);
+}

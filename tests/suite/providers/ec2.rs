@@ -625,3 +625,65 @@ fn list_shows_the_machines_of_ec2_with_their_hosts() {
     assert!(line.is_some_and(|line| line.contains("running")), "{answer:?}");
     assert_eq!(answer.status.code(), Some(0), "{answer:?}");
 }
+
+#[test]
+fn the_printed_command_removes_an_orphan_of_ec2_with_the_credentials_of_a_host_or_of_the_environment()
+ {
+    let cloud = Cloud::new();
+    let (_, id) = cloud.deployed();
+    let printed = |cloud: &Cloud, words: &[&str], ending: &str| {
+        // The machine of host 8 of this provision, which oned has no more.
+        let other = cloud.bench.host(&HostTemplate::ec2(8));
+        let orphan = deploy(&other);
+        cloud.bench.simulator.oned().remove(8);
+        let command = cloud.bench.explicit(&[&["list"], words].concat()).spawn();
+        let answer = finish(command.unwrap());
+        assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+        let ending = format!(" cancel {orphan}{ending}");
+        let command = answer.stdout.lines().find(|line| line.ends_with(&ending));
+        let command = command.unwrap_or_else(|| panic!("{ending}: {answer:?}"));
+        let output = cloud.bench.oneprovision.command(command.trim()).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+        assert_eq!(cloud.billed(), [id.as_str()]);
+    };
+    printed(&cloud, &["--all"], " --credentials-of 7");
+    let cloud =
+        cloud.set("EC2_ACCESS", ACCESS).set("EC2_SECRET", SECRET).set("REGION_NAME", "us-east-1");
+    printed(&cloud, &["--driver", "ec2"], " --driver ec2");
+}
+
+#[test]
+fn two_accounts_in_one_region_are_told_apart() {
+    let cloud = Cloud::new();
+    let (_, id) = cloud.deployed();
+    let bench = cloud.bench;
+    // Another account: the same region, other keys, and another machine.
+    let strange =
+        HostTemplate::ec2(8).with("EC2_ACCESS", "AKIAOTHER").with("DEPLOY_ID", UNKNOWN_ID);
+    bench.host(&strange);
+    let answer = finish(bench.explicit(&["list", "--host", "7"]).spawn().unwrap());
+    assert!(answer.stdout.contains(&id), "{answer:?}");
+    assert!(!answer.stdout.contains("machine is gone"), "{answer:?}");
+    assert_eq!(answer.status.code(), Some(0), "{answer:?}");
+}
+
+#[test]
+fn no_capacity_says_to_wait_or_to_choose_another_plan_or_place() {
+    let cloud = Cloud::new();
+    let refusal =
+        Ec2::error(500, "InsufficientInstanceCapacity", "We do not have sufficient capacity");
+    cloud.fault(Operation::Create, refusal);
+    let answer = cloud.host().deploy().unwrap();
+    let parts =
+        ["wait, or choose another plan or place", "section provision", "nothing was ordered"];
+    assert_failure_with(&answer, &parts);
+}
+
+#[test]
+fn a_reboot_of_an_instance_that_is_stopped_says_to_resume_it() {
+    let cloud = Cloud::new();
+    let (host, _) = cloud.deployed();
+    assert_success(&host.poweroff().unwrap());
+    let first = assert_failure(&host.reboot().unwrap());
+    assert!(first.contains("resume it with `oneprovision host resume 7`"), "{first}");
+}

@@ -1,0 +1,186 @@
+//! How a machine and the hosts of oned agree, by what the machine shows and oned knows.
+
+use std::time::{Duration, SystemTime};
+
+use crate::opennebula::host::{Host, HostId};
+use crate::opennebula::owner::Owner;
+use crate::provider::machine::{Machine, State};
+use crate::provider::spec::{Identity, Spec};
+
+/// Where the provider and oned disagree, or what else is to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// They agree.
+    None,
+    /// The host has no DEPLOY_ID yet.
+    Deploying,
+    /// It goes away.
+    Deleting,
+    /// No host in oned is its own.
+    NoHost,
+    /// Its host has another machine.
+    Replaced,
+    /// Its host has no DEPLOY_ID, and no deploy takes as long as it is there.
+    Abandoned,
+    /// Its host has no DEPLOY_ID, and a newer machine.
+    Doubled,
+    /// The number of its host is that of another provision's host here, and numbers are never given twice.
+    Foreign,
+    /// No host here has its provision: it may be gone, or another OpenNebula's.
+    Strange,
+    /// The host's machine is not there.
+    Gone,
+    /// The host's machine cannot be looked at.
+    Unseen,
+    /// oned cannot be asked.
+    Unknown,
+}
+
+impl Mark {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Deploying => "host has no DEPLOY_ID yet",
+            Self::Deleting => "being deleted",
+            Self::NoHost => "ORPHAN, still billed: no such host in oned",
+            Self::Replaced => "ORPHAN, still billed: host has another DEPLOY_ID",
+            Self::Abandoned => "ORPHAN, still billed: host has no DEPLOY_ID, and no deploy runs",
+            Self::Doubled => "ORPHAN, still billed: host has no DEPLOY_ID, and a newer machine",
+            Self::Foreign => "FOREIGN: of another OpenNebula",
+            Self::Strange => "FOREIGN? no host here has its provision",
+            Self::Gone => "machine is gone",
+            Self::Unseen => "unknown: it cannot be looked at",
+            Self::Unknown => "unknown: oned cannot be asked",
+        }
+    }
+
+    pub(super) fn is_orphan(self) -> bool {
+        matches!(self, Self::NoHost | Self::Replaced | Self::Abandoned | Self::Doubled)
+    }
+
+    /// Whether it says that something could not be read.
+    pub(super) fn is_unknown(self) -> bool {
+        matches!(self, Self::Unknown | Self::Unseen)
+    }
+
+    /// Whether the machine is, or may be, another OpenNebula's.
+    pub(super) fn is_foreign(self) -> bool {
+        matches!(self, Self::Foreign | Self::Strange)
+    }
+}
+
+/// What machines are held against.
+pub(super) struct Judge<'a> {
+    pub(super) hosts: &'a [Host],
+    pub(super) spec: &'static Spec,
+    pub(super) now: SystemTime,
+    /// How old the machine of a host can be whose deploy is still under way.
+    pub(super) patience: &'a dyn Fn(&Host) -> Duration,
+}
+
+impl<'a> Judge<'a> {
+    /// The host of each machine, and how the two agree.
+    pub(super) fn marks(&self, machines: &[Machine]) -> Vec<(Option<&'a Host>, Mark)> {
+        let owners: Vec<Option<&Host>> = machines.iter().map(|one| self.owner(one)).collect();
+        // A deploy keeps the newest: an older one is what another deploy left.
+        let is_newest = |machine: &Machine, host: &Host| {
+            let others = machines.iter().zip(&owners);
+            let mut rivals = others.filter(|(other, owner)| {
+                owner.is_some_and(|owner| std::ptr::eq(owner, host)) && self.is_young(other, host)
+            });
+            rivals.all(|(other, _)| age_key(other) <= age_key(machine))
+        };
+        let mark = |machine: &Machine, host: Option<&Host>| {
+            let Some(host) = host else {
+                return self.stranger(machine);
+            };
+            match host.deploy_id() {
+                Some(_) if self.is_named(machine, host) => Mark::None,
+                Some(_) => Mark::Replaced,
+                None if !self.is_young(machine, host) => Mark::Abandoned,
+                None if !is_newest(machine, host) => Mark::Doubled,
+                None => Mark::Deploying,
+            }
+        };
+        let marks = machines.iter().zip(&owners).map(|(machine, host)| match machine.state {
+            State::Deleting => (*host, Mark::Deleting),
+            _ => (*host, mark(machine, *host)),
+        });
+        marks.collect()
+    }
+
+    fn is_named(&self, machine: &Machine, host: &Host) -> bool {
+        host.deploy_id().and_then(self.spec.id).as_ref() == Some(&machine.id)
+    }
+
+    /// Whether a deploy of `host` that ordered `machine` may still be under way.
+    fn is_young(&self, machine: &Machine, host: &Host) -> bool {
+        let is_recent = |created| {
+            let age = self.now.duration_since(created).unwrap_or_default();
+            age <= (self.patience)(host)
+        };
+        machine.state != State::Deleting && machine.created.is_none_or(is_recent)
+    }
+
+    fn owner(&self, machine: &Machine) -> Option<&'a Host> {
+        let identity = &self.spec.identity;
+        let has_tag = |tag: &str| machine.tags.iter().any(|own| own == tag);
+        let by_identity =
+            |host: &&Host| identity.is_borne(&identity.mark(&Owner::of(host)), machine);
+        // The stock driver's tag says nothing of the installation: it is believed only while it orders.
+        let by_number = |host: &&Host| {
+            machine.state == State::Starting
+                && owner_of(machine, self.spec).is_none()
+                && host.deploy_id().is_none()
+                && host.id.is_some_and(|id| has_tag(&format!("ONE_HOST_ID={id}")))
+        };
+        let mut hosts = self.hosts.iter();
+        hosts
+            .find(|host| self.is_named(machine, host))
+            .or_else(|| self.hosts.iter().find(by_identity))
+            .or_else(|| self.hosts.iter().find(by_number))
+    }
+
+    /// What a machine is that no host here has.
+    fn stranger(&self, machine: &Machine) -> Mark {
+        let Some(mark) = owner_of(machine, self.spec) else {
+            return Mark::NoHost;
+        };
+        let of_provision = self.hosts.iter().filter_map(|host| self.provision_of(host));
+        if of_provision.into_iter().any(|known| mark.starts_with(&known)) {
+            return Mark::NoHost;
+        }
+        let id = mark.rsplit([':', '-']).next().and_then(HostId::parse);
+        let is_given = id.is_some() && self.hosts.iter().any(|host| host.id == id);
+        match mark.starts_with(PROVISION) && is_given {
+            true => Mark::Foreign,
+            false => Mark::Strange,
+        }
+    }
+
+    /// What the marks of all hosts of the provision of `host` begin with.
+    fn provision_of(&self, host: &Host) -> Option<String> {
+        let owner = Owner::of(host);
+        let identity = owner.identity();
+        let end = identity.rfind(':').filter(|_| identity.starts_with(PROVISION))?;
+        Some(self.spec.identity.encode(&identity[..=end]))
+    }
+}
+
+/// How the mark of a host of a provision begins.
+const PROVISION: &str = "ONE_PROVISION_HOST=";
+
+/// By this the newer machine is told. One whose age is not told may have been ordered just now.
+fn age_key(machine: &Machine) -> (bool, Option<SystemTime>, &str) {
+    (machine.created.is_none(), machine.created, machine.id.as_str())
+}
+
+/// The mark of a lasting owner that a machine bears. That of one order alone names nobody.
+pub(super) fn owner_of(machine: &Machine, spec: &Spec) -> Option<String> {
+    let mark = match spec.identity {
+        // A digest is compared; it cannot be read.
+        Identity::Name { .. } => machine.name.clone().filter(|name| name.starts_with("one-")),
+        _ => spec.identity.other("", machine),
+    };
+    mark.filter(|mark| !mark.starts_with("ONE_ORDER="))
+}

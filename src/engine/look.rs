@@ -96,9 +96,13 @@ impl Engine {
         if self.is_expected(id) {
             return Ok(Sight::NotYet);
         }
-        let is_seen = self.sightings().seen.contains(id);
+        // It was known, or has had the time to be.
+        let is_known = {
+            let sightings = self.sightings();
+            sightings.seen.contains(id) || sightings.expected.contains_key(id)
+        };
         match self.provider.spec().absence {
-            Absence::NotFound if is_seen => Ok(Sight::Gone("is gone".into())),
+            Absence::NotFound if is_known => Ok(Sight::Gone("is gone".into())),
             _ => Err(error),
         }
     }

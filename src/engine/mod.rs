@@ -14,10 +14,6 @@ mod order;
 pub mod power;
 mod rollback;
 pub mod schedule;
-#[cfg(test)]
-mod scripted;
-#[cfg(test)]
-mod tests;
 mod wait;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,3 +124,8 @@ impl Engine {
         Progress::new(self.report, &*self.clock, &self.interrupt, goal, by)
     }
 }
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;

@@ -115,31 +115,7 @@ impl Engine {
                 }
                 None => Err(Error::OrdersLost(error)),
             },
-            Kind::Ambiguous | Kind::Redirected => {
-                self.report.info(format_args!(
-                    "the answer to the order is lost ({error}): looking for it"
-                ));
-                let until = risk.owed.unwrap_or_else(|| self.clock.now());
-                if let Some(machine) = self.look_for(&order.mark, until, by)? {
-                    self.report.info(format_args!("machine {} is what was ordered", machine.id));
-                    self.put_at_risk(job, risk, &machine.id)?;
-                    return Ok(Next::Found(machine));
-                }
-                // It had the time to appear.
-                risk.owed = None;
-                risk.unanswered = 0;
-                if risk.is_nothing() {
-                    job.journal.close();
-                }
-                if error.kind == Kind::Redirected {
-                    return Err(self.not_ordered(job, risk, error));
-                }
-                if lost == ORDERS {
-                    return Err(Error::OrdersLost(error));
-                }
-                self.report.info("nothing was ordered: ordering again");
-                Ok(Next::Again)
-            }
+            Kind::Ambiguous | Kind::Redirected => self.look_for_lost(job, risk, error, lost, by),
             // Nothing was ordered, and it may work later.
             Kind::NotSent | Kind::RateLimited | Kind::Conflict => {
                 let Some(pause) = backoff.after(&error) else {
@@ -151,6 +127,38 @@ impl Engine {
             }
             _ => Err(self.not_ordered(job, risk, error)),
         }
+    }
+
+    /// What an order without an answer leads to, where no key makes it safe to send it again.
+    fn look_for_lost(
+        &self,
+        job: &Job<'_>,
+        risk: &mut Risk,
+        error: ApiError,
+        lost: u32,
+        by: Instant,
+    ) -> Result<Next, Error> {
+        self.report.info(format_args!("the answer to the order is lost ({error}): looking for it"));
+        let until = risk.owed.unwrap_or_else(|| self.clock.now());
+        if let Some(machine) = self.look_for(&job.order.mark, until, by)? {
+            self.report.info(format_args!("machine {} is what was ordered", machine.id));
+            self.put_at_risk(job, risk, &machine.id)?;
+            return Ok(Next::Found(machine));
+        }
+        // It had the time to appear.
+        risk.owed = None;
+        risk.unanswered = 0;
+        if risk.is_nothing() {
+            job.journal.close();
+        }
+        if error.kind == Kind::Redirected {
+            return Err(self.not_ordered(job, risk, error));
+        }
+        if lost == ORDERS {
+            return Err(Error::OrdersLost(error));
+        }
+        self.report.info("nothing was ordered: ordering again");
+        Ok(Next::Again)
     }
 
     /// Whether the machine of an answer is the one that was ordered.

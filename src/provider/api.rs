@@ -273,33 +273,17 @@ impl<'a> Api<'a> {
     /// Adds what the provider's own error says, unless something in between answered, and what to do.
     fn explain(&self, failure: Failure, is_order: bool) -> ApiError {
         let Failure { mut error, body } = failure;
-        let mut remedy = None;
-        let mut is_its_own = false;
-        if let Some(status) = error.status {
-            let body = self.parse(&body).unwrap_or_default();
-            let explained = (self.session.explain)(&self.session.account, status, &body);
-            let otherwise = error.reasons.join("; ");
-            is_its_own = !explained.reasons.is_empty();
-            error.reasons = self.session.http.reasons(&explained.reasons, &otherwise);
-            error.code = explained.code;
-            remedy = explained.remedy.map(str::to_owned);
-            match explained.kind {
-                Some(kind) => error.kind = kind,
-                // A mere 404 is of whatever stands in the provider's place.
-                None if error.kind == Kind::NotFound => {
-                    error.kind = Kind::Rejected;
-                    let address = self.session.spec.names(|one| one.is_address);
-                    remedy = Some(format!("check {}", address.join(" and ")));
-                }
-                None => {}
+        let Session { spec, account, http, .. } = self.session;
+        let explained = match error.status {
+            Some(status) => {
+                let body = self.parse(&body).unwrap_or_default();
+                let explained = (self.session.explain)(account, status, &body);
+                error.reasons = http.reasons(&explained.reasons, &error.reasons.join("; "));
+                explained
             }
-        }
-        if !is_its_own && let Some(ended) = self.session.account.ended(self.session.spec) {
-            remedy = Some(ended.to_owned());
-        }
-        error.remedy =
-            remedy.unwrap_or_else(|| remedy_of(self.session.spec, error.kind, is_order)).into();
-        error
+            None => Explanation::default(),
+        };
+        explained.apply(error, spec, account.ended(spec), is_order)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attribute::Attribute;
 use super::spec::Spec;
-use crate::http::error::Kind;
+use crate::http::error::{ApiError, Kind};
 
 /// What to do where a provider has no machine to give.
 pub const NO_CAPACITY: &str =
@@ -19,6 +19,35 @@ pub struct Explanation {
     pub reasons: Vec<String>,
     /// What to do, where the kind does not say it all.
     pub remedy: Option<&'static str>,
+}
+
+impl Explanation {
+    /// `error`, as it is explained. `ended`: what to do where the service has ended, and does not answer itself.
+    pub(super) fn apply(
+        self,
+        mut error: ApiError,
+        spec: &Spec,
+        ended: Option<&str>,
+        is_order: bool,
+    ) -> ApiError {
+        let is_its_own = !self.reasons.is_empty();
+        let mut remedy = self.remedy.map(str::to_owned);
+        match self.kind {
+            Some(kind) => error.kind = kind,
+            // A mere 404 is of whatever stands in the provider's place.
+            None if error.kind == Kind::NotFound => {
+                error.kind = Kind::Rejected;
+                remedy = Some(format!("check {}", spec.names(|one| one.is_address).join(" and ")));
+            }
+            None => {}
+        }
+        if let (false, Some(ended)) = (is_its_own, ended) {
+            remedy = Some(ended.to_owned());
+        }
+        error.code = self.code;
+        error.remedy = remedy.unwrap_or_else(|| remedy_of(spec, error.kind, is_order)).into();
+        error
+    }
 }
 
 /// What somebody may do about an error of this kind, where the provider does not say it.

@@ -181,8 +181,9 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
 }
 
 #[test]
-fn an_adopted_machine_that_only_the_listing_still_has_is_not_waited_for() {
-    let bench = Bench::new();
+fn an_adopted_machine_that_only_the_listing_still_has_is_waited_for_until_it_had_the_time_to_appear()
+ {
+    let bench = Bench::new().lapsing("300");
     let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
     bench.simulator.set_state(&id, State::Provisioning);
     for on in [Operation::Get, Operation::Delete] {

@@ -4,6 +4,7 @@ pub mod deployment_file;
 pub mod host;
 pub mod oned;
 pub mod owner;
+mod rpc;
 pub mod session;
 pub mod settings;
 pub mod user_data;

@@ -4,21 +4,13 @@
 //! exchanges were recorded from a running oned 5.12.0.3, see `tests/fixtures/opennebula-5.12`; oned 5.8
 //! ignores the third parameter and has no encryption.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use anyhow::{Context as _, Result};
 
-use anyhow::{Context as _, Result, anyhow};
-
-use crate::http::backoff::Backoff;
-use crate::http::client::{Http, Method, Request};
-use crate::http::error::{ApiError, Kind};
-use crate::http::url::is_loopback;
 use crate::opennebula::host::{Host, HostId};
-use crate::opennebula::session::{endpoint, session, timeout};
-use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
+pub use crate::opennebula::rpc::OnedError;
+use crate::opennebula::rpc::Rpc;
+use crate::opennebula::xmlrpc::Parameter;
 use crate::report::frame::Report;
-use crate::report::secret::Secret;
 use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
@@ -27,32 +19,6 @@ use crate::wire::xml;
 const HOST_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
 const POOL_LIMIT: u64 = 64 << 20;
-
-/// Why oned gave no host.
-#[derive(Debug)]
-pub enum OnedError {
-    /// oned could not be asked, or does not know us.
-    CannotAsk(anyhow::Error),
-    /// oned answered that there is no such host.
-    NoSuchHost(String),
-}
-
-impl fmt::Display for OnedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CannotAsk(error) => error.fmt(f),
-            Self::NoSuchHost(message) => f.write_str(message),
-        }
-    }
-}
-
-impl std::error::Error for OnedError {}
-
-impl From<anyhow::Error> for OnedError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::CannotAsk(error)
-    }
-}
 
 /// Which host is meant.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +31,7 @@ pub enum Which<'a> {
 
 /// The front-end's daemon.
 pub struct Oned {
-    http: Arc<Http>,
-    endpoint: String,
-    session: Secret,
-    timeout: Duration,
-    interrupt: Interrupt,
-    report: Report,
+    rpc: Rpc,
 }
 
 impl Oned {
@@ -79,27 +40,12 @@ impl Oned {
     /// # Errors
     /// There is no session, or the endpoint is no address; nothing was sent.
     pub fn open(environment: &Environment, interrupt: &Interrupt, report: Report) -> Result<Self> {
-        let endpoint = endpoint(environment)?;
-        let session = session(environment, &report)?;
-        if endpoint.starts_with("http://") && !is_loopback(&endpoint) {
-            report.warn(format_args!(
-                "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
-            ));
-        }
-        let timeout = timeout(environment)?;
-        let mut secrets = vec![session.clone()];
-        if let Some((_, password)) = session.expose().split_once(':') {
-            secrets.push(Secret::new(password));
-        }
-        let http = Arc::new(Http::new(&endpoint, secrets, report));
-        let at_work = Arc::clone(&http);
-        interrupt.on_first(Box::new(move || at_work.abort()));
-        Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
+        Ok(Self { rpc: Rpc::open(environment, interrupt, report)? })
     }
 
     /// Its address.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.rpc.endpoint()
     }
 
     /// The host, its secrets decrypted.
@@ -111,16 +57,12 @@ impl Oned {
             Which::Id(id) => id,
             Which::Name(name) => self.id_of(name)?,
         };
-        let parameters = [
-            Parameter::Text(self.session.expose()),
-            Parameter::Number(id.0),
-            Parameter::Flag(true),
-        ];
-        let xml = self.call("one.host.info", &parameters, HOST_LIMIT)?;
+        let parameters = [Parameter::Number(id.0), Parameter::Flag(true)];
+        let xml = self.rpc.call("one.host.info", &parameters, HOST_LIMIT)?;
         let (host, _) = Host::parse(&xml).with_context(|| {
             format!(
                 "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint
+                self.endpoint()
             )
         })?;
         Ok(host)
@@ -136,13 +78,13 @@ impl Oned {
     }
 
     fn pool(&self) -> Result<String, OnedError> {
-        self.call("one.hostpool.info", &[Parameter::Text(self.session.expose())], POOL_LIMIT)
+        self.rpc.call("one.hostpool.info", &[], POOL_LIMIT)
     }
 
     fn strange_pool(&self) -> String {
         format!(
             "oned at {} lists its hosts in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-            self.endpoint
+            self.endpoint()
         )
     }
 
@@ -172,108 +114,4 @@ impl Oned {
             ))),
         }
     }
-
-    /// Calls `method` and returns the text of its answer.
-    fn call(
-        &self,
-        method: &str,
-        parameters: &[Parameter<'_>],
-        limit: u64,
-    ) -> Result<String, OnedError> {
-        let body = method_call(method, parameters);
-        let by = Instant::now() + self.timeout;
-        let request = Request {
-            method: Method::Post,
-            url: &self.endpoint,
-            path: method,
-            headers: &[],
-            body: Some(("text/xml; charset=utf-8", body.as_bytes())),
-            by,
-            within: self.timeout,
-            limit,
-        };
-        let mut backoff = Backoff::default();
-        let answer = loop {
-            let error = match self.http.send(&request) {
-                Ok(answer) => break answer,
-                Err(failure) => failure.error,
-            };
-            self.interrupt.check().map_err(interrupted)?;
-            // A oned that refuses connections does not run: waiting for it helps nobody.
-            let pause = match error.kind {
-                Kind::NotSent => None,
-                _ => backoff.after(&error),
-            };
-            match pause {
-                Some(pause) if Instant::now() + pause < by => {
-                    self.report.info(format_args!("oned: {error}: again"));
-                    self.interrupt.sleep(pause).map_err(interrupted)?;
-                }
-                _ => return Err(self.explain(&error).into()),
-            }
-        };
-        let not_xml_rpc = |why: &str| {
-            anyhow!(
-                "{} does not answer as oned does ({}): set ONE_XMLRPC to oned's address",
-                self.endpoint,
-                self.http.tellable(why)
-            )
-        };
-        let text = xml::decode(&answer.body).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        let answer = method_response(text).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        self.judge(method, answer)
-    }
-
-    fn judge(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
-        match answer {
-            MethodResponse::Fault(message) => Err(OnedError::CannotAsk(anyhow!(
-                "oned at {} answers {method} with a fault: {}: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint,
-                self.http.tellable(&message)
-            ))),
-            MethodResponse::Good(text) => Ok(text),
-            MethodResponse::Bad { message, code } => {
-                let message = self.http.tellable(&message);
-                // Codes of oned's Request::ErrorCode (include/Request.h).
-                Err(match code {
-                    Some(0x100) => OnedError::CannotAsk(anyhow!(
-                        "oned denies the credentials: {message}: check one_auth (or ONE_AUTH)"
-                    )),
-                    Some(0x200) => OnedError::CannotAsk(anyhow!(
-                        "oned does not allow it: {message}: run it as a user who may administrate the host"
-                    )),
-                    Some(0x400) => OnedError::NoSuchHost(format!(
-                        "oned has no such host: {message}: see `onehost list`"
-                    )),
-                    _ => OnedError::CannotAsk(anyhow!(
-                        "oned refuses {method}: {message}: see oned.log"
-                    )),
-                })
-            }
-        }
-    }
-
-    fn explain(&self, error: &ApiError) -> anyhow::Error {
-        let reasons = error.reasons.join("; ");
-        let endpoint = &self.endpoint;
-        match error.kind {
-            Kind::NotSent => anyhow!(
-                "oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address"
-            ),
-            Kind::Untrusted => anyhow!(
-                "oned at {endpoint} is not to be trusted: {reasons}: mend the certificate, or name its authority with SSL_CERT_FILE"
-            ),
-            _ if error.status.is_some() => anyhow!(
-                "{endpoint} does not answer as oned does ({reasons}, status {}): set ONE_XMLRPC to oned's address",
-                error.status.unwrap_or_default()
-            ),
-            _ => anyhow!(
-                "oned at {endpoint} gives no answer: {reasons}: see oned.log; ONE_XMLRPC_TIMEOUT is the time it gets"
-            ),
-        }
-    }
-}
-
-fn interrupted(signal: nix::sys::signal::Signal) -> anyhow::Error {
-    anyhow!("interrupted ({signal}) while asking oned: nothing was done")
 }

@@ -4,6 +4,7 @@ pub mod deployment_file;
 pub mod host;
 pub mod oned;
 pub mod owner;
+pub mod record;
 mod rpc;
 pub mod session;
 pub mod settings;

@@ -16,7 +16,7 @@ use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
 /// The largest host that is read: the largest seen had 20 KB.
-const HOST_LIMIT: u64 = 8 << 20;
+pub(super) const HOST_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
 const POOL_LIMIT: u64 = 64 << 20;
 
@@ -31,7 +31,7 @@ pub enum Which<'a> {
 
 /// The front-end's daemon.
 pub struct Oned {
-    rpc: Rpc,
+    pub(super) rpc: Rpc,
 }
 
 impl Oned {
@@ -59,12 +59,7 @@ impl Oned {
         };
         let parameters = [Parameter::Number(id.0), Parameter::Flag(true)];
         let xml = self.rpc.call("one.host.info", &parameters, HOST_LIMIT)?;
-        let (host, _) = Host::parse(&xml).with_context(|| {
-            format!(
-                "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint()
-            )
-        })?;
+        let (host, _) = Host::parse(&xml).with_context(|| self.strange_host(id))?;
         Ok(host)
     }
 
@@ -79,6 +74,13 @@ impl Oned {
 
     fn pool(&self) -> Result<String, OnedError> {
         self.rpc.call("one.hostpool.info", &[], POOL_LIMIT)
+    }
+
+    pub(super) fn strange_host(&self, id: HostId) -> String {
+        format!(
+            "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
+            self.endpoint()
+        )
     }
 
     fn strange_pool(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -87,6 +88,11 @@ impl Rpc {
         &self.endpoint
     }
 
+    /// When a call that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
     /// Calls `method`, as us and with these `parameters`, and returns the text of its answer.
     pub(super) fn call(
         &self,
@@ -94,8 +100,29 @@ impl Rpc {
         parameters: &[Parameter<'_>],
         limit: u64,
     ) -> Result<String, OnedError> {
+        self.ask(method, parameters, limit, self.deadline(), false)
+    }
+
+    /// The same until the moment `by`, whatever signals come in between, and also where oned does not run just now.
+    pub(super) fn insist(
+        &self,
+        method: &str,
+        parameters: &[Parameter<'_>],
+        limit: u64,
+        by: Instant,
+    ) -> Result<String, OnedError> {
+        self.ask(method, parameters, limit, by, true)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        parameters: &[Parameter<'_>],
+        limit: u64,
+        by: Instant,
+        insists: bool,
+    ) -> Result<String, OnedError> {
         let body = method_call(method, self.session.expose(), parameters);
-        let by = Instant::now() + self.timeout;
         let request = Request {
             method: Method::Post,
             url: &self.endpoint,
@@ -112,16 +139,21 @@ impl Rpc {
                 Ok(answer) => break answer,
                 Err(failure) => failure.error,
             };
-            self.interrupt.check().map_err(interrupted)?;
-            // A oned that refuses connections does not run: waiting for it helps nobody.
+            if !insists {
+                self.interrupt.check().map_err(interrupted)?;
+            }
+            // A oned that refuses connections does not run: waiting for it helps nobody who only asks.
             let pause = match error.kind {
-                Kind::NotSent => None,
+                Kind::NotSent if !insists => None,
                 _ => backoff.after(&error),
             };
             match pause {
                 Some(pause) if Instant::now() + pause < by => {
                     self.report.info(format_args!("oned: {error}: again"));
-                    self.interrupt.sleep(pause).map_err(interrupted)?;
+                    match insists {
+                        true => thread::sleep(pause),
+                        false => self.interrupt.sleep(pause).map_err(interrupted)?,
+                    }
                 }
                 _ => return Err(self.explain(&error).into()),
             }

@@ -150,7 +150,7 @@ fn decrypt(
     };
     match context.ask_oned(Some(Which::Id(id)))? {
         Some(known) => {
-            // oned 5.8 encrypts nothing, and a template may have escaped the encryption of a later one.
+            // A template may have escaped the encryption, as with an attribute that oned.conf does not name.
             let is_clear = |name: &&str| {
                 host.provision(name).is_some_and(|text| known.provision(name) == Some(text))
             };

@@ -1,5 +1,6 @@
 //! OpenNebula's side: the host and its file, its settings, the owner that it is, oned, and what cloud-init gets.
 
+mod cipher;
 pub mod deployment_file;
 pub mod host;
 pub mod oned;

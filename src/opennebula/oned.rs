@@ -1,24 +1,33 @@
 //! oned, and what it says of a host.
 //!
-//! The token in a deployment file is encrypted; only `one.host.info` with `decrypt` gives the clear one. The
-//! exchanges were recorded from a running oned 5.12.0.3, see `tests/fixtures/opennebula-5.12`; oned 5.8
-//! ignores the third parameter and has no encryption.
+//! The token in a deployment file is encrypted; only `one.host.info` with `decrypt` gives the clear one. oned 5.8
+//! ignores that parameter: there oneprovision has encrypted the token, see [`super::cipher`]. The exchanges were
+//! recorded from running ones, see `tests/fixtures/opennebula-5.12` and `-5.8`.
 
 use anyhow::{Context as _, Result};
 
+use crate::opennebula::cipher::{self, Key};
 use crate::opennebula::host::{Host, HostId};
 pub use crate::opennebula::rpc::OnedError;
-use crate::opennebula::rpc::Rpc;
+use crate::opennebula::rpc::{CONFIG, Rpc};
 use crate::opennebula::xmlrpc::Parameter;
 use crate::report::frame::Report;
+use crate::report::secret::Secret;
 use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
 /// The largest host that is read: the largest seen had 20 KB.
 pub(super) const HOST_LIMIT: u64 = 8 << 20;
+/// The largest configuration that is read: one has some 10 KB.
+const CONFIG_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
 const POOL_LIMIT: u64 = 64 << 20;
+
+/// What oneprovision 5.8 encrypts, and nothing else.
+const SEALED: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
+/// The first version whose oned decrypts.
+const DECRYPTS: (u32, u32) = (5, 10);
 
 /// Which host is meant.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +57,7 @@ impl Oned {
         self.rpc.endpoint()
     }
 
-    /// The host, its secrets decrypted.
+    /// The host, its secrets decrypted, whichever version of OpenNebula encrypted them.
     ///
     /// # Errors
     /// oned cannot be asked, denies, has no such host, or does not answer in XML-RPC.
@@ -59,8 +68,56 @@ impl Oned {
         };
         let parameters = [Parameter::Number(id.0), Parameter::Flag(true)];
         let xml = self.rpc.call("one.host.info", &parameters, HOST_LIMIT)?;
-        let (host, _) = Host::parse(&xml).with_context(|| self.strange_host(id))?;
+        let (mut host, _) = Host::parse(&xml).with_context(|| self.strange_host(id))?;
+        self.unseal(&mut host)?;
         Ok(host)
+    }
+
+    /// Decrypts what oneprovision 5.8 encrypted. Where nothing looks like it, nobody is asked.
+    fn unseal(&self, host: &mut Host) -> Result<(), OnedError> {
+        let is_sealed = |name: &&str| host.provision(name).is_some_and(cipher::is_encrypted);
+        let sealed: Vec<&str> = SEALED.into_iter().filter(is_sealed).collect();
+        if sealed.is_empty() || !self.is_older_than(DECRYPTS)? {
+            return Ok(());
+        }
+        let key = Key::new(&self.one_key()?)?;
+        for name in sealed {
+            // One that was written with `onehost update` is clear, whatever it looks like.
+            if let Some(clear) = host.provision(name).and_then(|text| key.decrypt(text)) {
+                self.rpc.conceal(&clear);
+                host.set_provision(name, clear);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_older_than(&self, version: (u32, u32)) -> Result<bool, OnedError> {
+        let text = self.rpc.call("one.system.version", &[], CONFIG_LIMIT)?;
+        let mut numbers = text.trim().split('.').map(|number| number.parse::<u32>().ok());
+        let own = numbers.next().flatten().zip(numbers.next().flatten());
+        Ok(own.is_some_and(|own| own < version))
+    }
+
+    /// The key of a oned 5.8.
+    fn one_key(&self) -> Result<Secret, OnedError> {
+        let xml = self.rpc.call(CONFIG, &[], CONFIG_LIMIT)?;
+        let mut key = None;
+        let read = xml::leaves(&xml, |path, value| {
+            if path == ["TEMPLATE", "ONE_KEY"] {
+                key = Some(Secret::new(value));
+            }
+            Ok(())
+        });
+        let strange = || {
+            format!(
+                "oned at {} tells no ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: see /var/lib/one/.one/one_key",
+                self.endpoint()
+            )
+        };
+        read.with_context(strange)?;
+        let key = key.with_context(strange)?;
+        self.rpc.conceal(&key);
+        Ok(key)
     }
 
     /// Every host of the pool. Secrets stay encrypted.

@@ -19,6 +19,9 @@ use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
+/// The method that tells oned's own settings, to users whose primary group is oneadmin.
+pub(super) const CONFIG: &str = "one.system.config";
+
 /// Why oned gave no host.
 #[derive(Debug)]
 pub enum OnedError {
@@ -86,6 +89,11 @@ impl Rpc {
     /// Its address.
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Strikes one more secret from what is told of oned's answers.
+    pub(super) fn conceal(&self, secret: &Secret) {
+        self.http.conceal(secret.clone());
     }
 
     /// When a call that begins now must have ended.
@@ -184,6 +192,9 @@ impl Rpc {
                 Err(match code {
                     Some(0x100) => OnedError::CannotAsk(anyhow!(
                         "oned denies the credentials: {message}: check one_auth (or ONE_AUTH)"
+                    )),
+                    Some(0x200) if method == CONFIG => OnedError::CannotAsk(anyhow!(
+                        "oned does not tell ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: {message}: run it as oneadmin, or as a user whose primary group is oneadmin"
                     )),
                     Some(0x200) => OnedError::CannotAsk(anyhow!(
                         "oned does not allow it: {message}: run it as a user who may administrate the host"

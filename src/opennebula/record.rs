@@ -194,14 +194,19 @@ impl<'a> Section<'a> {
         format!("<TEMPLATE><PROVISION>{id}{}</PROVISION></TEMPLATE>", self.others.concat())
     }
 
-    /// Whether oned keeps it where it says so. It does not where a value holds the end of a CDATA section, and that it
-    /// does where nothing is left was never seen.
+    /// Whether oned is known to keep it where it says so. It does not where a value holds the end of a CDATA section, and
+    /// that it does where something has another form than its own, or where nothing is left, was never seen.
     fn is_kept_as_sent(&self, deploy_id: Option<&str>) -> bool {
-        let is_plain = |element: &&str| element.matches(END).count() < 2;
-        self.others.iter().all(is_plain)
+        self.others.iter().all(|element| is_plain(element))
             && !deploy_id.is_some_and(|id| id.contains(END))
             && (deploy_id.is_some() || !self.others.is_empty())
     }
+}
+
+/// Whether the value of an element is one CDATA section, as oned writes each of them.
+fn is_plain(element: &str) -> bool {
+    let value = element.split_once('>').map_or("", |(_, value)| value);
+    value.starts_with("<![CDATA[") && value.matches(END).count() == 1 && value.contains("]]></")
 }
 
 /// Where the reader stands in its text.
@@ -211,11 +216,19 @@ fn at(reader: &Reader<&[u8]>) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use nix::sys::signal::Signal;
     use proptest::prelude::*;
+    use simulator::{Effect, Fault, Operation, Simulator};
 
     use super::*;
     use crate::opennebula::host::Host;
     use crate::opennebula::xmlrpc::{MethodResponse, method_call, method_response};
+    use crate::report::frame::{Level, Report};
+    use crate::system::interrupt::Interrupt;
 
     macro_rules! recording {
         ($name:literal) => {
@@ -302,9 +315,18 @@ mod tests {
     #[test]
     fn what_oned_may_not_keep_is_known() -> Result<()> {
         // As oned writes a value that holds the end of a CDATA section.
-        let odd = of_provision("<A><![CDATA[a]]>b]]></A>");
-        assert!(!Section::of(&odd)?.is_kept_as_sent(Some(ID)));
-        let usual = of_provision("<A><![CDATA[a]]></A><B/>");
+        for odd in [
+            "<A><![CDATA[a]]>b]]></A>",
+            "<A><![CDATA[a]]>b</A>",
+            "<A>b<![CDATA[a]]></A>",
+            "<A><![CDATA[a]]><![CDATA[b]]></A>",
+            "<A>a</A>",
+            "<A/>",
+        ] {
+            let odd = of_provision(&format!("<B><![CDATA[]]></B>{odd}"));
+            assert!(!Section::of(&odd)?.is_kept_as_sent(Some(ID)), "{odd}");
+        }
+        let usual = of_provision("<A><![CDATA[a]]></A><B><![CDATA[]]></B>");
         let usual = Section::of(&usual)?;
         assert!(usual.is_kept_as_sent(Some(ID)) && usual.is_kept_as_sent(None));
         assert!(!usual.is_kept_as_sent(Some("a]]>")));
@@ -323,6 +345,55 @@ mod tests {
         ];
         let pieces = prop::collection::vec(piece, 0..5);
         pieces.prop_map(|pieces| pieces.concat().replace(END, ""))
+    }
+
+    /// oned with host 7, as the driver finds it.
+    fn running(name: &str, interrupt: &Interrupt) -> Result<(Simulator, Oned)> {
+        let simulator = Simulator::start(simulator::Options::default())?;
+        simulator.oned().add(&simulator::HostTemplate::new(7))?;
+        let file = format!("pm-packet-{name}-{}", std::process::id());
+        let one_auth = std::env::temp_dir().join(file);
+        fs::write(&one_auth, simulator::SESSION)?;
+        fs::set_permissions(&one_auth, fs::Permissions::from_mode(0o600))?;
+        let variables = [
+            ("ONE_AUTH", one_auth.clone().into_os_string()),
+            ("ONE_XMLRPC", simulator.oned_url().into()),
+        ];
+        let environment = variables.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let oned = Oned::open(&environment, interrupt, Report::new(Level::Quiet));
+        fs::remove_file(&one_auth)?;
+        Ok((simulator, oned?))
+    }
+
+    #[test]
+    fn a_signal_that_came_before_does_not_keep_it_from_being_written() -> Result<()> {
+        let interrupt = Interrupt::default();
+        let (simulator, oned) = running("before", &interrupt)?;
+        interrupt.raise(Signal::SIGTERM);
+        simulator.fault(Fault::new(Operation::HostUpdate, Effect::DropBefore { reset: true }));
+        oned.record(HostId(7), Some(ID))?;
+        assert_eq!(simulator.oned().provision(7, "DEPLOY_ID").as_deref(), Some(ID));
+        Ok(())
+    }
+
+    #[test]
+    fn a_signal_that_ends_its_request_does_not_end_it() -> Result<()> {
+        let interrupt = Interrupt::default();
+        let (simulator, oned) = running("meanwhile", &interrupt)?;
+        simulator.fault(Fault::new(Operation::HostUpdate, Effect::Hang));
+        std::thread::scope(|scope| {
+            let recording = scope.spawn(|| oned.record(HostId(7), Some(ID)));
+            let is_update = |one: &simulator::Request| one.operation == Operation::HostUpdate;
+            while !simulator.requests().iter().any(is_update) && !recording.is_finished() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // It may still be on its way from the log to the wait.
+            std::thread::sleep(Duration::from_millis(50));
+            interrupt.raise(Signal::SIGTERM);
+            Ok::<_, anyhow::Error>(recording.join().map_err(|_| anyhow!("it panicked"))??)
+        })?;
+        assert_eq!(simulator.oned().provision(7, "DEPLOY_ID").as_deref(), Some(ID));
+        Ok(())
     }
 
     proptest! {

@@ -115,6 +115,12 @@ impl Interrupt {
         self.state().pending = None;
     }
 
+    /// A first signal, as it comes to a test.
+    #[cfg(test)]
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.take(signal, 0, &|_| {});
+    }
+
     fn take(&self, signal: Signal, failure: u8, tell: &impl Fn(Notice<'_>)) {
         let mut state = self.state();
         if state.seen {

@@ -65,6 +65,11 @@ impl Oned {
         }
     }
 
+    /// Which version it is of.
+    pub fn version(&self) -> Version {
+        lock(&self.state).version
+    }
+
     /// Adds a host from its XML, in any layout, and returns its id. A host of that id is replaced.
     ///
     /// `PROVISION/PACKET_TOKEN` may be clear or encrypted, as far as the pair is known ([`Oned::know_token`]; that of the

@@ -120,13 +120,12 @@ impl Http {
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
     pub fn tellable(&self, text: &str) -> String {
-        let clean = lock(&self.secrets)
-            .iter()
-            .fold(text.to_owned(), |text, secret| secret.strike_from(&text));
-        let mut line = one_line(&clean);
+        let secrets = lock(&self.secrets);
+        // Once more, for what has become a secret on its way to one line.
+        let mut line = Secret::strike_all(&secrets, &one_line(&Secret::strike_all(&secrets, text)));
         if let Some((end, _)) = line.char_indices().nth(REASON_LENGTH) {
             line.truncate(end);
-            line.push('…');
+            line.push_str("...");
         }
         line
     }

@@ -203,7 +203,7 @@ pub fn one_line(text: &str) -> String {
     line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -") + cut
 }
 
-fn is_unprintable(c: char) -> bool {
+pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

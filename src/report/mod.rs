@@ -3,5 +3,6 @@
 pub mod finding;
 pub mod frame;
 pub mod progress;
+mod redact;
 pub mod secret;
 pub mod table;

@@ -118,11 +118,15 @@ impl Http {
         attempt
     }
 
+    /// `text` without our secrets, whatever form they have in it.
+    pub fn redacted(&self, text: &str) -> String {
+        Secret::strike_all(&lock(&self.secrets), text)
+    }
+
     /// `text` as it may be told: on one line, not too long, without our secrets.
     pub fn tellable(&self, text: &str) -> String {
-        let secrets = lock(&self.secrets);
         // Once more, for what has become a secret on its way to one line.
-        let mut line = Secret::strike_all(&secrets, &one_line(&Secret::strike_all(&secrets, text)));
+        let mut line = self.redacted(&one_line(&self.redacted(text)));
         if let Some((end, _)) = line.char_indices().nth(REASON_LENGTH) {
             line.truncate(end);
             line.push_str("...");

@@ -186,6 +186,19 @@ impl<'a> Api<'a> {
         self.session.http.tellable(text)
     }
 
+    /// `machine` with its words as they may be told. What it is recognised by stays as the provider has it.
+    pub fn told(&self, machine: Machine) -> Machine {
+        let clean = |text: String| self.session.http.redacted(&text);
+        Machine {
+            state_name: self.tellable(&machine.state_name),
+            reason: machine.reason.map(|reason| self.tellable(&reason)),
+            plan: machine.plan.map(clean),
+            place: machine.place.map(clean),
+            values: machine.values.into_iter().map(|(name, text)| (name, clean(text))).collect(),
+            ..machine
+        }
+    }
+
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let is_fetched =
             !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });

@@ -188,15 +188,7 @@ impl<'a> Api<'a> {
 
     /// `machine` with its words as they may be told. What it is recognised by stays as the provider has it.
     pub fn told(&self, machine: Machine) -> Machine {
-        let clean = |text: String| self.session.http.redacted(&text);
-        Machine {
-            state_name: self.tellable(&machine.state_name),
-            reason: machine.reason.map(|reason| self.tellable(&reason)),
-            plan: machine.plan.map(clean),
-            place: machine.place.map(clean),
-            values: machine.values.into_iter().map(|(name, text)| (name, clean(text))).collect(),
-            ..machine
-        }
+        machine.reworded(|text| self.session.http.redacted(text))
     }
 
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {

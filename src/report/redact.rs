@@ -10,6 +10,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use crate::report::escape::{Escape, Meant, backslash, entity, percent};
 use crate::report::frame::is_unprintable;
 
 /// What stands in the place of a secret.
@@ -30,8 +31,8 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
     let needles: Vec<Needle> = secrets.iter().filter_map(|secret| Needle::of(secret)).collect();
     let longest = needles.iter().map(|needle| needle.literal.len()).max().unwrap_or_default();
     // A secret that begins within the window is seen whole.
-    let seen = &text[..text.floor_char_boundary(WINDOW + GROWTH * longest)];
-    let told = text.floor_char_boundary(WINDOW);
+    let seen = &text[..boundary(text, WINDOW + GROWTH * longest)];
+    let told = boundary(text, WINDOW);
     let mut found = Vec::new();
     let mut readings = vec![Reading::of(seen)];
     let mut new = 0..1;
@@ -47,6 +48,12 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
         }
     }
     cut(&text[..told], text.len() > told, found)
+}
+
+/// The end of the last whole character of `text` within `limit` bytes.
+fn boundary(text: &str, limit: usize) -> usize {
+    let limit = limit.min(text.len());
+    (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 /// `text` with the placeholder at each of the ranges `found`, which may overlap.
@@ -78,15 +85,6 @@ fn is_gap(c: char) -> bool {
 struct Reading {
     bytes: Vec<u8>,
     from: Vec<(usize, usize)>,
-}
-
-/// A way to write something else than is meant. What an escape at the begin of some bytes says: its length, and
-/// the character; a percent-encoding says bytes, which are in characters of their own here.
-type Escape = fn(&[u8]) -> Option<(usize, Meant)>;
-
-enum Meant {
-    Byte(u8),
-    Char(char),
 }
 
 impl Reading {
@@ -162,54 +160,6 @@ impl Reading {
         let (bytes, from) = bytes.map(|(byte, from)| (*byte, *from)).unzip();
         Self { bytes, from }
     }
-}
-
-/// `%2F`
-fn percent(bytes: &[u8]) -> Option<(usize, Meant)> {
-    let byte = number(bytes.get(1..3)?, 16)?;
-    Some((3, Meant::Byte(u8::try_from(byte).ok()?)))
-}
-
-/// `&amp;`, `&#38;` or `&#x26;`
-fn entity(bytes: &[u8]) -> Option<(usize, Meant)> {
-    let end = bytes.iter().take(12).position(|byte| *byte == b';')?;
-    let c = match &bytes[1..end] {
-        b"amp" => '&',
-        b"lt" => '<',
-        b"gt" => '>',
-        b"quot" => '"',
-        b"apos" => '\'',
-        [b'#', b'x' | b'X', digits @ ..] => char::from_u32(number(digits, 16)?)?,
-        [b'#', digits @ ..] => char::from_u32(number(digits, 10)?)?,
-        _ => return None,
-    };
-    Some((end + 1, Meant::Char(c)))
-}
-
-/// `\"`, `\n`, `\u0022`, as JSON has them; `\x22` as some languages do.
-fn backslash(bytes: &[u8]) -> Option<(usize, Meant)> {
-    let unit = |at: usize| number(bytes.get(at..at + 4)?, 16);
-    match bytes.get(1)? {
-        b'n' | b'r' | b't' | b'b' | b'f' => Some((2, Meant::Char('\n'))),
-        b'x' => Some((4, Meant::Char(char::from_u32(number(bytes.get(2..4)?, 16)?)?))),
-        b'u' => {
-            let high = unit(2)?;
-            if let Some(c) = char::from_u32(high) {
-                return Some((6, Meant::Char(c)));
-            }
-            let low = bytes.get(6..8).filter(|mark| *mark == b"\\u").and_then(|_| unit(8))?;
-            let c = char::from_u32(0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff))?;
-            Some((12, Meant::Char(c)))
-        }
-        byte if byte.is_ascii() => Some((2, Meant::Byte(*byte))),
-        _ => None,
-    }
-}
-
-fn number(digits: &[u8], radix: u32) -> Option<u32> {
-    let text = std::str::from_utf8(digits).ok()?;
-    text.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
-    u32::from_str_radix(text, radix).ok()
 }
 
 /// What a secret is found by.
@@ -349,7 +299,7 @@ mod tests {
 
     fn forms(secret: &str) -> Vec<(&'static str, String)> {
         let broken = |by: &str| {
-            let middle = secret.floor_char_boundary(secret.len() / 2);
+            let middle = boundary(secret, secret.len() / 2);
             format!("{}{by}{}", &secret[..middle], &secret[middle..])
         };
         let within = |before: &str| STANDARD.encode(format!("{before}{secret} and more"));

@@ -416,7 +416,7 @@ fn a_provider_that_quotes_the_token_in_whatever_form_gives_nothing_away() {
             Operation::Create,
             Effect::Stuck(simulator::State::Other(form.clone())),
         ));
-        let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "1");
+        let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "4");
         let answer = hasty.host(bench.simulator.oned(), 7).deploy().unwrap();
         common::assert_failure_with(&answer, &["[secret]"]);
         assert_no_form(&answer, form);

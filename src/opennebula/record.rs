@@ -100,7 +100,7 @@ impl Oned {
             return Ok(());
         }
         Err(anyhow!(
-            "oned did not keep the DEPLOY_ID of host {host}: take {END} out of its section PROVISION with onehost update"
+            "oned did not keep the DEPLOY_ID of host {host}: take ]]> out of its section PROVISION with onehost update"
         )
         .into())
     }

@@ -9,13 +9,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::FromArgs;
 
+use super::record::HostRecord;
 use super::target::{Named, SHIFTED, advise};
 use super::{Context, timeout};
 use crate::engine::journal::{self, Journal, Lock, reminder_beside};
-use crate::engine::{Engine, Job, NoRecord};
+use crate::engine::{Engine, Job, NoRecord, Record};
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
-use crate::opennebula::oned::Which;
+use crate::opennebula::oned::{Oned, Which};
 use crate::opennebula::owner::Owner;
 use crate::opennebula::session::warn_if_exposed;
 use crate::provider::Provider;
@@ -60,7 +61,7 @@ impl Deploy {
         let _lock = one_at_a_time(&journal, &owner, &host, context)?;
         let prepared = prepare(&mut host, provider, &owner, &asked, path, context)
             .map_err(|error| with_reminder(error, journal.reminder()))?;
-        let Prepared { order, engine, machine } = prepared;
+        let Prepared { order, engine, machine, record } = prepared;
         match order {
             None => resume(&machine.context(NO_MACHINE)?, &host, &engine, context),
             Some(order) => {
@@ -73,7 +74,7 @@ impl Deploy {
                 let job = Job {
                     order: &order,
                     journal: &journal,
-                    record: &NoRecord,
+                    record: record.as_ref().map_or(&NoRecord as &dyn Record, |record| record),
                     recorded: machine,
                     remove: &|id| context.removal(id, &host),
                 };
@@ -146,6 +147,8 @@ struct Prepared {
     engine: Engine,
     /// The machine that the host has, or that an earlier deploy of it recorded.
     machine: Option<MachineId>,
+    /// Where oned keeps the machine's id.
+    record: Option<HostRecord>,
 }
 
 /// Makes the order and the engine. Everything that can be wrong with the order is said before anybody is asked
@@ -168,14 +171,18 @@ fn prepare(
     for warning in order.iter().flat_map(|order| &order.warnings) {
         context.report.warn(warning);
     }
-    decrypt(host, asked.host_id, path, provider, context)?;
+    let oned = decrypt(host, asked.host_id, path, provider, context)?;
     // What oned knows and the file does not is of an earlier deploy of this host.
     let machine = deploy_id(host, provider)?;
     if order.is_none() && machine.is_none() {
         bail!(NO_MACHINE);
     }
     let (engine, _) = context.engine(provider, Some(host))?;
-    Ok(Prepared { order, engine, machine })
+    let record = match oned {
+        Some((oned, id)) => HostRecord::of(oned, id, &context.settings(Some(host)))?,
+        None => None,
+    };
+    Ok(Prepared { order, engine, machine, record })
 }
 
 /// `error`, and what must be told beside it.
@@ -202,26 +209,27 @@ fn deploy_id(host: &Host, provider: &dyn Provider) -> Result<Option<MachineId>> 
     Ok(Some(id))
 }
 
-/// Puts the secrets that only oned can decrypt into `host`, and its DEPLOY_ID, should oned know one.
+/// Puts the secrets that only oned can decrypt into `host`, and its DEPLOY_ID, should oned know one. Returns the oned that
+/// was asked, and for which host.
 fn decrypt(
     host: &mut Host,
     argument_id: Option<HostId>,
     path: &Path,
     provider: &dyn Provider,
     context: &Context<'_>,
-) -> Result<()> {
+) -> Result<Option<(Oned, HostId)>> {
     let secrets = &provider.spec().secrets()[..];
     if secrets.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let Some(id) = argument_id.or(host.id) else {
         // Not in the database yet: the file holds what oned would have encrypted.
         warn_if_exposed(path, "holds a token in clear", &context.report);
-        return Ok(());
+        return Ok(None);
     };
-    match context.ask_oned(Some(Which::Id(id)))? {
-        Some(known) => {
-            // oned 5.8 encrypts nothing, and a template may have escaped the encryption of a later one.
+    match context.ask_and_keep_oned(Some(Which::Id(id)))? {
+        Some((known, oned)) => {
+            // A template may have escaped the encryption, as with an attribute that oned.conf does not name.
             let is_clear = |name: &&str| {
                 host.provision(name).is_some_and(|text| known.provision(name) == Some(text))
             };
@@ -233,11 +241,14 @@ fn decrypt(
                 context.report.info("oned knows the machine of this host already");
                 host.take_provision(&known, &["DEPLOY_ID"]);
             }
+            Ok(Some((oned, id)))
         }
         // What the file has is encrypted: of no use to the provider.
-        None => host.drop_provision(secrets),
+        None => {
+            host.drop_provision(secrets);
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 /// Orders or adopts a machine and prints its id.

@@ -6,6 +6,7 @@ mod deploy;
 mod list;
 mod poll;
 mod reboot;
+mod record;
 mod reset;
 mod shutdown;
 mod target;
@@ -112,10 +113,15 @@ impl Context<'_> {
 
     /// The decrypted host from oned, or `None` where it cannot be asked but the environment has the secrets.
     fn ask_oned(&self, which: Option<Which<'_>>) -> Result<Option<Host>> {
+        Ok(self.ask_and_keep_oned(which)?.map(|(host, _)| host))
+    }
+
+    /// The same, with the oned that was asked.
+    fn ask_and_keep_oned(&self, which: Option<Which<'_>>) -> Result<Option<(Host, Oned)>> {
         let asked = match which {
             Some(which) => Oned::open(self.environment, &self.interrupt, self.report)
                 .map_err(OnedError::CannotAsk)
-                .and_then(|oned| oned.host(which)),
+                .and_then(|oned| Ok((oned.host(which)?, oned))),
             None => Err(OnedError::CannotAsk(anyhow!(
                 "there is neither a host id nor a host name to ask oned for: give HOST and HOST_ID"
             ))),

@@ -149,7 +149,9 @@ impl Invocation {
             return parse(&name, &words, Some(provider), program, true);
         }
         match words.split_first() {
-            None => bail!("there is no action: call pm-packet {} …, or --help", known().join("|")),
+            None => {
+                bail!("there is no action: call pm-packet {} ..., or --help", known().join("|"))
+            }
             Some((option, _)) if option == "--version" || option == "-V" => {
                 Ok(Self::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION"))))
             }

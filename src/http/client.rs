@@ -118,15 +118,18 @@ impl Http {
         attempt
     }
 
+    /// `text` without our secrets, whatever form they have in it.
+    pub fn redacted(&self, text: &str) -> String {
+        Secret::strike_all(&lock(&self.secrets), text)
+    }
+
     /// `text` as it may be told: on one line, not too long, without our secrets.
     pub fn tellable(&self, text: &str) -> String {
-        let clean = lock(&self.secrets)
-            .iter()
-            .fold(text.to_owned(), |text, secret| secret.strike_from(&text));
-        let mut line = one_line(&clean);
+        // Once more, for what has become a secret on its way to one line.
+        let mut line = self.redacted(&one_line(&self.redacted(text)));
         if let Some((end, _)) = line.char_indices().nth(REASON_LENGTH) {
             line.truncate(end);
-            line.push('…');
+            line.push_str("...");
         }
         line
     }

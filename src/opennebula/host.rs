@@ -180,6 +180,11 @@ impl Host {
         }
     }
 
+    /// Sets an attribute of section `PROVISION`.
+    pub fn set_provision(&mut self, name: &str, value: Secret) {
+        self.sections.entry("PROVISION".to_owned()).or_default().insert(name.to_owned(), value);
+    }
+
     /// Removes the attributes `names` of section `PROVISION`.
     pub fn drop_provision(&mut self, names: &[&str]) {
         if let Some(section) = self.sections.get_mut("PROVISION") {

@@ -1,9 +1,12 @@
 //! OpenNebula's side: the host and its file, its settings, the owner that it is, oned, and what cloud-init gets.
 
+mod cipher;
 pub mod deployment_file;
 pub mod host;
 pub mod oned;
 pub mod owner;
+pub mod record;
+mod rpc;
 pub mod session;
 pub mod settings;
 pub mod user_data;

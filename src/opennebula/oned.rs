@@ -1,22 +1,16 @@
 //! oned, and what it says of a host.
 //!
-//! The token in a deployment file is encrypted; only `one.host.info` with `decrypt` gives the clear one. The
-//! exchanges were recorded from a running oned 5.12.0.3, see `tests/fixtures/opennebula-5.12`; oned 5.8
-//! ignores the third parameter and has no encryption.
+//! The token in a deployment file is encrypted; only `one.host.info` with `decrypt` gives the clear one. oned 5.8
+//! ignores that parameter: there oneprovision has encrypted the token, see [`super::cipher`]. The exchanges were
+//! recorded from running ones, see `tests/fixtures/opennebula-5.12` and `-5.8`.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use anyhow::{Context as _, Result};
 
-use anyhow::{Context as _, Result, anyhow};
-
-use crate::http::backoff::Backoff;
-use crate::http::client::{Http, Method, Request};
-use crate::http::error::{ApiError, Kind};
-use crate::http::url::is_loopback;
+use crate::opennebula::cipher::{self, Key};
 use crate::opennebula::host::{Host, HostId};
-use crate::opennebula::session::{endpoint, session, timeout};
-use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
+pub use crate::opennebula::rpc::OnedError;
+use crate::opennebula::rpc::{CONFIG, Rpc};
+use crate::opennebula::xmlrpc::Parameter;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::environment::Environment;
@@ -24,35 +18,16 @@ use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
 /// The largest host that is read: the largest seen had 20 KB.
-const HOST_LIMIT: u64 = 8 << 20;
+pub(super) const HOST_LIMIT: u64 = 8 << 20;
+/// The largest configuration that is read: one has some 10 KB.
+const CONFIG_LIMIT: u64 = 8 << 20;
 /// The largest pool that is read: some 20,000 hosts.
 const POOL_LIMIT: u64 = 64 << 20;
 
-/// Why oned gave no host.
-#[derive(Debug)]
-pub enum OnedError {
-    /// oned could not be asked, or does not know us.
-    CannotAsk(anyhow::Error),
-    /// oned answered that there is no such host.
-    NoSuchHost(String),
-}
-
-impl fmt::Display for OnedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CannotAsk(error) => error.fmt(f),
-            Self::NoSuchHost(message) => f.write_str(message),
-        }
-    }
-}
-
-impl std::error::Error for OnedError {}
-
-impl From<anyhow::Error> for OnedError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::CannotAsk(error)
-    }
-}
+/// What oneprovision 5.8 encrypts, and nothing else.
+const SEALED: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
+/// The first version whose oned decrypts.
+const DECRYPTS: (u32, u32) = (5, 10);
 
 /// Which host is meant.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +40,7 @@ pub enum Which<'a> {
 
 /// The front-end's daemon.
 pub struct Oned {
-    http: Arc<Http>,
-    endpoint: String,
-    session: Secret,
-    timeout: Duration,
-    interrupt: Interrupt,
-    report: Report,
+    pub(super) rpc: Rpc,
 }
 
 impl Oned {
@@ -79,30 +49,15 @@ impl Oned {
     /// # Errors
     /// There is no session, or the endpoint is no address; nothing was sent.
     pub fn open(environment: &Environment, interrupt: &Interrupt, report: Report) -> Result<Self> {
-        let endpoint = endpoint(environment)?;
-        let session = session(environment, &report)?;
-        if endpoint.starts_with("http://") && !is_loopback(&endpoint) {
-            report.warn(format_args!(
-                "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
-            ));
-        }
-        let timeout = timeout(environment)?;
-        let mut secrets = vec![session.clone()];
-        if let Some((_, password)) = session.expose().split_once(':') {
-            secrets.push(Secret::new(password));
-        }
-        let http = Arc::new(Http::new(&endpoint, secrets, report));
-        let at_work = Arc::clone(&http);
-        interrupt.on_first(Box::new(move || at_work.abort()));
-        Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
+        Ok(Self { rpc: Rpc::open(environment, interrupt, report)? })
     }
 
     /// Its address.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.rpc.endpoint()
     }
 
-    /// The host, its secrets decrypted.
+    /// The host, its secrets decrypted, whichever version of OpenNebula encrypted them.
     ///
     /// # Errors
     /// oned cannot be asked, denies, has no such host, or does not answer in XML-RPC.
@@ -111,19 +66,58 @@ impl Oned {
             Which::Id(id) => id,
             Which::Name(name) => self.id_of(name)?,
         };
-        let parameters = [
-            Parameter::Text(self.session.expose()),
-            Parameter::Number(id.0),
-            Parameter::Flag(true),
-        ];
-        let xml = self.call("one.host.info", &parameters, HOST_LIMIT)?;
-        let (host, _) = Host::parse(&xml).with_context(|| {
-            format!(
-                "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint
-            )
-        })?;
+        let parameters = [Parameter::Number(id.0), Parameter::Flag(true)];
+        let xml = self.rpc.call("one.host.info", &parameters, HOST_LIMIT)?;
+        let (mut host, _) = Host::parse(&xml).with_context(|| self.strange_host(id))?;
+        self.unseal(&mut host)?;
         Ok(host)
+    }
+
+    /// Decrypts what oneprovision 5.8 encrypted. Where nothing looks like it, nobody is asked.
+    fn unseal(&self, host: &mut Host) -> Result<(), OnedError> {
+        let is_sealed = |name: &&str| host.provision(name).is_some_and(cipher::is_encrypted);
+        let sealed: Vec<&str> = SEALED.into_iter().filter(is_sealed).collect();
+        if sealed.is_empty() || !self.is_older_than(DECRYPTS)? {
+            return Ok(());
+        }
+        let key = Key::new(&self.one_key()?)?;
+        for name in sealed {
+            // One that was written with `onehost update` is clear, whatever it looks like.
+            if let Some(clear) = host.provision(name).and_then(|text| key.decrypt(text)) {
+                self.rpc.conceal(&clear);
+                host.set_provision(name, clear);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_older_than(&self, version: (u32, u32)) -> Result<bool, OnedError> {
+        let text = self.rpc.call("one.system.version", &[], CONFIG_LIMIT)?;
+        let mut numbers = text.trim().split('.').map(|number| number.parse::<u32>().ok());
+        let own = numbers.next().flatten().zip(numbers.next().flatten());
+        Ok(own.is_some_and(|own| own < version))
+    }
+
+    /// The key of a oned 5.8.
+    fn one_key(&self) -> Result<Secret, OnedError> {
+        let xml = self.rpc.call(CONFIG, &[], CONFIG_LIMIT)?;
+        let mut key = None;
+        let read = xml::leaves(&xml, |path, value| {
+            if path == ["TEMPLATE", "ONE_KEY"] {
+                key = Some(Secret::new(value));
+            }
+            Ok(())
+        });
+        let strange = || {
+            format!(
+                "oned at {} tells no ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: see /var/lib/one/.one/one_key",
+                self.endpoint()
+            )
+        };
+        read.with_context(strange)?;
+        let key = key.with_context(strange)?;
+        self.rpc.conceal(&key);
+        Ok(key)
     }
 
     /// Every host of the pool. Secrets stay encrypted.
@@ -136,13 +130,20 @@ impl Oned {
     }
 
     fn pool(&self) -> Result<String, OnedError> {
-        self.call("one.hostpool.info", &[Parameter::Text(self.session.expose())], POOL_LIMIT)
+        self.rpc.call("one.hostpool.info", &[], POOL_LIMIT)
+    }
+
+    pub(super) fn strange_host(&self, id: HostId) -> String {
+        format!(
+            "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
+            self.endpoint()
+        )
     }
 
     fn strange_pool(&self) -> String {
         format!(
             "oned at {} lists its hosts in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-            self.endpoint
+            self.endpoint()
         )
     }
 
@@ -172,109 +173,4 @@ impl Oned {
             ))),
         }
     }
-
-    /// Calls `method` and returns the text of its answer.
-    fn call(
-        &self,
-        method: &str,
-        parameters: &[Parameter<'_>],
-        limit: u64,
-    ) -> Result<String, OnedError> {
-        let body = method_call(method, parameters);
-        let by = Instant::now() + self.timeout;
-        let request = Request {
-            method: Method::Post,
-            url: &self.endpoint,
-            path: method,
-            headers: &[],
-            body: Some(("text/xml; charset=utf-8", body.as_bytes())),
-            by,
-            within: self.timeout,
-            is_fresh: false,
-            limit,
-        };
-        let mut backoff = Backoff::default();
-        let answer = loop {
-            let error = match self.http.send(&request) {
-                Ok(answer) => break answer,
-                Err(failure) => failure.error,
-            };
-            self.interrupt.check().map_err(interrupted)?;
-            // A oned that refuses connections does not run: waiting for it helps nobody.
-            let pause = match error.kind {
-                Kind::NotSent => None,
-                _ => backoff.after(&error),
-            };
-            match pause {
-                Some(pause) if Instant::now() + pause < by => {
-                    self.report.info(format_args!("oned: {error}: again"));
-                    self.interrupt.sleep(pause).map_err(interrupted)?;
-                }
-                _ => return Err(self.explain(&error).into()),
-            }
-        };
-        let not_xml_rpc = |why: &str| {
-            anyhow!(
-                "{} does not answer as oned does ({}): set ONE_XMLRPC to oned's address",
-                self.endpoint,
-                self.http.tellable(why)
-            )
-        };
-        let text = xml::decode(&answer.body).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        let answer = method_response(text).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        self.judge(method, answer)
-    }
-
-    fn judge(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
-        match answer {
-            MethodResponse::Fault(message) => Err(OnedError::CannotAsk(anyhow!(
-                "oned at {} answers {method} with a fault: {}: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint,
-                self.http.tellable(&message)
-            ))),
-            MethodResponse::Good(text) => Ok(text),
-            MethodResponse::Bad { message, code } => {
-                let message = self.http.tellable(&message);
-                // Codes of oned's Request::ErrorCode (include/Request.h).
-                Err(match code {
-                    Some(0x100) => OnedError::CannotAsk(anyhow!(
-                        "oned denies the credentials: {message}: check one_auth (or ONE_AUTH)"
-                    )),
-                    Some(0x200) => OnedError::CannotAsk(anyhow!(
-                        "oned does not allow it: {message}: run it as a user who may administrate the host"
-                    )),
-                    Some(0x400) => OnedError::NoSuchHost(format!(
-                        "oned has no such host: {message}: see `onehost list`"
-                    )),
-                    _ => OnedError::CannotAsk(anyhow!(
-                        "oned refuses {method}: {message}: see oned.log"
-                    )),
-                })
-            }
-        }
-    }
-
-    fn explain(&self, error: &ApiError) -> anyhow::Error {
-        let reasons = error.reasons.join("; ");
-        let endpoint = &self.endpoint;
-        match error.kind {
-            Kind::NotSent => anyhow!(
-                "oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address"
-            ),
-            Kind::Untrusted => anyhow!(
-                "oned at {endpoint} is not to be trusted: {reasons}: mend the certificate, or name its authority with SSL_CERT_FILE"
-            ),
-            _ if error.status.is_some() => anyhow!(
-                "{endpoint} does not answer as oned does ({reasons}, status {}): set ONE_XMLRPC to oned's address",
-                error.status.unwrap_or_default()
-            ),
-            _ => anyhow!(
-                "oned at {endpoint} gives no answer: {reasons}: see oned.log; ONE_XMLRPC_TIMEOUT is the time it gets"
-            ),
-        }
-    }
-}
-
-fn interrupted(signal: nix::sys::signal::Signal) -> anyhow::Error {
-    anyhow!("interrupted ({signal}) while asking oned: nothing was done")
 }

@@ -14,14 +14,16 @@ pub enum Parameter<'a> {
     Flag(bool),
 }
 
-/// A call, as oned's clients write it.
-pub fn method_call(method: &str, parameters: &[Parameter<'_>]) -> String {
+/// A call, as oned's clients write it: the session comes first in each.
+pub fn method_call(method: &str, session: &str, parameters: &[Parameter<'_>]) -> String {
     let mut call =
         format!("<?xml version=\"1.0\" ?><methodCall><methodName>{method}</methodName><params>");
-    for parameter in parameters {
+    for parameter in [Parameter::Text(session)].iter().chain(parameters) {
         let value = match parameter {
             Parameter::Text(text) => {
-                format!("<string>{}</string>", quick_xml::escape::escape(*text))
+                // A bare carriage return would come out as a line feed (XML 1.0, 2.11).
+                let text = quick_xml::escape::partial_escape(*text).replace('\r', "&#13;");
+                format!("<string>{text}</string>")
             }
             Parameter::Number(number) => format!("<i4>{number}</i4>"),
             Parameter::Flag(flag) => format!("<boolean>{}</boolean>", u8::from(*flag)),
@@ -111,19 +113,16 @@ mod tests {
     fn a_call_is_what_oneprovision_sends() {
         let call = method_call(
             "one.host.info",
-            &[
-                Parameter::Text("oneadmin:opennebula"),
-                Parameter::Number(1002),
-                Parameter::Flag(true),
-            ],
+            "oneadmin:opennebula",
+            &[Parameter::Number(1002), Parameter::Flag(true)],
         );
         assert_eq!(call, recording!("host.info-decrypt.request.xml"));
     }
 
     #[test]
     fn the_session_cannot_leave_its_value() {
-        let call = method_call("m", &[Parameter::Text("a:</string>&")]);
-        assert!(call.contains("<string>a:&lt;/string&gt;&amp;</string>"));
+        let call = method_call("m", "a:</string>&\r", &[]);
+        assert!(call.contains("<string>a:&lt;/string&gt;&amp;&#13;</string>"));
     }
 
     #[test]

@@ -200,6 +200,11 @@ impl<'a> Api<'a> {
         self.session.http.tellable(text)
     }
 
+    /// `machine` with its words as they may be told. What it is recognised by stays as the provider has it.
+    pub fn told(&self, machine: Machine) -> Machine {
+        machine.reworded(|text| self.session.http.redacted(text))
+    }
+
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let is_fetched =
             !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });

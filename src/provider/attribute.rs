@@ -12,6 +12,7 @@ pub const COMMON: &[Attribute] = &[
     Attribute::new("PROVISION_ID", "the provision that the host belongs to"),
     Attribute::new("DEPLOY_ID", "the machine of the host"),
     Attribute::new("PM_TIMEOUT", "seconds that one wait may take"),
+    Attribute::new("PM_RECORD", "no: the machine's id is not written into the host by `deploy`"),
     Attribute::new("PM_ROOT_PASSWORD", "yes: `poll` prints the password of root"),
     Attribute::new("USERDATA", "user data for cloud-init, beside the SSH key").private(),
 ];

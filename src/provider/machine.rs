@@ -116,6 +116,19 @@ impl Machine {
             root_password: None,
         }
     }
+
+    /// The same with `word` for each of the provider's words that is only told, not gone by.
+    pub(super) fn reworded(self, word: impl Fn(&str) -> String) -> Self {
+        let values = self.values.into_iter();
+        Self {
+            state_name: word(&self.state_name),
+            reason: self.reason.as_deref().map(&word),
+            plan: self.plan.as_deref().map(&word),
+            place: self.place.as_deref().map(&word),
+            values: values.map(|(name, text)| (name, word(&text))).collect(),
+            ..self
+        }
+    }
 }
 
 /// A change of power.

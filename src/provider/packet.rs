@@ -130,16 +130,20 @@ impl Provider for Packet {
         api.pages(|_| {
             number += 1;
             let path = format!("{devices}?{tag}per_page={PAGE}&page={number}");
-            api.read(&Call::get(&path), device::read_page)
+            let (machines, next) = api.read(&Call::get(&path), device::read_page)?;
+            Ok((machines.into_iter().map(|machine| api.told(machine)).collect(), next))
         })
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
-        api.read(&Call::order(&devices(api)?).json(&order.body), machine)
+        let path = devices(api)?;
+        let call = Call::order(&path).json(&order.body);
+        api.read(&call, machine).map(|machine| api.told(machine))
     }
 
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
-        api.read(&Call::get(&format!("/devices/{id}")), machine)
+        let path = format!("/devices/{id}");
+        api.read(&Call::get(&path), machine).map(|machine| api.told(machine))
     }
 
     fn power(

@@ -4,6 +4,7 @@
 //! its values, so not a byte may go there by accident. Of stderr it shows its user the first line of the
 //! first error frame, and writes the rest to its debug log.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -179,8 +180,29 @@ impl Report {
     /// is nowhere left to tell it.
     fn raw(&self, text: &str) {
         self.clear();
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let mut stderr = io::stderr().lock();
+        let text = if stderr.is_terminal() { Cow::Borrowed(text) } else { ascii(text) };
+        let _ = stderr.write_all(text.as_bytes());
     }
+}
+
+/// `text` in ASCII, for whoever reads it from a pipe: under LANG=C any other byte in a frame ends oneprovision with an
+/// encoding error, before its own handling of errors.
+fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => plain.push(c),
+            '\u{2018}' | '\u{2019}' => plain.push('\''),
+            '\u{201c}' | '\u{201d}' => plain.push('"'),
+            '\u{2026}' => plain.push_str("..."),
+            c => plain.extend(c.escape_unicode()),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// The longest line, in characters: long enough for a path and two reasons, and short enough to be read.
@@ -193,7 +215,7 @@ const LINE: usize = 8192;
 pub fn one_line(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_whitespace() || is_unprintable(c));
     let (text, cut) = match text.char_indices().nth(LINE) {
-        Some((end, _)) => (&text[..end], "…"),
+        Some((end, _)) => (&text[..end], "..."),
         None => (text, ""),
     };
     if text.is_empty() {
@@ -203,7 +225,7 @@ pub fn one_line(text: &str) -> String {
     line.replace("ERROR MESSAGE --", "ERROR MESSAGE - -") + cut
 }
 
-fn is_unprintable(c: char) -> bool {
+pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -217,6 +239,15 @@ mod tests {
     fn a_message_cannot_leave_its_line() {
         assert_eq!(one_line("a\nb\r\u{1b}[31mc"), "a b  [31mc");
         assert_eq!(one_line("\n"), "(no message)");
+    }
+
+    #[test]
+    fn what_a_pipe_gets_is_ascii() {
+        assert_eq!(ascii("the plan is sold out"), "the plan is sold out");
+        assert_eq!(
+            ascii("caf\u{e9} \u{1f4bb} \u{201c}x\u{201d} \u{2019}\u{2026}"),
+            "caf\\u{e9} \\u{1f4bb} \"x\" '..."
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What people and oneprovision read: the answer, the error frame, the progress line, findings and tables.
 
+mod escape;
 pub mod finding;
 pub mod frame;
 pub mod progress;
+mod redact;
 pub mod secret;
 pub mod table;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::report::redact::redact;
+
 /// A token, a session, a password or user data: something that must appear in no output, log or error.
 ///
 /// It has no `Display`, and its `Debug` tells nothing, so that only [`Secret::expose`] gives it away.
@@ -19,15 +21,18 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this secret, for words of others that may quote it back to us.
+    /// `text` without this secret, for words of others that may quote it back to us, in whatever form.
     ///
     /// Secrets of fewer than four characters are left: they would tear holes into every sentence,
     /// and no provider issues them.
     pub fn strike_from(&self, text: &str) -> String {
-        if self.0.len() < 4 || !text.contains(&self.0) {
-            return text.to_owned();
-        }
-        text.replace(&self.0, "[secret]")
+        Self::strike_all(std::slice::from_ref(self), text)
+    }
+
+    /// `text` without any of `secrets`: see [`Self::strike_from`].
+    pub fn strike_all(secrets: &[Self], text: &str) -> String {
+        let secrets: Vec<&str> = secrets.iter().map(Self::expose).collect();
+        redact(text, &secrets)
     }
 }
 

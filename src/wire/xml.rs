@@ -175,7 +175,7 @@ fn resolve(entity: &BytesRef<'_>) -> Result<String> {
 /// written without escapes.
 fn shown(name: &str) -> &str {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    if name.len() <= 64 && name.bytes().all(is_usual) { name } else { "…" }
+    if name.len() <= 64 && name.bytes().all(is_usual) { name } else { "..." }
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@ mod contract {
     mod actions;
     mod life;
     mod oned;
+    mod opennebula_5_8;
     mod order;
     mod poll;
+    mod record;
 }
 
 /// What goes wrong on the way, and that nothing is left behind.

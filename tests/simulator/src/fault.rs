@@ -42,6 +42,12 @@ pub enum Operation {
     HostInfo,
     /// `one.hostpool.info`
     HostPool,
+    /// `one.host.update`
+    HostUpdate,
+    /// `one.system.version`
+    SystemVersion,
+    /// `one.system.config`
+    SystemConfig,
     /// In a fault: any request to oned. In the log: one for another method.
     Oned,
     /// A connection to the API, before a request on it is read. See [`Fault`].
@@ -51,13 +57,18 @@ pub enum Operation {
 }
 
 impl Operation {
+    fn is_of_oned(self) -> bool {
+        use Operation::*;
+        matches!(self, HostInfo | HostPool | HostUpdate | SystemVersion | SystemConfig | Oned)
+    }
+
     /// Whether a fault on this one strikes that request.
     fn covers(self, asked: Operation) -> bool {
         use Operation::*;
         match self {
             Action => matches!(asked, Action | PowerOn | PowerOff | Reboot),
-            Api => !matches!(asked, HostInfo | HostPool | Oned | Connection | OnedConnection),
-            Oned => matches!(asked, HostInfo | HostPool | Oned),
+            Api => !asked.is_of_oned() && !matches!(asked, Connection | OnedConnection),
+            Oned => asked.is_of_oned(),
             same => same == asked,
         }
     }

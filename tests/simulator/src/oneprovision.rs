@@ -1,6 +1,8 @@
 //! The caller: oneprovision's side of the provision driver contract, ported from its observed behaviour (OpenNebula 5.8
 //! to 5.12), not from its text.
 
+mod provision;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -12,7 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+pub use provision::{Choice, Created, End, Provision};
+
 use crate::oned::Oned;
+use crate::options::Version;
 use crate::simulator::Simulator;
 
 /// A oneprovision that calls drivers.
@@ -154,6 +159,16 @@ impl Host<'_> {
         Ok(answer)
     }
 
+    /// The driver's part of creation alone, with a file that was written before; nothing is stored.
+    pub fn deploy_with(&self, file: &Path) -> Result<Answer> {
+        self.run("deploy", &[&file.display().to_string(), "TODO"])
+    }
+
+    /// The host's XML in a file of another name, as the next run of oneprovision has it.
+    pub fn write_deployment_file_anew(&self, name: &str) -> Result<String> {
+        self.write_file(&self.oneprovision.files.join(name))
+    }
+
     /// `host resume`: `deploy FILE NAME HOST_ID NAME`.
     pub fn resume(&self) -> Result<Answer> {
         let file = self.write_deployment_file()?;
@@ -161,13 +176,13 @@ impl Host<'_> {
     }
 
     /// After create, reset and resume: `poll`. The host that still has the name of its creation gets its address as its
-    /// name, as 5.12 reads it.
+    /// name, as this version of OpenNebula reads it.
     pub fn poll(&self) -> Result<(Answer, BTreeMap<String, String>)> {
         let answer = self.act("poll", &[])?;
         let values = read_poll(&answer.stdout);
         if answer.is_success()
             && self.name()?.starts_with("provision-")
-            && let Some(name) = host_name_5_12(&values)
+            && let Some(name) = self.name_in(&values)
         {
             self.oned.rename(self.id, &name)?;
         }
@@ -203,16 +218,24 @@ impl Host<'_> {
         self.act("cancel", &[])
     }
 
+    /// Its number in oned.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
     /// Writes the host's XML where `deploy` gets it from.
     pub fn write_deployment_file(&self) -> Result<String> {
-        let path = self.oneprovision.files.join(format!("deployment-{}.xml", self.id));
+        self.write_file(&self.oneprovision.files.join(format!("deployment-{}.xml", self.id)))
+    }
+
+    fn write_file(&self, path: &Path) -> Result<String> {
         let xml = self.oned.deployment_file(self.id).context("no such host")?;
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&path)
+            .open(path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         file.write_all(xml.as_bytes())?;
         Ok(path.display().to_string())
@@ -224,6 +247,13 @@ impl Host<'_> {
         let (id, name) = (self.id.to_string(), self.name()?);
         let words = [&[deploy_id.as_str(), &name], more, &[&id, &name]].concat();
         self.run(action, &words)
+    }
+
+    fn name_in(&self, values: &BTreeMap<String, String>) -> Option<String> {
+        match self.oned.version() {
+            Version::V5_12 => host_name_5_12(values),
+            Version::V5_8 | Version::V5_10 => host_name_5_8(values),
+        }
     }
 
     fn run(&self, action: &str, words: &[&str]) -> Result<Answer> {

@@ -35,7 +35,10 @@ pub struct Options {
     pub progress: bool,
     /// Codes of facilities without machines to order.
     pub sold_out: Vec<String>,
-    /// Whether oned encrypts `PROVISION/PACKET_TOKEN` (5.10 and 5.12 do, 5.8 does not).
+    /// Which OpenNebula oned and oneprovision are of.
+    pub opennebula: Version,
+    /// Whether the secrets of a host are encrypted, as they are unless oned.conf was changed, or somebody wrote them with
+    /// `onehost update` into a 5.8.
     pub encryption: bool,
     /// How many requests the log keeps; the oldest are forgotten first.
     pub log: usize,
@@ -65,6 +68,7 @@ impl Default for Options {
             rate_limit: None,
             progress: false,
             sold_out: Vec::new(),
+            opennebula: Version::V5_12,
             encryption: true,
             log: 100_000,
             seed: 1,
@@ -103,6 +107,28 @@ impl Options {
         self.deprovisioning = scale(self.deprovisioning);
         self.listing_lag = scale(self.listing_lag);
         self
+    }
+}
+
+/// A version of OpenNebula, as far as a driver meets the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// oneprovision encrypts, and oned does not decrypt.
+    V5_8,
+    /// oned encrypts and decrypts; oneprovision still reads addresses as 5.8 does.
+    V5_10,
+    /// The recorded one.
+    V5_12,
+}
+
+impl Version {
+    /// What `one.system.version` says.
+    pub fn text(self) -> &'static str {
+        match self {
+            Version::V5_8 => "5.8.5",
+            Version::V5_10 => "5.10.5",
+            Version::V5_12 => "5.12.0.4",
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::world::World;
 pub const TOKEN: &str = "tok-0123456789abcdefSECRET";
 /// The same as the recorded oned encrypted it.
 pub const ENCRYPTED_TOKEN: &str = "iG32m8cZOSAS7g/DvGjT9/1UvWD65AaVPwfmjfaFKtk=";
+/// The same as the recorded oneprovision 5.8 encrypted it.
+pub const ENCRYPTED_TOKEN_5_8: &str = "d1Bf/yJQ1EFtUKe4iTTNjYC3WxE2m5qJGPgln/xuAEc=";
 /// The recorded host's project, and the one that exists from the start.
 pub const PROJECT: &str = "f3f131c8-f302-49ef-8c44-9405022dc6dd";
 
@@ -38,7 +40,7 @@ impl Simulator {
     /// Binds the ports and starts both servers.
     pub fn start(options: Options) -> io::Result<Self> {
         let desk = Arc::new(Desk::new(options.seed, options.log));
-        let oned = Arc::new(Oned::new(options.encryption));
+        let oned = Arc::new(Oned::new(options.opennebula, options.encryption));
         let (api_port, oned_port, tls) = (options.api_port, options.oned_port, options.tls.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let mut world = World::new(options);

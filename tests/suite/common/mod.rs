@@ -18,8 +18,8 @@ use pm_packet::provider::Provider;
 use pm_packet::provider::packet::Packet;
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
-    ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, SESSION,
-    Service, Simulator, TOKEN,
+    ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Oneprovision,
+    Operation, Options, SESSION, Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -258,7 +258,7 @@ pub fn finish(child: Child) -> Answer {
 /// Asserts that neither stream of a run holds a token, the session, or, unless it was asked for, a password.
 pub fn assert_discreet(answer: &Answer) {
     let both = answer.stdout.clone() + &answer.stderr;
-    for secret in [TOKEN, ENCRYPTED_TOKEN, SESSION] {
+    for secret in [TOKEN, ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, ONE_KEY, SESSION] {
         assert!(!both.contains(secret), "{secret} in {answer:?}");
     }
     let asked_for = answer.stdout.contains(" ROOT_PASSWORD=");

@@ -198,7 +198,7 @@ fn an_adopted_machine_that_only_the_listing_still_has_is_waited_for_until_it_had
 
 #[test]
 fn a_strangers_machine_is_never_adopted_changed_or_deleted() {
-    let bench = Bench::new();
+    let bench = Bench::new().lapsing("300");
     let longer = identity(HOST * 10);
     let around = format!("x{}x", identity(HOST));
     let strangers: Vec<String> = [
@@ -362,7 +362,7 @@ fn orders_that_are_all_lost_end_and_leave_nothing() {
 
 #[test]
 fn a_lost_order_that_cannot_be_looked_for_is_named_by_its_tag() {
-    let bench = Bench::new().set("PM_TIMEOUT", "4");
+    let bench = Bench::new().lapsing("300");
     bench.fault(Operation::Create, Effect::DropAfter { reset: true });
     bench.simulator.fault(Fault::new(Operation::List, Effect::status(401)).skip(1).forever());
     let host = bench.host(&HostTemplate::new(HOST));

@@ -428,7 +428,7 @@ fn a_message_has_an_end() {
     let file = bench.file("long.xml", &text);
     let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
     let line = assert_failure(&answer);
-    assert!(line.ends_with('…') || line.len() < 20_000, "{} bytes", line.len());
+    assert!(line.ends_with("...") || line.len() < 20_000, "{} bytes", line.len());
 }
 
 #[test]
@@ -590,4 +590,43 @@ fn a_reader_that_went_away_is_an_error_and_no_signal() {
     let mut child = bench.start("poll", &[&id, "name", "7", "name"]);
     drop(child.stdout.take());
     assert_failure_with(&finish(child), &["cannot be printed: keep stdout open"]);
+}
+
+#[test]
+fn whatever_others_say_stderr_is_ascii_where_it_is_no_terminal() {
+    let texts = [
+        "plan \u{201c}caf\u{e9}\u{201d} is \u{1f525}",
+        "\u{540d}\u{524d}\u{2026}",
+        &"\u{e9}".repeat(9000),
+    ];
+    for text in texts {
+        let bench = Bench::new().set("PM_LOG", "debug");
+        let host = bench.host(&HostTemplate::new(7).with("FACILITY", "any"));
+        let refused = Effect::refuse(422, text);
+        bench.fault(Operation::Create, refused);
+        // Its words for a host, in a name and in a warning.
+        bench.simulator.oned().rename(7, "h\u{f6}st").unwrap();
+        let answer = host.deploy().unwrap();
+        let line = assert_failure(&answer);
+        assert!(answer.stderr.is_ascii(), "{answer:?}");
+        assert!(line.contains("h\\u{f6}st"), "{line}");
+        let piece =
+            if text.starts_with("plan") { "plan \"caf\\u{e9}\" is \\u{1f525}" } else { "..." };
+        assert!(line.contains(piece), "{line}");
+        // In a state and in a log.
+        let state = simulator::State::Other(text.to_owned());
+        bench.simulator.fault(Fault::new(Operation::Create, Effect::Stuck(state)));
+        let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "1");
+        let answer = hasty.host(bench.simulator.oned(), 7).deploy().unwrap();
+        assert_failure(&answer);
+        assert!(answer.stderr.is_ascii(), "{answer:?}");
+    }
+    // What our own words have to cut, and what nobody can call us by.
+    for words in
+        [&["d\u{e9}ploy"][..], &["cancel", "\u{2026}"], &[], &["deploy", "/n\u{f6}", "TODO"]]
+    {
+        let answer = finish(Bench::new().explicit(words).spawn().unwrap());
+        assert_failure(&answer);
+        assert!(answer.stderr.is_ascii(), "{answer:?}");
+    }
 }

@@ -107,7 +107,8 @@ proptest! {
     fn a_call_carries_its_parameters(session in text(), id in any::<u32>(), flag in any::<bool>()) {
         let call = method_call(
             "one.host.info",
-            &[Parameter::Text(&session), Parameter::Number(id), Parameter::Flag(flag)],
+            &session,
+            &[Parameter::Number(id), Parameter::Flag(flag)],
         );
         let mut values = Vec::new();
         let ends = xml::leaves(&call, |path, value| {

@@ -6,6 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::common;
 use crate::common::{Bench, ROOT_PASSWORD, UNKNOWN_ID, assert_discreet, assert_failure, finish};
 use pm_packet::opennebula::host::Host;
@@ -345,4 +348,116 @@ fn debug_shows_neither_a_host_nor_an_order() {
     for secret in [TOKEN, PASSWORD, CUSTOM] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+/// A token that hardly any encoding leaves as it is.
+const ODD_TOKEN: &str = "tok+0123/456&789=SECRET~";
+
+/// The forms in which somebody may quote a secret.
+fn forms(secret: &str) -> Vec<String> {
+    let percent = |upper: bool| -> String {
+        let encode = |byte: u8| match (byte.is_ascii_alphanumeric(), upper) {
+            (true, _) => char::from(byte).to_string(),
+            (false, true) => format!("%{byte:02X}"),
+            (false, false) => format!("%{byte:02x}"),
+        };
+        secret.bytes().map(encode).collect()
+    };
+    let escaped: String = secret.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
+    let html: String = secret.chars().map(|c| format!("&#{};", c as u32)).collect();
+    let (begin, end) = secret.split_at(11);
+    let base64 = |text: &str| STANDARD.encode(text);
+    vec![
+        secret.to_owned(),
+        percent(true),
+        percent(false),
+        secret.replace('&', "&amp;"),
+        html,
+        secret.replace('/', "\\/"),
+        escaped.replace('\\', "\\\\"),
+        escaped,
+        base64(secret),
+        base64(secret).trim_end_matches('=').to_owned(),
+        base64(&format!("user:{secret} and more")),
+        base64(&format!("x{secret}")),
+        base64(&format!("xy{secret}")),
+        format!("{begin}\n{end}"),
+        format!("{begin}\u{7}{end}"),
+        format!("{begin}\r\n  {end}"),
+    ]
+}
+
+/// Asserts that nothing of a form is told, as it is or as it looks on one line.
+fn assert_no_form(answer: &Answer, form: &str) {
+    let both = answer.stdout.clone() + &answer.stderr;
+    let line: String = form.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    for shown in [form, line.as_str()] {
+        assert!(!both.contains(shown), "{shown:?} in {answer:?}");
+    }
+    for piece in form.split(char::is_control).filter(|piece| piece.trim().len() > 8) {
+        assert!(!both.contains(piece.trim()), "{piece:?} in {answer:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_quotes_the_token_in_whatever_form_gives_nothing_away() {
+    common::each(&forms(ODD_TOKEN), |form| {
+        let bench = bench();
+        bench.simulator.add_token(ODD_TOKEN, &[simulator::PROJECT]);
+        let host = bench.host(&HostTemplate::new(7).with("PACKET_TOKEN", ODD_TOKEN));
+        let body = serde_json::json!({"errors": [format!("bad token ({form})")]}).to_string();
+        let refuse = |code| Effect::Status(simulator::Answer::new(code).body(&body));
+        bench.fault(Operation::Create, refuse(422));
+        let answer = host.deploy().unwrap();
+        common::assert_failure_with(&answer, &["bad token ([secret])"]);
+        assert_no_form(&answer, form);
+        // In the word for a state, while it waits and where it gives up.
+        bench.simulator.fault(Fault::new(
+            Operation::Create,
+            Effect::Stuck(simulator::State::Other(form.clone())),
+        ));
+        let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "4");
+        let answer = hasty.host(bench.simulator.oned(), 7).deploy().unwrap();
+        common::assert_failure_with(&answer, &["[secret]"]);
+        assert_no_form(&answer, form);
+        bench.simulator.clear_faults();
+        // In what poll prints.
+        let answer = host.deploy().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        let id = answer.stdout.clone();
+        let mut device = serde_json::json!({"id": id, "state": "active"});
+        device["ip_addresses"] = serde_json::json!([{"address": "147.75.0.11", "public": true}]);
+        device["operating_system"] = serde_json::json!({"slug": form, "distro": form});
+        device["plan"] = serde_json::json!({"slug": form});
+        device["facility"] = serde_json::json!({"code": form});
+        device["metro"] = serde_json::json!({"code": form});
+        let shown = Effect::Status(simulator::Answer::new(200).body(&device.to_string()));
+        bench.fault_always(Operation::Get, shown);
+        let (answer, _) = host.poll().unwrap();
+        assert!(answer.is_success(), "{answer:?}");
+        assert_no_form(&answer, form);
+        bench.simulator.clear_faults();
+        assert!(host.delete().unwrap().is_success());
+    });
+}
+
+#[test]
+fn a_oned_that_quotes_the_session_in_whatever_form_gives_nothing_away() {
+    let session = "someone:pass+word/&=~1234";
+    let cases = [forms(session), forms("pass+word/&=~1234")].concat();
+    common::each(&cases, |form| {
+        let bench = bench();
+        bench.file("home/.one/one_auth", session);
+        let text = form.replace('&', "&amp;").replace('<', "&lt;").replace('\r', "&#13;");
+        // XML has no such character.
+        let text = text.replace('\u{7}', "\u{85}");
+        let body = format!(
+            "<methodResponse><params><param><value><array><data><value><boolean>0</boolean></value><value><string>\
+             bad user ({text})</string></value><value><i4>256</i4></value></data></array></value></param></params></methodResponse>"
+        );
+        bench.fault(Operation::Oned, Effect::Status(simulator::Answer::new(200).body(&body)));
+        let answer = bench.run("poll", &[UNKNOWN_ID, "name", "7", "name"]);
+        common::assert_failure_with(&answer, &["bad user ([secret])"]);
+        assert_no_form(&answer, form);
+    });
 }

@@ -103,7 +103,8 @@ fn without_a_terminal_or_with_a_dumb_one_there_is_not_a_byte_of_it() {
 #[test]
 fn a_lost_order_is_seen_being_looked_for() {
     let bench =
-        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() });
+        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() })
+            .lapsing("300");
     let lost = Effect::DropAfter { reset: false };
     bench.simulator.fault(Fault::new(Operation::Create, lost));
     let (answer, seen) = Watched::start(deploy(&bench)).finish();

@@ -9,7 +9,7 @@ use crate::xml::{Element, Node};
 
 const PROVISION: [&str; 2] = ["TEMPLATE", "PROVISION"];
 /// What oned.conf encrypts, as it is delivered (`HOST_ENCRYPTED_ATTR`).
-const SECRETS: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
+pub(super) const SECRETS: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
 
 /// A host of the recorded kind, with attributes of one's own: writes the XML for [`crate::Oned::add_host`].
 #[derive(Clone, Debug)]
@@ -157,6 +157,20 @@ impl HostTemplate {
     }
 }
 
+/// An attribute or a section of a template as oned keeps it, if it does: each value in a CDATA section, names in order.
+fn stored(part: &Element) -> Option<Element> {
+    let mut attributes: Vec<&Element> = part.elements().collect();
+    if attributes.is_empty() {
+        return (part.children.len() == 1).then(|| Element::cdata(&part.name, &part.text()));
+    }
+    attributes.sort_by(|one, other| one.name.cmp(&other.name));
+    let kept = attributes.into_iter().map(|one| {
+        let is_kept = one.children.len() < 2 && one.elements().next().is_none();
+        is_kept.then(|| Node::Element(Element::cdata(&one.name, &one.text())))
+    });
+    Some(Element::new(&part.name, kept.collect::<Option<_>>()?))
+}
+
 /// A host in oned's database, with its token in the clear.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -201,6 +215,22 @@ impl Host {
     pub(crate) fn set_provision(&mut self, key: &str, value: &str) {
         if let Some(provision) = self.xml.at_mut(&PROVISION) {
             provision.set(Element::cdata(key, value));
+        }
+    }
+
+    /// Sets sections and attributes of the template, each replaced whole, as `one.host.update` does: what holds more than
+    /// one piece of text, as a CDATA section that had to be cut, is not kept, nor is the section that it stands in.
+    pub(crate) fn update(&mut self, template: &Element, keeps_others: bool) {
+        let Some(own) = self.xml.at_mut(&["TEMPLATE"]) else {
+            return;
+        };
+        if !keeps_others {
+            own.children.clear();
+        }
+        for part in template.elements() {
+            if let Some(part) = stored(part) {
+                own.set(part);
+            }
         }
     }
 

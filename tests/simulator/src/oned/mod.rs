@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result};
 
 pub use host::HostTemplate;
+pub use vault::ONE_KEY;
 
 use crate::desk::{Connection, Desk};
 use crate::fault::Operation;
 use crate::http::{self, Delivery, Reply, Response, lock};
 use crate::log::Service;
-use crate::xml::Element;
+use crate::options::Version;
+use crate::xml::{Element, Node};
 use host::Host;
 use vault::Vault;
 use xmlrpc::{Call, Outcome, Value};
@@ -24,8 +26,10 @@ use xmlrpc::{Call, Outcome, Value};
 pub const SESSION: &str = "oneadmin:opennebula";
 
 const AUTHENTICATION: i32 = 0x0100;
+const AUTHORIZATION: i32 = 0x0200;
 const NO_EXISTS: i32 = 0x0400;
 const ACTION: i32 = 0x0800;
+const ALLOCATE: i32 = 0x2000;
 /// `XMLRPC_NO_SUCH_METHOD_ERROR` of xmlrpc-c.
 const NO_SUCH_METHOD: i32 = -506;
 /// `XMLRPC_PARSE_ERROR` of xmlrpc-c.
@@ -41,20 +45,29 @@ pub struct Oned {
 struct State {
     hosts: Vec<Host>,
     sessions: BTreeSet<String>,
+    plain_sessions: BTreeSet<String>,
+    version: Version,
     vault: Vault,
     encryption: bool,
 }
 
 impl Oned {
-    pub(crate) fn new(encryption: bool) -> Self {
+    pub(crate) fn new(version: Version, encryption: bool) -> Self {
         Oned {
             state: Mutex::new(State {
                 hosts: Vec::new(),
                 sessions: BTreeSet::from([SESSION.to_owned()]),
-                vault: Vault::new(),
+                plain_sessions: BTreeSet::new(),
+                version,
+                vault: Vault::new(version),
                 encryption,
             }),
         }
+    }
+
+    /// Which version it is of.
+    pub fn version(&self) -> Version {
+        lock(&self.state).version
     }
 
     /// Adds a host from its XML, in any layout, and returns its id. A host of that id is replaced.
@@ -143,9 +156,16 @@ impl Oned {
         lock(&self.state).sessions.insert(session.to_owned());
     }
 
+    /// Accepts this session as that of a user who may administrate nothing, and is not in the group oneadmin.
+    pub fn accept_plain(&self, session: &str) {
+        lock(&self.state).plain_sessions.insert(session.to_owned());
+    }
+
     /// Accepts this session no longer.
     pub fn reject(&self, session: &str) {
-        lock(&self.state).sessions.remove(session);
+        let mut state = lock(&self.state);
+        state.sessions.remove(session);
+        state.plain_sessions.remove(session);
     }
 
     fn change(&self, id: i32, change: impl FnOnce(&mut Host)) -> Result<()> {
@@ -157,71 +177,145 @@ impl Oned {
 
     fn call(&self, call: &Call) -> Outcome {
         let mut state = lock(&self.state);
-        let method = call.method.as_str();
-        if !METHODS.contains(&method) {
-            return Outcome::Fault {
-                code: NO_SUCH_METHOD,
-                message: format!("Method '{method}' not defined"),
-            };
+        let failure = match state.call(call) {
+            Ok(outcome) => return outcome,
+            Err(failure) => failure,
+        };
+        let message = format!("[{}] {}", call.method, failure.message);
+        let (code, object) = (failure.code, failure.object);
+        match state.version {
+            Version::V5_12 => Outcome::Failure { message, code, object },
+            Version::V5_8 | Version::V5_10 => Outcome::ShortFailure { message, code, object },
         }
-        if !state.sessions.contains(&call.text(0).unwrap_or_default()) {
-            return Outcome::Failure {
-                message: format!("[{method}] User couldn't be authenticated, aborting call."),
-                code: AUTHENTICATION,
-                object: -1,
-            };
-        }
-        match method {
-            "one.system.version" => return Outcome::Success(Value::Text("5.12.0.3".to_owned())),
-            "one.hostpool.info" => return Outcome::Success(Value::Text(state.pool())),
-            _ => {}
-        }
-        let id = call.integer(1).unwrap_or(-1);
-        if state.host(id).is_none() {
-            return Outcome::Failure {
-                message: format!("[{method}] Error getting host [{id}]."),
-                code: NO_EXISTS,
-                object: id,
-            };
-        }
-        match method {
-            "one.host.info" => {
-                let decrypt = call.boolean(2);
-                let host = state.host(id).map(|host| state.shown(host, decrypt).compact());
-                return Outcome::Success(Value::Text(host.unwrap_or_default()));
-            }
-            "one.host.rename" => {
-                let name = call.text(2).unwrap_or_default();
-                if state.hosts.iter().any(|host| host.id != id && host.name() == name) {
-                    return Outcome::Failure {
-                        message: format!(
-                            "[{method}] Error renaming host [{id}]: NAME is already taken."
-                        ),
-                        code: ACTION,
-                        object: id,
-                    };
-                }
-                if let Some(host) = state.host_mut(id) {
-                    host.rename(&name);
-                }
-            }
-            // The last of METHODS: one.host.delete.
-            _ => state.hosts.retain(|host| host.id != id),
-        }
-        Outcome::Success(Value::Integer(id))
     }
 }
 
-/// The methods that are simulated: what a driver reads, and what oneprovision writes.
-const METHODS: [&str; 5] = [
+/// Why a call fails.
+struct Refusal {
+    message: String,
+    code: i32,
+    /// The object that it is about, -1 for none.
+    object: i32,
+}
+
+fn refusal(code: i32, object: i32, message: impl Into<String>) -> Refusal {
+    Refusal { message: message.into(), code, object }
+}
+
+/// The methods that are simulated: what a driver reads and writes, and what oneprovision writes.
+const METHODS: [&str; 7] = [
     "one.system.version",
+    "one.system.config",
     "one.hostpool.info",
     "one.host.info",
+    "one.host.update",
     "one.host.rename",
     "one.host.delete",
 ];
+/// The number of everybody who may log in and no more ([`Oned::accept_plain`]), as recorded.
+const PLAIN_USER: i32 = 5;
 
 impl State {
+    fn call(&mut self, call: &Call) -> Result<Outcome, Refusal> {
+        let method = call.method.as_str();
+        if !METHODS.contains(&method) {
+            return Ok(Outcome::Fault {
+                code: NO_SUCH_METHOD,
+                message: format!("Method '{method}' not defined"),
+            });
+        }
+        let session = call.text(0).unwrap_or_default();
+        let is_plain = self.plain_sessions.contains(&session);
+        if !is_plain && !self.sessions.contains(&session) {
+            let message = "User couldn't be authenticated, aborting call.";
+            return Err(refusal(AUTHENTICATION, -1, message));
+        }
+        let text = match method {
+            "one.system.version" => self.version.text().to_owned(),
+            "one.system.config" => self.config(is_plain)?,
+            "one.hostpool.info" => self.pool(),
+            _ => return self.call_about_host(call, is_plain),
+        };
+        Ok(Outcome::Success(Value::Text(text)))
+    }
+
+    fn call_about_host(&mut self, call: &Call, is_plain: bool) -> Result<Outcome, Refusal> {
+        let id = call.integer(1).unwrap_or(-1);
+        let Some(host) = self.host(id) else {
+            return Err(refusal(NO_EXISTS, id, format!("Error getting host [{id}].")));
+        };
+        if call.method == "one.host.info" {
+            let xml = self.shown(host, call.boolean(2)).compact();
+            return Ok(Outcome::Success(Value::Text(xml)));
+        }
+        if is_plain {
+            let message =
+                format!("User [{PLAIN_USER}] : Not authorized to perform ADMIN HOST [{id}].");
+            return Err(refusal(AUTHORIZATION, -1, message));
+        }
+        let text = call.text(2).unwrap_or_default();
+        match call.method.as_str() {
+            "one.host.update" => self.update(id, &text, call.integer(3) == Some(1))?,
+            "one.host.rename" => {
+                if self.hosts.iter().any(|host| host.id != id && host.name() == text) {
+                    let message = format!("Error renaming host [{id}]: NAME is already taken.");
+                    return Err(refusal(ACTION, id, message));
+                }
+                if let Some(host) = self.host_mut(id) {
+                    host.rename(&text);
+                }
+            }
+            // The last of METHODS: one.host.delete.
+            _ => self.hosts.retain(|host| host.id != id),
+        }
+        Ok(Outcome::Success(Value::Integer(id)))
+    }
+
+    /// Only XML is read here: the syntax of templates loses what a driver has to keep.
+    fn update(&mut self, id: i32, template: &str, appends: bool) -> Result<(), Refusal> {
+        let malformed = "Cannot update template. Parse error: XML Template malformed.";
+        let is_xml = template.starts_with('<');
+        let template = Element::parse(template).ok().filter(|_| is_xml);
+        let template = template.ok_or_else(|| refusal(ALLOCATE, -1, malformed))?;
+        let old = self.host(id).cloned();
+        let sealed = |secret: &str| self.vault.seal(secret);
+        let before: Vec<(String, String)> = (host::SECRETS.iter())
+            .filter_map(|key| old.as_ref()?.provision(key))
+            .map(|clear| (sealed(&clear), clear))
+            .collect();
+        let Some(mut host) = old else {
+            return Ok(());
+        };
+        host.update(&template, appends);
+        // What is encrypted already is not encrypted twice.
+        host.change_secrets(|secret| {
+            let known = before.iter().find(|(sealed, _)| sealed == secret);
+            known.map_or_else(|| self.vault.open(secret), |(_, clear)| clear.clone())
+        });
+        if let Some(place) = self.host_mut(id) {
+            *place = host;
+        }
+        Ok(())
+    }
+
+    /// oned's configuration, as far as it was recorded.
+    fn config(&self, is_plain: bool) -> Result<String, Refusal> {
+        if is_plain {
+            let message = format!(
+                "User [{PLAIN_USER}] : The oned configuration can only be retrieved by users in the oneadmin group."
+            );
+            return Err(refusal(AUTHORIZATION, -1, message));
+        }
+        let values = [
+            ("LISTEN_ADDRESS", "127.0.0.1"),
+            ("NETWORK_SIZE", "254"),
+            ("ONE_KEY", ONE_KEY),
+            ("PORT", "2633"),
+        ];
+        let values = values.map(|(name, value)| Node::Element(Element::cdata(name, value)));
+        Ok(Element::new("TEMPLATE", values.into()).compact())
+    }
+
     fn host(&self, id: i32) -> Option<&Host> {
         self.hosts.iter().find(|host| host.id == id)
     }
@@ -230,10 +324,12 @@ impl State {
         self.hosts.iter_mut().find(|host| host.id == id)
     }
 
-    /// The host as it is shown: its secrets are encrypted unless `decrypt`, or unless this oned knows no encryption.
+    /// The host as it is shown: its secrets are encrypted unless `decrypt`, which 5.8 ignores, or unless nothing is
+    /// encrypted here.
     fn shown(&self, host: &Host, decrypt: bool) -> Element {
         let mut host = host.clone();
-        if self.encryption && !decrypt {
+        let decrypts = decrypt && self.version > Version::V5_8;
+        if self.encryption && !decrypts {
             host.change_secrets(|secret| self.vault.seal(secret));
         }
         host.xml().clone()
@@ -265,6 +361,9 @@ impl http::Service for Endpoint {
         let operation = match call.as_ref().map(|call| call.method.as_str()) {
             Ok("one.host.info") => Operation::HostInfo,
             Ok("one.hostpool.info") => Operation::HostPool,
+            Ok("one.host.update") => Operation::HostUpdate,
+            Ok("one.system.version") => Operation::SystemVersion,
+            Ok("one.system.config") => Operation::SystemConfig,
             _ => Operation::Oned,
         };
         let about = (Service::Oned, operation, None);

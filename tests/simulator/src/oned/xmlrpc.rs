@@ -49,6 +49,12 @@ pub(crate) enum Outcome {
         /// The object that the failure is about, -1 for none.
         object: i32,
     },
+    /// A failure as 5.8 and 5.10 tell it: in one value less.
+    ShortFailure {
+        message: String,
+        code: i32,
+        object: i32,
+    },
     Fault {
         code: i32,
         message: String,
@@ -83,6 +89,12 @@ impl Outcome {
                 format!("<i4>{code}</i4>"),
                 format!("<i4>{object}</i4>"),
                 "<i8>-1</i8>".to_owned(),
+            ]),
+            Outcome::ShortFailure { message, code, object } => array(&[
+                "<boolean>0</boolean>".to_owned(),
+                format!("<string>{}</string>", escape(message)),
+                format!("<i4>{code}</i4>"),
+                format!("<i4>{object}</i4>"),
             ]),
             Outcome::Fault { code, message } => document(&format!(
                 "<fault>\r\n<value><struct>\r\n<member><name>faultCode</name>\r\n<value><i4>{code}</i4></value></member>\r\n\

@@ -10,3 +10,4 @@ mod program;
 mod schemas;
 mod stub;
 mod tls;
+mod versions;

@@ -1,0 +1,52 @@
+//! The record of a host's machine in oned, as the engine asks for it.
+//!
+//! oneprovision stores DEPLOY_IDs only after all deploys of a provision succeeded, so a machine of a deploy that went
+//! well is lost where another one fails. With its id in the host, whoever deletes the host cancels the machine.
+
+use anyhow::Result;
+
+use crate::engine::{Record, Unrecorded};
+use crate::opennebula::host::HostId;
+use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::record::RecordError;
+use crate::opennebula::settings::Settings;
+use crate::provider::form::yes_or_no;
+use crate::provider::machine::MachineId;
+
+/// A host in oned.
+pub(super) struct HostRecord {
+    oned: Oned,
+    host: HostId,
+}
+
+impl HostRecord {
+    /// The record of a host, unless `PM_RECORD` says no.
+    ///
+    /// # Errors
+    /// The setting is neither a yes nor a no.
+    pub(super) fn of(oned: Oned, host: HostId, settings: &Settings<'_>) -> Result<Option<Self>> {
+        let is_wanted = match settings.get("PM_RECORD")? {
+            None => true,
+            Some(text) => yes_or_no(text).map_err(|error| anyhow::anyhow!("PM_RECORD {error}"))?,
+        };
+        Ok(is_wanted.then_some(Self { oned, host }))
+    }
+}
+
+impl Record for HostRecord {
+    fn write(&self, machine: Option<&MachineId>) -> Result<(), Unrecorded> {
+        let written = self.oned.record(self.host, machine.map(MachineId::as_str));
+        written.map_err(|error| match error {
+            RecordError::NoSuchHost(why) => Unrecorded::NoSuchHost(why),
+            RecordError::Other(why) => Unrecorded::Other(format!("{why:#}")),
+        })
+    }
+
+    fn look(&self) -> Result<(), Unrecorded> {
+        match self.oned.host(Which::Id(self.host)) {
+            Ok(_) => Ok(()),
+            Err(OnedError::NoSuchHost(why)) => Err(Unrecorded::NoSuchHost(why)),
+            Err(OnedError::CannotAsk(why)) => Err(Unrecorded::Other(format!("{why:#}"))),
+        }
+    }
+}

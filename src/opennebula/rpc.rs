@@ -1,0 +1,237 @@
+//! One call of oned, and what became of it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::http::backoff::Backoff;
+use crate::http::client::{Http, Method, Request};
+use crate::http::error::{ApiError, Kind};
+use crate::http::url::is_loopback;
+use crate::opennebula::session::{endpoint, session, timeout};
+use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
+use crate::report::frame::Report;
+use crate::report::secret::Secret;
+use crate::system::environment::Environment;
+use crate::system::interrupt::Interrupt;
+use crate::wire::xml;
+
+/// The method that tells oned's own settings, to users whose primary group is oneadmin.
+pub(super) const CONFIG: &str = "one.system.config";
+
+/// Why oned gave no host.
+#[derive(Debug)]
+pub enum OnedError {
+    /// oned could not be asked, or does not know us.
+    CannotAsk(anyhow::Error),
+    /// oned answered that there is no such host.
+    NoSuchHost(String),
+}
+
+impl fmt::Display for OnedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CannotAsk(error) => error.fmt(f),
+            Self::NoSuchHost(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for OnedError {}
+
+impl From<anyhow::Error> for OnedError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::CannotAsk(error)
+    }
+}
+
+/// The way to oned: its address, and who we are to it.
+pub(super) struct Rpc {
+    http: Arc<Http>,
+    endpoint: String,
+    session: Secret,
+    timeout: Duration,
+    interrupt: Interrupt,
+    report: Report,
+}
+
+impl Rpc {
+    /// oned as the environment and the user's files tell where it is.
+    ///
+    /// # Errors
+    /// There is no session, or the endpoint is no address; nothing was sent.
+    pub(super) fn open(
+        environment: &Environment,
+        interrupt: &Interrupt,
+        report: Report,
+    ) -> Result<Self> {
+        let endpoint = endpoint(environment)?;
+        let session = session(environment, &report)?;
+        if endpoint.starts_with("http://") && !is_loopback(&endpoint) {
+            report.warn(format_args!(
+                "oned is asked at {endpoint} over plain http: passwords and tokens travel in clear; use https"
+            ));
+        }
+        let timeout = timeout(environment)?;
+        let mut secrets = vec![session.clone()];
+        if let Some((_, password)) = session.expose().split_once(':') {
+            secrets.push(Secret::new(password));
+        }
+        let http = Arc::new(Http::new(&endpoint, secrets, report));
+        let at_work = Arc::clone(&http);
+        interrupt.on_first(Box::new(move || at_work.abort()));
+        Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
+    }
+
+    /// Its address.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Strikes one more secret from what is told of oned's answers.
+    pub(super) fn conceal(&self, secret: &Secret) {
+        self.http.conceal(secret.clone());
+    }
+
+    /// When a call that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Calls `method`, as us and with these `parameters`, and returns the text of its answer.
+    pub(super) fn call(
+        &self,
+        method: &str,
+        parameters: &[Parameter<'_>],
+        limit: u64,
+    ) -> Result<String, OnedError> {
+        self.ask(method, parameters, limit, self.deadline(), false)
+    }
+
+    /// The same until the moment `by`, whatever signals come in between, and also where oned does not run just now.
+    pub(super) fn insist(
+        &self,
+        method: &str,
+        parameters: &[Parameter<'_>],
+        limit: u64,
+        by: Instant,
+    ) -> Result<String, OnedError> {
+        self.ask(method, parameters, limit, by, true)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        parameters: &[Parameter<'_>],
+        limit: u64,
+        by: Instant,
+        insists: bool,
+    ) -> Result<String, OnedError> {
+        let body = method_call(method, self.session.expose(), parameters);
+        let request = Request {
+            method: Method::Post,
+            url: &self.endpoint,
+            path: method,
+            headers: &[],
+            body: Some(("text/xml; charset=utf-8", body.as_bytes())),
+            by,
+            within: self.timeout,
+            is_fresh: false,
+            limit,
+        };
+        let mut backoff = Backoff::default();
+        let answer = loop {
+            let error = match self.http.send(&request) {
+                Ok(answer) => break answer,
+                Err(failure) => failure.error,
+            };
+            if !insists {
+                self.interrupt.check().map_err(interrupted)?;
+            }
+            // A oned that refuses connections does not run: waiting for it helps nobody who only asks.
+            let pause = match error.kind {
+                Kind::NotSent if !insists => None,
+                _ => backoff.after(&error),
+            };
+            match pause {
+                Some(pause) if Instant::now() + pause < by => {
+                    self.report.info(format_args!("oned: {error}: again"));
+                    match insists {
+                        true => thread::sleep(pause),
+                        false => self.interrupt.sleep(pause).map_err(interrupted)?,
+                    }
+                }
+                _ => return Err(self.explain(&error).into()),
+            }
+        };
+        let not_xml_rpc = |why: &str| {
+            anyhow!(
+                "{} does not answer as oned does ({}): set ONE_XMLRPC to oned's address",
+                self.endpoint,
+                self.http.tellable(why)
+            )
+        };
+        let text = xml::decode(&answer.body).map_err(|error| not_xml_rpc(&error.to_string()))?;
+        let answer = method_response(text).map_err(|error| not_xml_rpc(&error.to_string()))?;
+        self.judge(method, answer)
+    }
+
+    fn judge(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
+        match answer {
+            MethodResponse::Fault(message) => Err(OnedError::CannotAsk(anyhow!(
+                "oned at {} answers {method} with a fault: {}: is it an OpenNebula 5.8 to 5.12?",
+                self.endpoint,
+                self.http.tellable(&message)
+            ))),
+            MethodResponse::Good(text) => Ok(text),
+            MethodResponse::Bad { message, code } => {
+                let message = self.http.tellable(&message);
+                // Codes of oned's Request::ErrorCode (include/Request.h).
+                Err(match code {
+                    Some(0x100) => OnedError::CannotAsk(anyhow!(
+                        "oned denies the credentials: {message}: check one_auth (or ONE_AUTH)"
+                    )),
+                    Some(0x200) if method == CONFIG => OnedError::CannotAsk(anyhow!(
+                        "oned does not tell ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: {message}: run it as oneadmin, or as a user whose primary group is oneadmin"
+                    )),
+                    Some(0x200) => OnedError::CannotAsk(anyhow!(
+                        "oned does not allow it: {message}: run it as a user who may administrate the host"
+                    )),
+                    Some(0x400) => OnedError::NoSuchHost(format!(
+                        "oned has no such host: {message}: see `onehost list`"
+                    )),
+                    _ => OnedError::CannotAsk(anyhow!(
+                        "oned refuses {method}: {message}: see oned.log"
+                    )),
+                })
+            }
+        }
+    }
+
+    fn explain(&self, error: &ApiError) -> anyhow::Error {
+        let reasons = error.reasons.join("; ");
+        let endpoint = &self.endpoint;
+        match error.kind {
+            Kind::NotSent => anyhow!(
+                "oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address"
+            ),
+            Kind::Untrusted => anyhow!(
+                "oned at {endpoint} is not to be trusted: {reasons}: mend the certificate, or name its authority with SSL_CERT_FILE"
+            ),
+            _ if error.status.is_some() => anyhow!(
+                "{endpoint} does not answer as oned does ({reasons}, status {}): set ONE_XMLRPC to oned's address",
+                error.status.unwrap_or_default()
+            ),
+            _ => anyhow!(
+                "oned at {endpoint} gives no answer: {reasons}: see oned.log; ONE_XMLRPC_TIMEOUT is the time it gets"
+            ),
+        }
+    }
+}
+
+fn interrupted(signal: nix::sys::signal::Signal) -> anyhow::Error {
+    anyhow!("interrupted ({signal}) while asking oned: nothing was done")
+}

@@ -13,7 +13,7 @@ use super::record::HostRecord;
 use super::target::{Named, SHIFTED, advise};
 use super::{Context, timeout};
 use crate::engine::journal::{self, Journal, Lock, reminder_beside};
-use crate::engine::{Engine, Job, NoRecord, Record};
+use crate::engine::{Engine, Job, NoRecord};
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::{Oned, Which};
@@ -74,7 +74,10 @@ impl Deploy {
                 let job = Job {
                     order: &order,
                     journal: &journal,
-                    record: record.as_ref().map_or(&NoRecord as &dyn Record, |record| record),
+                    record: match &record {
+                        Some(record) => record,
+                        None => &NoRecord,
+                    },
                     recorded: machine,
                     remove: &|id| context.removal(id, &host),
                 };
@@ -95,12 +98,15 @@ struct Asked {
     /// Whether a host is resumed, which must have a machine: `NAME HOST_ID NAME`. For one that is created the only
     /// word is `TODO`.
     is_resume: bool,
+    /// Whether a host is created: then a DEPLOY_ID that it has is of an earlier deploy, whose machine may be adopted,
+    /// and rolled back. A person who says neither resumes a host that has a machine.
+    is_create: bool,
 }
 
 impl Asked {
     fn of(words: &[String]) -> Result<Self> {
         let host_id = Named::of(words).host_id()?;
-        Ok(Self { host_id, is_resume: host_id.is_some() })
+        Ok(Self { host_id, is_resume: host_id.is_some(), is_create: words == ["TODO"] })
     }
 
     /// Whether the words are about the host of the file.
@@ -164,7 +170,7 @@ fn prepare(
     let settings = context.settings(Some(host));
     timeout(&settings)?;
     let own = deploy_id(host, provider)?;
-    let order = match own.is_some() || asked.is_resume {
+    let order = match asked.is_resume || (own.is_some() && !asked.is_create) {
         true => None,
         false => Some(Order::of(provider.spec(), host, &settings, owner)?),
     };
@@ -264,7 +270,7 @@ fn obtain(
         let first =
             format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
         match failure.cause {
-            Some(cause) => anyhow!(cause).context(first),
+            Some(cause) => anyhow!(*cause).context(first),
             None => anyhow!(first),
         }
     })

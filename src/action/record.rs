@@ -3,11 +3,11 @@
 //! oneprovision stores DEPLOY_IDs only after all deploys of a provision succeeded, so a machine of a deploy that went
 //! well is lost where another one fails. With its id in the host, whoever deletes the host cancels the machine.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::engine::{Record, Unrecorded};
 use crate::opennebula::host::HostId;
-use crate::opennebula::oned::{Oned, OnedError, Which};
+use crate::opennebula::oned::Oned;
 use crate::opennebula::record::RecordError;
 use crate::opennebula::settings::Settings;
 use crate::provider::form::yes_or_no;
@@ -27,7 +27,7 @@ impl HostRecord {
     pub(super) fn of(oned: Oned, host: HostId, settings: &Settings<'_>) -> Result<Option<Self>> {
         let is_wanted = match settings.get("PM_RECORD")? {
             None => true,
-            Some(text) => yes_or_no(text).map_err(|error| anyhow::anyhow!("PM_RECORD {error}"))?,
+            Some(text) => yes_or_no(text).map_err(|error| anyhow!("PM_RECORD {error}"))?,
         };
         Ok(is_wanted.then_some(Self { oned, host }))
     }
@@ -35,18 +35,17 @@ impl HostRecord {
 
 impl Record for HostRecord {
     fn write(&self, machine: Option<&MachineId>) -> Result<(), Unrecorded> {
-        let written = self.oned.record(self.host, machine.map(MachineId::as_str));
-        written.map_err(|error| match error {
-            RecordError::NoSuchHost(why) => Unrecorded::NoSuchHost(why),
-            RecordError::Other(why) => Unrecorded::Other(format!("{why:#}")),
-        })
+        self.oned.record(self.host, machine.map(MachineId::as_str)).map_err(unrecorded)
     }
 
     fn look(&self) -> Result<(), Unrecorded> {
-        match self.oned.host(Which::Id(self.host)) {
-            Ok(_) => Ok(()),
-            Err(OnedError::NoSuchHost(why)) => Err(Unrecorded::NoSuchHost(why)),
-            Err(OnedError::CannotAsk(why)) => Err(Unrecorded::Other(format!("{why:#}"))),
-        }
+        self.oned.look(self.host).map_err(unrecorded)
+    }
+}
+
+fn unrecorded(error: RecordError) -> Unrecorded {
+    match error {
+        RecordError::NoSuchHost(why) => Unrecorded::NoSuchHost(why),
+        RecordError::Other(why) => Unrecorded::Other(format!("{why:#}")),
     }
 }

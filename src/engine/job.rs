@@ -89,7 +89,7 @@ pub struct NotDeployed {
     /// What somebody must know first: what is left, or why it failed and that nothing is left.
     pub outcome: String,
     /// Why it failed, where the outcome does not say so itself.
-    pub cause: Option<Error>,
+    pub cause: Option<Box<Error>>,
 }
 
 impl fmt::Display for NotDeployed {

@@ -34,7 +34,7 @@ impl Engine {
         let by = self.clock.now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
         let Removed { gone, left } = self.remove_all(job, risk, by);
         if !left.is_empty() {
-            return NotDeployed { outcome: left.join("; "), cause: Some(error) };
+            return NotDeployed { outcome: left.join("; "), cause: Some(Box::new(error)) };
         }
         job.journal.close();
         if let Err(Unrecorded::Other(why)) = job.record.write(None) {

@@ -105,6 +105,15 @@ impl Oned {
         .into())
     }
 
+    /// Looks whether `host` is still there.
+    ///
+    /// # Errors
+    /// There is no such host, or it cannot be looked for.
+    pub fn look(&self, host: HostId) -> Result<(), RecordError> {
+        self.encrypted_host(host, self.rpc.deadline())?;
+        Ok(())
+    }
+
     /// The host's XML, its secrets encrypted as they are kept.
     fn encrypted_host(&self, host: HostId, by: Instant) -> Result<String, OnedError> {
         let parameters = [Parameter::Number(host.0), Parameter::Flag(false)];

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::account::Account;
 use super::auth::{Ask, Auth, Endpoint};
 use super::call::Call;
-use super::explanation::{Explanation, remedy_of};
+use super::explanation::{Explain, Explanation, remedy_of};
 use super::machine::{Machine, MachineId};
 use super::spec::{Format, Spec};
 use crate::http::client::{Answer, Failure, Http, Request};
@@ -20,16 +20,13 @@ use crate::report::secret::Secret;
 use crate::system::clock::Clock;
 use crate::wire::tree::Tree;
 
-/// A provider's reading of an error answer: see `Provider::explain`.
-pub type Explain = Box<dyn Fn(&Account, u16, &Tree) -> Explanation + Send + Sync>;
-
 /// How long a request may take that is no order: they answer within a second or two.
 const REQUEST: Duration = Duration::from_secs(20);
 /// How long an order may take: it waits for the provider's scheduler.
 const ORDER: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
-/// Pages after which a listing must have ended: no account has 100,000 machines.
+/// Pages after which a listing must have ended.
 const PAGES: usize = 1000;
 
 /// A provider with the credentials of one account. It keeps connections, and a token that was fetched.
@@ -61,10 +58,8 @@ impl Session {
         for name in spec.names(|one| one.is_address) {
             let url = account.get(name);
             if url.starts_with("http://") && !is_loopback(url) {
-                let what = match endpoint.auth {
-                    Auth::None => "what is ordered",
-                    _ => "the token",
-                };
+                let is_signed = matches!(endpoint.auth, Auth::None);
+                let what = if is_signed { "what is ordered" } else { "the token" };
                 report.warn(format_args!("{name} is http: {what} travels in clear; use https"));
             }
         }

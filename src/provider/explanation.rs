@@ -1,12 +1,17 @@
 //! What error answers mean, and what may be done about them.
 
+use super::account::Account;
 use super::attribute::Attribute;
 use super::spec::Spec;
 use crate::http::error::{ApiError, Kind};
+use crate::wire::tree::Tree;
 
 /// What to do where a provider has no machine to give.
 pub const NO_CAPACITY: &str =
     "wait, or choose another plan or place and change the section provision of the host's template";
+
+/// A provider's reading of an error answer: see `Provider::explain`.
+pub type Explain = Box<dyn Fn(&Account, u16, &Tree) -> Explanation + Send + Sync>;
 
 /// What an error answer means, in the provider's own words.
 #[derive(Debug, Default)]

@@ -102,7 +102,10 @@ fn a_deploy_asks_for_the_decrypted_token_of_its_host() {
     let file = host.write_deployment_file().unwrap();
     assert!(fs::read_to_string(&file).unwrap().contains(ENCRYPTED_TOKEN));
     assert_success(&host.deploy().unwrap());
-    assert_eq!(bench.count_of(Service::Oned), 1);
+    // Once for the token; to record its machine in the host, a look and an update; and a look before the hand-over.
+    assert_eq!(bench.count(Operation::HostInfo), 3);
+    assert_eq!(bench.count(Operation::HostUpdate), 1);
+    assert_eq!(bench.count_of(Service::Oned), 4);
     assert!(tokens(&bench).iter().all(|token| token == TOKEN));
 }
 

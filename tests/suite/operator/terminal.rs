@@ -184,7 +184,11 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
         };
         assert!(elapsed.parse::<f64>().is_ok() && millis.parse::<u32>().is_ok(), "{line}");
         assert_eq!(method, request.method);
-        let known = request.path.strip_prefix("/metal/v1").unwrap_or("one.host.info");
+        let call = match request.operation {
+            Operation::HostUpdate => "one.host.update",
+            _ => "one.host.info",
+        };
+        let known = request.path.strip_prefix("/metal/v1").unwrap_or(call);
         assert_eq!(path, format!("{known},"));
         assert_eq!(status, format!("{},", request.status.unwrap()));
         assert!(attempt.trim_end_matches(':').parse::<u32>().is_ok());

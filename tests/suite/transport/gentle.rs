@@ -37,7 +37,10 @@ fn every_action_is_one_call_of_oned_and_one_act_on_one_connection() {
     use Operation::*;
     let bench = bench();
     let host = bench.host(&HostTemplate::new(7));
-    assert_eq!(asked(&bench, &host.deploy().unwrap()), [HostInfo, List, Create, List]);
+    assert_eq!(
+        asked(&bench, &host.deploy().unwrap()),
+        [HostInfo, List, Create, HostInfo, HostUpdate, List, HostInfo]
+    );
     assert_eq!(asked(&bench, &host.reboot().unwrap()), [HostInfo, Reboot]);
     assert_eq!(asked(&bench, &host.reset().unwrap()), [HostInfo, PowerOff, PowerOn]);
     assert_eq!(asked(&bench, &host.poweroff().unwrap()), [HostInfo, PowerOff]);
@@ -54,7 +57,7 @@ fn nothing_grows_with_the_hosts_of_the_pool_or_the_machines_of_the_project() {
         bench.simulator.add_device(NewDevice::with_tags(bench.simulator.project(), tags));
     }
     let host = bench.host(&HostTemplate::new(7));
-    assert_eq!(asked(&bench, &host.deploy().unwrap()).len(), 4);
+    assert_eq!(asked(&bench, &host.deploy().unwrap()).len(), 7);
     let (answer, _) = host.poll().unwrap();
     assert!(answer.is_success(), "{answer:?}");
     assert_eq!(bench.simulator.requests().len(), 3);

@@ -18,14 +18,6 @@ const ORDERS: u32 = 3;
 /// How many machines that are no more an idempotency key may lead to, one after another.
 const SPENT: usize = 100;
 
-/// What is to be done after an order that got no machine.
-enum Next {
-    /// Order again.
-    Again,
-    /// The machine was found.
-    Found(Machine),
-}
-
 impl Engine {
     /// How long an order may take to become a machine that can be seen.
     pub(super) fn owed(&self) -> Duration {
@@ -79,14 +71,13 @@ impl Engine {
             let is_lost = risk.owed != owed;
             lost += u32::from(is_lost);
             risk.unanswered += usize::from(is_lost);
-            match self.after(job, order, risk, error, &mut backoff, lost, by)? {
-                Next::Again => {}
-                Next::Found(machine) => return Ok(machine),
+            if let Some(machine) = self.after(job, order, risk, error, &mut backoff, lost, by)? {
+                return Ok(machine);
             }
         }
     }
 
-    /// What an order that got no machine leads to.
+    /// What an order that got no machine leads to: the machine after all, or another order.
     #[allow(clippy::too_many_arguments, reason = "one step of the loop above")]
     fn after(
         &self,
@@ -97,12 +88,12 @@ impl Engine {
         backoff: &mut Backoff,
         lost: u32,
         by: Instant,
-    ) -> Result<Next, Error> {
+    ) -> Result<Option<Machine>, Error> {
         let has_key = self.provider.spec().has_idempotency_key;
         match error.kind {
             Kind::KeySpent if order.spent.len() < SPENT => {
                 order.spent.push(format!("key {}", order.spent.len()));
-                Ok(Next::Again)
+                Ok(None)
             }
             // With its key the same order is the better look.
             Kind::Ambiguous if has_key => match backoff.after(&error) {
@@ -111,7 +102,7 @@ impl Engine {
                         "the answer to the order is lost ({error}): sending it again, with its key"
                     ));
                     self.pause_within(pause, by, &error)?;
-                    Ok(Next::Again)
+                    Ok(None)
                 }
                 None => Err(Error::OrdersLost(error)),
             },
@@ -123,13 +114,13 @@ impl Engine {
                 };
                 self.report.info(format_args!("the order was not taken ({error}): again"));
                 self.pause_within(pause, by, &error)?;
-                Ok(Next::Again)
+                Ok(None)
             }
             _ => Err(self.not_ordered(job, risk, error)),
         }
     }
 
-    /// What an order without an answer leads to, where no key makes it safe to send it again.
+    /// The same of an order without an answer, where no key makes it safe to send it again.
     fn look_for_lost(
         &self,
         job: &Job<'_>,
@@ -137,13 +128,13 @@ impl Engine {
         error: ApiError,
         lost: u32,
         by: Instant,
-    ) -> Result<Next, Error> {
+    ) -> Result<Option<Machine>, Error> {
         self.report.info(format_args!("the answer to the order is lost ({error}): looking for it"));
         let until = risk.owed.unwrap_or_else(|| self.clock.now());
         if let Some(machine) = self.look_for(&job.order.mark, until, by)? {
             self.report.info(format_args!("machine {} is what was ordered", machine.id));
             self.put_at_risk(job, risk, &machine.id)?;
-            return Ok(Next::Found(machine));
+            return Ok(Some(machine));
         }
         // It had the time to appear.
         risk.owed = None;
@@ -158,7 +149,7 @@ impl Engine {
             return Err(Error::OrdersLost(error));
         }
         self.report.info("nothing was ordered: ordering again");
-        Ok(Next::Again)
+        Ok(None)
     }
 
     /// Whether the machine of an answer is the one that was ordered.

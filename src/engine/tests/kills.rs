@@ -18,7 +18,6 @@ fn each_kill(make: impl Fn() -> Stage, run: impl Fn(&Stage), then: impl Fn(&Stag
                 break;
             }
             stage.pass(later);
-            if stage.journal().read().is_some() {}
             then(&stage, &format!("{fault:?}, request {request}, {later:?} later"));
         }
     }

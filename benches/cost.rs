@@ -52,7 +52,7 @@ fn main() {
     println!("|---|---|---|---|");
     for (at, subject) in subjects.iter().enumerate() {
         let (against, limit) = match at {
-            1 => (Some(0), "2 x the exec"),
+            1 => (Some(0), "2.2 x the exec"),
             2 => (Some(3), "1/3 of curl"),
             4 => (Some(5), "1/2 of curl"),
             _ => (None, ""),

@@ -26,10 +26,11 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
     }
 }
 
-/// The code and the reason of an error, in either of AWS's forms.
+/// The code and the reason of an error, in any of AWS's forms; the root element has several names.
 fn error_of(body: &Tree) -> Option<(&str, &str)> {
-    let forms = ["Response.Errors.Error", "ErrorResponse.Error"];
-    let error = forms.iter().map(|path| body.at(path)).find(|error| !error.is_null())?;
+    let (_, root) = body.members("").next()?;
+    let forms = ["Errors.Error", "Error"];
+    let error = forms.iter().map(|path| root.at(path)).find(|error| !error.is_null())?;
     Some((error.text("Code")?, error.text("Message").unwrap_or_default()))
 }
 
@@ -119,6 +120,9 @@ mod tests {
                 .as_deref(),
             Some("B")
         );
+        // As moto answers who is not known.
+        let known = "<ErrorResponse><Errors><Error><Code>C</Code></Error></Errors></ErrorResponse>";
+        assert_eq!(code(known).as_deref(), Some("C"));
         assert_eq!(code("<html><body>Bad Gateway</body></html>"), None);
         assert_eq!(code("{\"message\": \"no\"}"), None);
     }

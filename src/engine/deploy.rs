@@ -103,7 +103,7 @@ impl Engine {
         risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
         let mut found: Vec<Machine> = Vec::new();
         for id in risk.noted.clone() {
-            self.expect(&id);
+            self.expect_machine(&id);
             found.extend(self.noted(&id, mark, by)?);
         }
         for machine in self.all_of(mark, by)? {

@@ -135,7 +135,7 @@ impl Engine {
 
     /// Tells of a machine that was just ordered, or ordered nobody knows when: the provider may not know it by its id
     /// yet.
-    pub(super) fn expect(&self, id: &MachineId) {
+    pub(super) fn expect_machine(&self, id: &MachineId) {
         let until = self.clock.now() + self.provider.spec().appears_within;
         self.sightings().expected.insert(id.clone(), until);
     }
@@ -144,7 +144,7 @@ impl Engine {
     pub(super) fn expect_unseen(&self, id: &MachineId) {
         let is_seen = self.sightings().seen.contains(id);
         if !is_seen {
-            self.expect(id);
+            self.expect_machine(id);
         }
     }
 

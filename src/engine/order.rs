@@ -51,7 +51,7 @@ impl Engine {
                     let has_key = self.provider.spec().has_idempotency_key;
                     risk.owed = if has_key { None } else { owed };
                     self.report.info(format_args!("machine {} was ordered", machine.id));
-                    self.expect(&machine.id);
+                    self.expect_machine(&machine.id);
                     self.put_at_risk(job, risk, &machine.id)?;
                     return Ok(machine);
                 }

@@ -99,8 +99,14 @@ impl Engine {
         let mark = &job.order.mark;
         let entry = job.journal.read();
         let noted = entry.as_ref().and_then(|entry| entry.machine.clone());
-        // Whatever fails before it is known whose they are would lose them again.
+        let is_owed = entry.is_some_and(|entry| entry.is_owed);
+        // Whatever fails before it is known what became of them would lose them again.
         risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
+        if is_owed {
+            // When that was nobody knows: a clock may have jumped.
+            risk.owed = Some(self.clock.now() + self.owed());
+            risk.unanswered = 1;
+        }
         let mut found: Vec<Machine> = Vec::new();
         for id in risk.noted.clone() {
             self.expect_machine(&id);
@@ -113,18 +119,23 @@ impl Engine {
             }
         }
         risk.noted.clear();
-        let is_owed = entry.is_some_and(|entry| entry.is_owed);
-        if is_owed && !self.provider.spec().has_idempotency_key {
-            self.report.info("an earlier run was killed while it ordered: looking for it");
-            // When that was nobody knows: a clock may have jumped.
-            let until = self.clock.now() + self.owed();
-            risk.owed = Some(until);
-            if found.is_empty() {
-                found.extend(self.look_for(mark, until, by)?);
+        match self.provider.spec().has_idempotency_key {
+            // With one key there is one machine.
+            true if is_owed && !found.is_empty() => risk.settle(),
+            // To send the same order again is the better look.
+            true => {}
+            false if is_owed => {
+                self.report.info("an earlier run was killed while it ordered: looking for it");
+                let until = self.clock.now() + self.owed();
+                risk.owed = Some(until);
+                if found.is_empty() {
+                    found.extend(self.look_for(mark, until, by)?);
+                }
+                if found.is_empty() {
+                    risk.settle();
+                }
             }
-            if found.is_empty() {
-                risk.owed = None;
-            }
+            false => {}
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.

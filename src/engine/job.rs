@@ -78,6 +78,12 @@ pub(super) struct Risk {
 }
 
 impl Risk {
+    /// No order without an answer can become a machine any more.
+    pub(super) fn settle(&mut self) {
+        self.owed = None;
+        self.unanswered = 0;
+    }
+
     pub(super) fn is_nothing(&self) -> bool {
         self.machine.is_none() && self.noted.is_empty() && self.owed.is_none() && !self.objects
     }

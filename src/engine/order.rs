@@ -49,7 +49,7 @@ impl Engine {
                 Ok(machine) if self.is_own(&machine, order) => {
                     // With one key there is one machine, however often it was sent.
                     let has_key = self.provider.spec().has_idempotency_key;
-                    risk.owed = if has_key { None } else { owed };
+                    risk.owed = owed.filter(|_| !has_key);
                     self.report.info(format_args!("machine {} was ordered", machine.id));
                     self.expect_machine(&machine.id);
                     self.put_at_risk(job, risk, &machine.id)?;
@@ -137,8 +137,7 @@ impl Engine {
             return Ok(Some(machine));
         }
         // It had the time to appear.
-        risk.owed = None;
-        risk.unanswered = 0;
+        risk.settle();
         if risk.is_nothing() {
             job.journal.close();
         }

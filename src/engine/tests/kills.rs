@@ -196,3 +196,25 @@ fn what_a_killed_run_may_have_ordered_is_told_of_by_the_mark_that_the_provider_s
     let failure = stage.failure();
     assert!(failure.contains(&stage.order().mark), "{failure}");
 }
+
+/// EC2 said "no machine was ordered" of what the run before it had ordered and was killed over.
+#[test]
+fn a_signal_before_the_first_look_does_not_forget_what_a_killed_run_ordered() {
+    for has_idempotency_key in [false, true] {
+        let manner = Manner { provisioning: seconds(60), ..Manner::default() };
+        let stage = Stage::new(Spec { has_idempotency_key, ..plain() }, manner);
+        let first = stage.deployed();
+        stage.engine().cancel(&first, None).unwrap();
+        // oned keeps the id of the machine that is gone.
+        *stage.recorded.borrow_mut() = Some(first);
+        let orders = stage.provider.asked(What::Create).len();
+        let spent = usize::from(has_idempotency_key);
+        stage.provider.strike(What::Create, orders + spent..orders + spent + 1, Fault::KilledAfter);
+        assert!(stage.killed_at(usize::MAX / 2, Fault::KilledAfter, deploys));
+        assert_eq!(stage.left().len(), 1);
+        stage.signal_at(stage.now() + Duration::from_millis(100));
+        let result = stage.deploy();
+        stage.asserts_balance("signalled", &result);
+        assert_eq!(stage.left(), [], "{}", result.unwrap_err());
+    }
+}

@@ -74,6 +74,8 @@ struct Stage {
     signal: Cell<Option<Duration>>,
     /// What was handed over by the deploys so far.
     handed_over: RefCell<Vec<MachineId>>,
+    /// The DEPLOY_ID that the host has in oned.
+    recorded: RefCell<Option<MachineId>>,
 }
 
 impl Drop for Stage {
@@ -102,6 +104,7 @@ impl Stage {
             folder,
             signal: Cell::default(),
             handed_over: RefCell::default(),
+            recorded: RefCell::default(),
         }
     }
 
@@ -159,7 +162,7 @@ impl Stage {
             order: &order,
             journal: &journal,
             record: &NoRecord,
-            recorded: None,
+            recorded: self.recorded.borrow().clone(),
             remove: &|id| format!("cancel {id}"),
         };
         self.engine().deploy(&job, hand_over).map_err(Box::new)

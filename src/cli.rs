@@ -108,6 +108,9 @@ fn carry_out(
 fn armed(report: Report) -> Result<Interrupt> {
     Interrupt::arm(crate::FAILURE, move |notice| match notice {
         Notice::Stopping(signal) => report.info(format_args!("{signal} received: stopping")),
+        Notice::GoingOn(signal) => report.info(format_args!(
+            "{signal} received: the roll-back goes on; a second signal ends it at once"
+        )),
         Notice::Ending(signal, at_risk) => {
             let left = at_risk.unwrap_or("nothing is left behind");
             report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));

@@ -49,8 +49,8 @@ impl Shutdown {
         let changes: &[Power] = if is_end { &[] } else { &[Power::Off] };
         let mut host = vec![self.name];
         host.extend(self.host);
-        context.carry_out(&self.deploy_id, &host, changes, |engine, id, mark| match is_end {
-            true => engine.cancel(id, mark),
+        context.carry_out(&self.deploy_id, &host, changes, |engine, id, journal| match is_end {
+            true => engine.cancel(id, journal),
             false => engine.power_off(id),
         })
     }

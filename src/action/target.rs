@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Context, is_yes};
+use crate::engine::journal::{self, Journal};
 use crate::engine::{Engine, Error, Sight, power};
 use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::{Host, HostId};
@@ -105,8 +106,8 @@ pub(super) struct Target {
     pub(super) engine: Engine,
     pub(super) session: Arc<Session>,
     pub(super) shows_root_password: bool,
-    /// The mark of the host's machines, where the host is known.
-    pub(super) mark: Option<String>,
+    /// What a deploy of the host noted, where the host is known.
+    pub(super) journal: Option<Journal>,
 }
 
 impl Context<'_> {
@@ -117,7 +118,7 @@ impl Context<'_> {
         deploy_id: &str,
         host: &[String],
         changes: &[Power],
-        what: impl FnOnce(&Engine, &MachineId, Option<&str>) -> Result<(), Error>,
+        what: impl FnOnce(&Engine, &MachineId, Option<&Journal>) -> Result<(), Error>,
     ) -> Result<()> {
         let named = Named::of(host);
         let missing = match changes {
@@ -125,8 +126,8 @@ impl Context<'_> {
             _ => Missing::Machine,
         };
         named.check_deployed(deploy_id, missing)?;
-        let Target { id, engine, mark, .. } = self.target(deploy_id, &named, changes)?;
-        let Err(mut error) = what(&engine, &id, mark.as_deref()) else {
+        let Target { id, engine, journal, .. } = self.target(deploy_id, &named, changes)?;
+        let Err(mut error) = what(&engine, &id, journal.as_ref()) else {
             return Ok(());
         };
         if changes == [Power::Reboot] {
@@ -159,14 +160,16 @@ impl Context<'_> {
         let id = (provider.spec().id)(deploy_id);
         let id = id.with_context(|| not_an_id(provider, deploy_id, named))?;
         let (engine, session) = self.engine(provider, host.as_ref())?;
-        let identity = &provider.spec().identity;
-        let mark = host.as_ref().map(|host| identity.mark(&Owner::of(host)));
+        let folder = journal::folder(self.environment);
+        let journal_of =
+            |host: &Host| Journal::in_folder(&folder, provider.spec(), &Owner::of(host));
+        let journal = host.as_ref().map(journal_of);
         Ok(Target {
             id,
             provider,
             engine,
             session,
-            mark,
+            journal,
             shows_root_password: is_yes("PM_ROOT_PASSWORD", &self.settings(host.as_ref()))?,
         })
     }

@@ -101,7 +101,7 @@ impl Engine {
         let noted = entry.as_ref().and_then(|entry| entry.machine.clone());
         let is_owed = entry.is_some_and(|entry| entry.is_owed);
         // Whatever fails before it is known what became of them would lose them again.
-        risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
+        risk.noted.extend(noted.clone().into_iter().chain(job.recorded.clone()));
         if is_owed {
             // When that was nobody knows: a clock may have jumped.
             risk.owed = Some(self.clock.now() + self.owed());
@@ -138,8 +138,17 @@ impl Engine {
             false => {}
         }
         if found.len() > 1 {
-            // Which of them is to go is not ours to say.
-            return Err(Error::Several(found.into_iter().map(|machine| machine.id).collect()));
+            // One that was noted is the host's, and the others are doubles of it; else it is not ours to say which
+            // of them is to go.
+            let known = [job.recorded.as_ref(), noted.as_ref()];
+            let mut places = known
+                .into_iter()
+                .flatten()
+                .filter_map(|id| found.iter().position(|machine| machine.id == *id));
+            return match places.next() {
+                Some(place) => Ok(Some(found.swap_remove(place))),
+                None => Err(Error::Several(found.into_iter().map(|machine| machine.id).collect())),
+            };
         }
         Ok(found.pop())
     }
@@ -194,9 +203,7 @@ impl Engine {
                 Err(Error::Interrupted(signal)) => return Err(Error::Interrupted(signal)),
                 // A machine that is up is worth more than the certainty that there is no second one.
                 Err(why) => {
-                    self.report.warn(format_args!(
-                        "whether a second machine was ordered is not known ({why}): see `pm-packet list`"
-                    ));
+                    self.warn_of_doubles(&why);
                     return Ok(());
                 }
             };
@@ -217,6 +224,12 @@ impl Engine {
         }
         risk.owed = None;
         Ok(())
+    }
+
+    pub(super) fn warn_of_doubles(&self, why: &Error) {
+        self.report.warn(format_args!(
+            "whether a second machine was ordered is not known ({why}): see `pm-packet list`"
+        ));
     }
 
     /// Notes a machine wherever the next run looks: whatever goes wrong from here on deletes it.

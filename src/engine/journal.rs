@@ -74,7 +74,6 @@ pub struct Journal {
     /// Where 0.1.0 noted it.
     beside: Option<PathBuf>,
     identity: String,
-    /// What the owner's machines bear at the provider.
     mark: String,
     id: fn(&str) -> Option<MachineId>,
 }
@@ -112,6 +111,11 @@ impl Journal {
     /// Where it stands.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the owner's machines bear at the provider.
+    pub fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// Waits until no other deploy of this owner runs. `None`: the folder cannot be written, so there is no lock.

@@ -24,8 +24,10 @@ pub enum Sight {
 /// What was seen of machines, and what is known of those that were not.
 #[derive(Default)]
 pub(super) struct Sightings {
-    /// Those that were seen by this run: the address of the API and the credentials are right.
-    seen: BTreeSet<MachineId>,
+    /// Those that were seen by their id, and when first: the address of the API and the credentials are right.
+    seen: BTreeMap<MachineId, Instant>,
+    /// Those that a listing showed.
+    listed: BTreeSet<MachineId>,
     /// Those that were ordered and not seen yet, and until when they may appear.
     expected: BTreeMap<MachineId, Instant>,
     /// Those that are no more, or go away.
@@ -53,6 +55,7 @@ impl Engine {
         for machine in &machines {
             // A listing shows what is not known by its id yet.
             self.note_state(machine);
+            self.sightings().listed.insert(machine.id.clone());
         }
         machines.retain(|machine| machine.state != State::Gone);
         Ok(machines)
@@ -99,7 +102,7 @@ impl Engine {
         // It was known, or has had the time to be.
         let is_known = {
             let sightings = self.sightings();
-            sightings.seen.contains(id) || sightings.expected.contains_key(id)
+            sightings.seen.contains_key(id) || sightings.expected.contains_key(id)
         };
         match self.provider.spec().absence {
             Absence::NotFound if is_known => Ok(Sight::Gone("is gone".into())),
@@ -122,6 +125,9 @@ impl Engine {
         }
         match self.list_by(Filter::Account, by) {
             Ok(machines) if machines.iter().all(|machine| machine.id != *id) => {
+                if !self.is_listing_due(id) {
+                    return Ok(Sight::NotYet);
+                }
                 Ok(Sight::Gone(match error.kind {
                     Kind::PermissionDenied => "was taken back by the provider".into(),
                     _ => "is gone".into(),
@@ -142,10 +148,19 @@ impl Engine {
 
     /// The same of a machine that only a listing showed.
     pub(super) fn expect_unseen(&self, id: &MachineId) {
-        let is_seen = self.sightings().seen.contains(id);
+        let is_seen = self.sightings().seen.contains_key(id);
         if !is_seen {
             self.expect_machine(id);
         }
+    }
+
+    /// Whether the listings of the account must show a machine, if it is there: one that was seen by its id alone may be
+    /// so young that they do not.
+    pub(super) fn is_listing_due(&self, id: &MachineId) -> bool {
+        let appears_within = self.provider.spec().appears_within;
+        let sightings = self.sightings();
+        let since = sightings.seen.get(id).filter(|_| !sightings.listed.contains(id));
+        since.is_none_or(|since| self.clock.now() >= *since + appears_within)
     }
 
     fn is_expected(&self, id: &MachineId) -> bool {
@@ -155,9 +170,10 @@ impl Engine {
 
     /// Notes that the provider knows a machine of this id.
     pub(super) fn note_known(&self, id: &MachineId) {
+        let now = self.clock.now();
         let mut sightings = self.sightings();
         sightings.expected.remove(id);
-        sightings.seen.insert(id.clone());
+        sightings.seen.entry(id.clone()).or_insert(now);
     }
 
     /// Notes what was seen of a machine.

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub use self::error::Error;
 pub use self::job::{Job, NoRecord, NotDeployed, Record, Unrecorded};
+use self::journal::Journal;
 pub use self::look::Sight;
 use self::look::Sightings;
 use self::wait::{Goal, Wait};
@@ -65,11 +66,21 @@ impl Engine {
     /// # Errors
     /// The provider does not delete it, it does not go away in time, or it is not known whether it is gone.
     ///
-    /// `mark` is that of the host's owner, where it is known: the objects that were made for it go with the machine.
-    pub fn cancel(&self, id: &MachineId, mark: Option<&str>) -> Result<(), Error> {
+    /// `journal` is that of the host, where it is known: the objects that were made for it go with the machine.
+    pub fn cancel(&self, id: &MachineId, journal: Option<&Journal>) -> Result<(), Error> {
         let by = self.deadline();
         self.interrupt.at_risk(Some(format!("machine {id} may be STILL BILLED: cancel it again")));
-        self.remove(id, mark, by)
+        let entry = journal.and_then(Journal::read);
+        let is_noted = entry.as_ref().is_some_and(|entry| entry.machine.as_ref() == Some(id));
+        if is_noted {
+            // A killed deploy wrote its id into the host: the provider may not show it yet.
+            self.expect_machine(id);
+        }
+        self.remove(id, journal.map(Journal::mark), by)?;
+        if let (Some(journal), true) = (journal, is_noted && entry.is_some_and(|it| !it.is_owed)) {
+            journal.close();
+        }
+        Ok(())
     }
 
     /// The moment by which one wait must end.

@@ -1,5 +1,6 @@
 //! The roll-back of a deploy that failed: whatever may be left is deleted, and it is said what became of it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::job::{Job, NotDeployed, Risk, Unrecorded};
@@ -14,6 +15,8 @@ const ROLL_BACK: (Duration, Duration) = (Duration::from_secs(20), Duration::from
 /// What a roll-back has done.
 #[derive(Default)]
 struct Removed {
+    /// The machines that were asked to go.
+    asked: BTreeSet<MachineId>,
     /// The machines that are gone.
     gone: Vec<MachineId>,
     /// What is left, or may be, in words.
@@ -32,7 +35,7 @@ impl Engine {
         self.interrupt.acknowledge();
         self.report.notice(format_args!("{error}: rolling back; a second signal ends it at once"));
         let by = self.clock.now() + self.timeout.clamp(ROLL_BACK.0, ROLL_BACK.1);
-        let Removed { gone, left } = self.remove_all(job, risk, by);
+        let Removed { gone, left, .. } = self.remove_all(job, risk, by);
         if !left.is_empty() {
             return NotDeployed { outcome: left.join("; "), cause: Some(Box::new(error)) };
         }
@@ -72,12 +75,19 @@ impl Engine {
         if let Some(id) = &risk.machine {
             self.remove_one(job, id, by, &mut removed);
         }
-        if let Some(owed) = risk.owed
-            && let Err(why) = self.remove_owed(job, owed, risk.unanswered, by, &mut removed)
-        {
-            removed.left.push(format!(
-                "an order may have been carried out and be STILL BILLED ({why}): look for the tag {mark} at the provider and delete what has it"
-            ));
+        if let Some(owed) = risk.owed {
+            if let Err(why) = self.remove_owed(job, owed, risk.unanswered, by, &mut removed) {
+                removed.left.push(format!(
+                    "an order may have been carried out and be STILL BILLED ({why}): look for the tag {mark} at the provider and delete what has it"
+                ));
+            }
+        } else if !removed.asked.is_empty() {
+            // Something in between may have repeated the one order.
+            let now = self.clock.now();
+            let by = by.max(now + ROLL_BACK.0);
+            if let Err(why) = self.remove_owed(job, now, 0, by, &mut removed) {
+                self.warn_of_doubles(&why);
+            }
         }
         if risk.objects
             && removed.left.is_empty()
@@ -110,6 +120,7 @@ impl Engine {
 
     fn remove_one(&self, job: &Job<'_>, id: &MachineId, by: Instant, removed: &mut Removed) {
         let command = (job.remove)(id);
+        removed.asked.insert(id.clone());
         match self.remove_machine(id, by) {
             Ok(()) => removed.gone.push(id.clone()),
             Err(Error::StillLeaving(state)) => removed.left.push(format!(
@@ -140,7 +151,7 @@ impl Engine {
                 found => found?,
             };
             for machine in found {
-                if !removed.gone.contains(&machine.id) {
+                if !removed.asked.contains(&machine.id) {
                     self.expect_unseen(&machine.id);
                     self.remove_one(job, &machine.id, by, removed);
                 }

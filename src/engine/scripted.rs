@@ -1,7 +1,6 @@
 //! A provider for unit tests: its machines live on the virtual clock, and it does what it is told to, be it wrong.
 
 use std::ops::Range;
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::tests::device::Device;
-use super::tests::fault::{Fault, Killed, What};
+use super::tests::fault::{Fault, What};
+use super::tests::process::Process;
 use super::tests::world::{Manner, World};
 use crate::http::error::{ApiError, Kind};
 use crate::provider::account::Account;
@@ -21,7 +21,6 @@ use crate::provider::order::Order;
 use crate::provider::spec::Spec;
 use crate::provider::{Advance, Filter, Provider};
 use crate::system::clock::VirtualClock;
-use crate::system::interrupt::Interrupt;
 use crate::wire::tree::Tree;
 
 /// How long a request takes that is answered.
@@ -36,22 +35,16 @@ pub struct Scripted {
     spec: &'static Spec,
     clock: Arc<VirtualClock>,
     world: Mutex<World>,
-    interrupt: Mutex<Interrupt>,
 }
 
 impl Scripted {
     pub fn new(spec: &'static Spec, manner: Manner, clock: Arc<VirtualClock>) -> Self {
         let world = Mutex::new(World::new(manner));
-        Self { spec, clock, world, interrupt: Mutex::default() }
+        Self { spec, clock, world }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The signals of the process that asks now.
-    pub fn interrupt(&self) -> MutexGuard<'_, Interrupt> {
-        self.interrupt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the requests of a kind with these numbers, from 0, fail.
@@ -87,11 +80,18 @@ impl Scripted {
         what: What,
         mut act: impl FnMut(&mut World, Duration) -> Result<T, Kind>,
     ) -> Result<T, ApiError> {
-        if self.world().is_killed {
-            resume_unwind(Box::new(Killed));
-        }
+        let process = Process::current();
+        process.live();
         let begin = self.clock.passed();
-        let fault = self.world().note(what, begin);
+        let struck = self.world().note(what, begin);
+        let fault = struck.or_else(|| process.storm.as_ref()?.fault(what));
+        if let (What::List, Some(storm)) = (what, &process.storm) {
+            storm.note_listing(false);
+        }
+        if self.world().is_told {
+            let mark = process.mark.as_deref().unwrap_or_default();
+            println!("{:9.3} {mark} {what:?} {fault:?}", begin.as_secs_f64());
+        }
         assert!(self.world().asked.len() < REQUESTS, "a play that has no end");
         let allowed = if what == What::Create { ALLOWED.1 } else { ALLOWED.0 };
         let allowed = allowed.min(self.clock.since_begin(api.by()).saturating_sub(begin));
@@ -99,10 +99,12 @@ impl Scripted {
             Some(Fault::Hang) => allowed,
             _ => ANSWER.min(allowed),
         };
-        let interrupt = self.interrupt().clone();
-        let was_stopped = interrupt.check().is_err();
-        let is_stopped = || !was_stopped && interrupt.check().is_err();
-        self.clock.pass(takes, is_stopped);
+        let was_stopped = process.interrupt.check().is_err();
+        let is_stopped = || !was_stopped && process.interrupt.check().is_err();
+        self.clock.pass(takes, || is_stopped() || process.is_killed());
+        if process.is_killed() && process.storm.as_ref().is_some_and(|storm| storm.chance(50)) {
+            process.live();
+        }
         let now = self.clock.passed();
         let mut world = self.world();
         let lost = self.error(api, Kind::Ambiguous, None);
@@ -111,10 +113,15 @@ impl Scripted {
             Some(Fault::Patience(kind, time)) => return Err(self.error(api, kind, Some(time))),
             Some(Fault::Hang) => return Err(lost),
             Some(Fault::Panic) => panic!("a mistake"),
-            Some(Fault::KilledBefore) => world.kill(),
+            Some(Fault::KilledBefore) => {
+                process.kill();
+                process.live();
+                return Err(lost);
+            }
             Some(Fault::Late(time)) => {
                 world.delay = time;
                 let _ = act(&mut world, now);
+                world.delay = Duration::ZERO;
                 return Err(lost);
             }
             _ if world.is_too_often(begin) => return Err(self.error(api, Kind::RateLimited, None)),
@@ -125,9 +132,16 @@ impl Scripted {
             }
             Some(Fault::Lost | Fault::KilledAfter) | None => act(&mut world, now),
         };
+        if matches!(fault, Some(Fault::KilledAfter)) {
+            process.kill();
+        }
+        process.live();
+        let is_answered = done.is_ok() && !matches!(fault, Some(Fault::Lost)) && !is_stopped();
+        if let (What::List, Some(storm), true) = (what, &process.storm, is_answered) {
+            storm.note_listing(true);
+        }
         match fault {
             Some(Fault::Lost) => Err(lost),
-            Some(Fault::KilledAfter) => world.kill(),
             // The connection was closed under it.
             _ if is_stopped() => Err(lost),
             _ => done.map_err(|kind| self.error(api, kind, None)),

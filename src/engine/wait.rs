@@ -167,6 +167,9 @@ impl Engine {
 
     /// Whether the account's own listing, whole, is without the machine. A listing that fails proves nothing.
     fn is_unlisted(&self, id: &MachineId, by: Instant) -> bool {
+        if !self.is_listing_due(id) {
+            return false;
+        }
         let api = self.session.api(by);
         let listed = self.provider.list(&api, Filter::Account);
         listed.is_ok_and(|machines| {

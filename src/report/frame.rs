@@ -180,6 +180,10 @@ impl Report {
     /// is nowhere left to tell it.
     fn raw(&self, text: &str) {
         self.clear();
+        if cfg!(test) {
+            // What a unit test prints is shown where it fails.
+            return eprint!("{text}");
+        }
         let mut stderr = io::stderr().lock();
         let text = if stderr.is_terminal() { Cow::Borrowed(text) } else { ascii(text) };
         let _ = stderr.write_all(text.as_bytes());

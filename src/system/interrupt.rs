@@ -17,6 +17,8 @@ pub type Hook = Box<dyn Fn() + Send>;
 pub enum Notice<'a> {
     /// The first one: what is under way stops.
     Stopping(Signal),
+    /// The first one, where what is under way is not to be stopped by it.
+    GoingOn(Signal),
     /// The second one, after which the process ends: what may be left behind, if anything.
     Ending(Signal, Option<&'a str>),
 }
@@ -35,6 +37,8 @@ struct Shared {
 struct State {
     pending: Option<Signal>,
     seen: bool,
+    /// A first signal stops nothing any more.
+    shielded: bool,
     hooks: Vec<Hook>,
     at_risk: Option<String>,
 }
@@ -109,10 +113,12 @@ impl Interrupt {
         self.sleep(Duration::ZERO)
     }
 
-    /// Takes note of the first signal, so that the roll-back can sleep and ask again. A further signal
-    /// still ends the process.
+    /// Takes note of the first signal, whether it came or is yet to come, so that the roll-back can sleep and ask. The
+    /// second one still ends the process.
     pub fn acknowledge(&self) {
-        self.state().pending = None;
+        let mut state = self.state();
+        state.pending = None;
+        state.shielded = true;
     }
 
     fn take(&self, signal: Signal, failure: u8, tell: &impl Fn(Notice<'_>)) {
@@ -121,7 +127,10 @@ impl Interrupt {
             tell(Notice::Ending(signal, state.at_risk.as_deref()));
             std::process::exit(failure.into());
         }
-        tell(Notice::Stopping(signal));
+        match state.shielded {
+            true => tell(Notice::GoingOn(signal)),
+            false => tell(Notice::Stopping(signal)),
+        }
         self.strike(&mut state, signal);
     }
 
@@ -132,6 +141,9 @@ impl Interrupt {
 
     fn strike(&self, state: &mut State, signal: Signal) {
         state.seen = true;
+        if state.shielded {
+            return;
+        }
         state.pending = Some(signal);
         for hook in &state.hooks {
             hook();

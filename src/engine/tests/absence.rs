@@ -214,3 +214,33 @@ fn an_empty_list_after_a_failure_is_not_said() {
     stage.provider.strike_all(What::List, Fault::Error(Kind::Ambiguous));
     assert!(stage.engine().list(provider::Filter::Account).is_err());
 }
+
+/// Two looks failed, and the listing did not show the machine yet: that was taken for gone.
+#[test]
+fn a_listing_that_may_lag_proves_nothing_of_a_machine_that_was_seen_by_its_id() {
+    let lag = seconds(25);
+    let manner = Manner {
+        provisioning: seconds(5),
+        hidden_in_lists: lag,
+        deleting: seconds(60),
+        ..Manner::default()
+    };
+    let (stage, id) = with_machine(plain(), manner);
+    let looks = stage.provider.asked(What::Get).len();
+    stage.provider.strike(What::Get, looks + 2..looks + 5, Fault::Error(Kind::Ambiguous));
+    stage.engine().cancel(&id, None).unwrap();
+    let now = stage.now();
+    assert_eq!(stage.provider.world().machine(&id).unwrap().state(now), State::Gone);
+}
+
+/// A deploy was killed right after it had written the machine's id into the host, which somebody then deleted.
+#[test]
+fn what_a_killed_deploy_noted_is_not_gone_before_it_can_be_shown() {
+    let lag = seconds(25);
+    let manner = Manner { hidden_by_id: lag, hidden_in_lists: lag, ..Manner::default() };
+    let stage = Stage::new(plain(), manner);
+    assert!(stage.killed_at(3, Fault::KilledAfter, |stage| drop(stage.deploy())));
+    let id = stage.journal().read().unwrap().machine.unwrap();
+    stage.engine().cancel(&id, Some(&stage.journal())).unwrap();
+    stage.asserts_nothing_left("");
+}

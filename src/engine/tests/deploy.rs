@@ -58,13 +58,31 @@ fn an_adopted_machine_that_is_off_is_powered_on() {
 
 #[test]
 fn of_several_machines_of_a_host_none_is_taken_and_none_deleted() {
-    let stage = Stage::new(plain(), Manner::default());
-    stage.provider.strike(What::Create, 0..1, Fault::Twice);
-    let _ = stage.deploy();
-    if stage.left().len() == 2 {
-        assert!(stage.failure().contains("2 machines already, m1 and m2"));
-        assert_eq!(stage.left().len(), 2);
+    let (stage, ids) = with_two_machines();
+    assert!(stage.failure().contains("2 machines already, m1 and m2"));
+    assert_eq!(stage.left(), ids);
+}
+
+#[test]
+fn of_several_machines_of_a_host_the_one_that_is_recorded_is_taken() {
+    for kept in 0..2 {
+        let (stage, ids) = with_two_machines();
+        *stage.recorded.borrow_mut() = Some(ids[kept].clone());
+        assert_eq!(stage.deployed(), ids[kept]);
+        assert_eq!(stage.left(), [ids[kept].clone()]);
     }
+}
+
+/// A host with two machines, both with its mark.
+fn with_two_machines() -> (Stage, Vec<MachineId>) {
+    let stage = Stage::new(plain(), Manner::default());
+    let first = stage.deployed();
+    let tags =
+        |tags| std::mem::replace(&mut stage.provider.world().machine(&first).unwrap().tags, tags);
+    let own = tags(Vec::new());
+    let second = stage.deployed();
+    tags(own);
+    (stage, vec![first, second])
 }
 
 #[test]

@@ -12,6 +12,10 @@ pub struct Device {
     pub name: Option<String>,
     pub locked: bool,
     pub key: String,
+    /// The mark of the order.
+    pub owner: String,
+    /// Whether the provider takes it back of its own accord.
+    pub is_taken: bool,
     pub ordered: Duration,
     /// States, and since when; the last one lasts.
     pub life: Vec<(Duration, State, &'static str)>,
@@ -40,6 +44,13 @@ impl Device {
             self.life.push((since, *state, name_of(*state)));
             since += *time;
         }
+    }
+
+    /// Begins its life now, should that begin later.
+    pub fn advance_to(&mut self, now: Duration) {
+        let early = self.ordered.saturating_sub(now);
+        self.ordered -= early;
+        self.life.iter_mut().for_each(|(since, ..)| *since -= early);
     }
 
     /// Whether it will last if nothing more is done.

@@ -136,16 +136,17 @@ fn cancel_is_killed(shape: impl Fn() -> (&'static str, Spec, Manner)) {
         stage
     };
     let cancels = |stage: &Stage| {
-        let _ = stage.engine().cancel(
-            &MachineId::scripted(format!("{}m1", shape().2.place)),
-            Some(&stage.order().mark),
-        );
+        let _ = stage
+            .engine()
+            .cancel(&MachineId::scripted(format!("{}m1", shape().2.place)), Some(&stage.journal()));
     };
     each_kill(make, cancels, |stage, case| {
         let case = format!("{}: {case}", shape().0);
         let id = stage.provider.world().machines[0].id.clone();
-        let mark = stage.order().mark;
-        stage.engine().cancel(&id, Some(&mark)).unwrap_or_else(|error| panic!("{case}: {error}"));
+        stage
+            .engine()
+            .cancel(&id, Some(&stage.journal()))
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
         stage.asserts_nothing_left(&case);
     });
 }

@@ -7,9 +7,11 @@ pub mod fault;
 mod kills;
 mod orders;
 mod power;
-mod random;
+pub mod process;
 mod shapes;
 mod signals;
+mod simulation;
+pub mod storm;
 mod waits;
 pub mod world;
 
@@ -25,6 +27,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use self::fault::{Fault, Killed, What};
+use self::process::Process;
 use self::world::Manner;
 use super::journal::Journal;
 use super::scripted::Scripted;
@@ -135,7 +138,7 @@ impl Stage {
             provider::connect(self.provider, settings, clock, report).unwrap()
         });
         let interrupt = Interrupt::default();
-        *self.provider.interrupt() = interrupt.clone();
+        Process { interrupt: interrupt.clone(), ..Process::default() }.begin();
         if let Some(moment) = self.signal.take() {
             let signalled = interrupt.clone();
             self.clock.at(moment, move || signalled.raise(Signal::SIGTERM));
@@ -186,7 +189,8 @@ impl Stage {
         self.provider.strike_any(asked..asked + 1, fault);
         let ended = catch_unwind(AssertUnwindSafe(|| run(self)));
         self.provider.world().strikes.pop();
-        let was_killed = std::mem::take(&mut self.provider.world().is_killed);
+        let was_killed = Process::current().is_killed();
+        Process::default().begin();
         if let Err(panic) = ended
             && !panic.is::<Killed>()
         {

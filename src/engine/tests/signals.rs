@@ -156,3 +156,33 @@ fn a_signal_ends_every_other_action_at_once_and_changes_nothing() {
     assert!(stage.now() <= begin + seconds(21));
     assert_eq!(stage.left(), [id]);
 }
+
+/// The first signal in the middle of a roll-back ended that, and left the machine.
+#[test]
+fn a_first_signal_during_a_roll_back_does_not_stop_it() {
+    let manner = Manner { fails: Some((seconds(60), "no disk")), ..Manner::default() };
+    for second in 61..70 {
+        let stage = Stage::new(plain(), manner.clone());
+        stage.signal_at(seconds(second));
+        let failure = stage.failure();
+        assert!(failure.contains("machine m1 was deleted again"), "{second}: {failure}");
+        stage.asserts_nothing_left(&failure);
+    }
+}
+
+/// Something in between repeated the order, and the roll-back deleted one machine of two.
+#[test]
+fn a_roll_back_deletes_the_copy_of_an_order_too() {
+    for deletion in [None, Some(Fault::Error(Kind::Protected))] {
+        let stage = Stage::new(plain(), Manner::default());
+        stage.provider.strike(What::Create, 0..1, Fault::Twice);
+        if let Some(fault) = deletion {
+            // The first one cannot be deleted, and is told of.
+            stage.provider.strike(What::Delete, 0..1, fault);
+        }
+        stage.signal_at(seconds(30));
+        let result = stage.deploy();
+        assert_eq!(stage.left().len(), usize::from(deletion.is_some()));
+        stage.asserts_balance("a copy", &result);
+    }
+}

@@ -1,11 +1,12 @@
 //! What the scripted provider has: machines whose lives are laid down in advance, and objects.
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use super::device::Device;
-use super::fault::{Asked, Fault, Killed, Strike, What};
+use super::fault::{Asked, Fault, Strike, What};
+use super::process::Process;
+use super::storm::Fate;
 use crate::http::error::Kind;
 use crate::provider::machine::{Machine, MachineId, State};
 use crate::provider::order::Order;
@@ -88,9 +89,10 @@ pub struct World {
     pub objects: BTreeSet<String>,
     pub asked: Vec<Asked>,
     pub strikes: Vec<Strike>,
+    /// Whether every request is printed.
+    pub is_told: bool,
     /// How much later the next order is carried out.
     pub delay: Duration,
-    pub is_killed: bool,
 }
 
 impl World {
@@ -101,8 +103,8 @@ impl World {
             objects: BTreeSet::new(),
             asked: Vec::new(),
             strikes: Vec::new(),
+            is_told: false,
             delay: Duration::ZERO,
-            is_killed: false,
         }
     }
 
@@ -117,12 +119,6 @@ impl World {
         let fault = self.strikes.iter().rev().find(strikes).map(|(.., fault)| *fault);
         self.asked.push(Asked { what, at });
         fault
-    }
-
-    /// Ends the process that asks.
-    pub fn kill<T>(&mut self) -> T {
-        self.is_killed = true;
-        resume_unwind(Box::new(Killed))
     }
 
     pub fn is_too_often(&self, now: Duration) -> bool {
@@ -161,6 +157,8 @@ impl World {
         let key = format!("{} {}", order.mark, order.spent.join(" "));
         let same = self.machines.iter_mut().find(|device| device.key == key);
         if let (Some(device), true) = (same, spec.has_idempotency_key) {
+            // It comes before the late one with the same key.
+            device.advance_to(now);
             return match device.state(now) {
                 State::Gone | State::Deleting if !self.manner.shows_spent => Err(Kind::KeySpent),
                 State::Gone => Ok(Machine::new(device.id.clone(), State::Gone, "gone")),
@@ -188,6 +186,8 @@ impl World {
             name,
             locked: false,
             key,
+            owner: order.mark.clone(),
+            is_taken: false,
             ordered,
             life,
             steps: 0,
@@ -195,6 +195,17 @@ impl World {
             reason: fails.map(|(_, reason)| reason),
             tombstone: self.manner.tombstone,
         };
+        match Process::current().storm.and_then(|storm| storm.fate()) {
+            Some((Fate::Fails, after)) => {
+                device.lead(ordered + after, &[(State::Failed, Duration::ZERO)]);
+                device.reason = Some("out_of_stock");
+            }
+            Some((Fate::IsTaken, after)) => {
+                device.is_taken = true;
+                device.lead(ordered + after, &[(State::Gone, Duration::ZERO)]);
+            }
+            None => {}
+        }
         let shown = device.shown(spec, now).ok_or(Kind::Ambiguous);
         self.machines.push(device);
         shown
@@ -203,6 +214,9 @@ impl World {
     pub fn delete(&mut self, id: &MachineId, now: Duration) -> Result<(), Kind> {
         let Manner { missing, refuses_deletion, ignores_deletion, deleting, .. } = self.manner;
         let device = self.known(id, now).ok_or(missing)?;
+        if let Some(mark) = Process::current().mark {
+            assert_eq!(device.owner, mark, "{id} is deleted by the process of another host");
+        }
         match device.state(now) {
             _ if device.locked => return Err(Kind::Protected),
             State::Gone => return Err(missing),

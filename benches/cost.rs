@@ -31,9 +31,7 @@ fn main() {
         subject("exec of a static binary that does nothing", Command::new(&floor)),
         subject("pm-packet --version", plain.explicit(&["--version"])),
     ];
-    for (bench, scheme, authorities) in
-        [(&plain, "http", None), (&tls, "https", Some(&certificates))]
-    {
+    for (bench, scheme, authorities) in [(&plain, "http", None), (&tls, "https", Some(&certificates))] {
         let (host, id) = bench.deployed(1002);
         host.poll().unwrap();
         let name = bench.simulator.oned().host_name(1002).unwrap();
@@ -117,8 +115,7 @@ fn peak(bench: &Bench) -> u64 {
 
 /// The same three requests on the same connections, in one process.
 fn curl(bench: &Bench, id: &str, authorities: Option<&Path>) -> Command {
-    let call =
-        bench.file("call.xml", &common::fixture("opennebula-5.12/host.info-decrypt.request.xml"));
+    let call = bench.file("call.xml", &common::fixture("opennebula-5.12/host.info-decrypt.request.xml"));
     let token = format!("X-Auth-Token: {}", bench.simulator.token());
     let device = format!("{}/devices/{id}", bench.simulator.api_url());
     let bandwidth = format!("{device}/bandwidth?from=1600000000&until=1600003600");
@@ -162,11 +159,7 @@ fn do_nothing() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (source, binary) = (folder.join("nothing.c"), folder.join("nothing"));
     fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-    let built = Command::new("cc")
-        .args(["-O2", "-static", "-o"])
-        .args([&binary, &source])
-        .status()
-        .unwrap();
+    let built = Command::new("cc").args(["-O2", "-static", "-o"]).args([&binary, &source]).status().unwrap();
     assert!(built.success());
     binary
 }

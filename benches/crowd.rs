@@ -13,9 +13,7 @@ use common::Bench;
 use simulator::{HostTemplate, Options, RateLimit};
 
 fn main() {
-    println!(
-        "| deploys at once | all done after | requests | of them 429 | memory together | machines |"
-    );
+    println!("| deploys at once | all done after | requests | of them 429 | memory together | machines |");
     println!("|---|---|---|---|---|---|");
     for count in [1, 10, 100, 500] {
         crowd(count);
@@ -38,8 +36,7 @@ fn crowd(count: i32) {
         })
         .collect();
     let begin = Instant::now();
-    let children: Vec<Child> =
-        files.iter().map(|file| bench.start("deploy", &[file, "TODO"])).collect();
+    let children: Vec<Child> = files.iter().map(|file| bench.start("deploy", &[file, "TODO"])).collect();
     std::thread::sleep(Duration::from_secs(4));
     let memory: u64 = children.iter().map(|child| own_memory(child.id())).sum();
     let mut ids: Vec<String> = children

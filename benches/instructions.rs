@@ -30,8 +30,7 @@ fn main() -> ExitCode {
         ("poll", count(&bench.command("poll", &[&id, &name, "1002", &name]))),
     ]);
     if std::env::var_os("PM_PACKET_BLESS").is_some() {
-        let lines: Vec<String> =
-            counts.iter().map(|(name, count)| format!("{count} {name}\n")).collect();
+        let lines: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}\n")).collect();
         fs::write(KEPT, lines.concat()).unwrap();
     }
     let kept = fs::read_to_string(KEPT).unwrap_or_default();

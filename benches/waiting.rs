@@ -11,9 +11,7 @@ const MACHINES: u32 = 2000;
 fn main() {
     println!("| provisioning | looks, median | late: 10 % | median | 90 % | limit of the median |");
     println!("|---|---|---|---|---|---|");
-    for (from, to, limit) in
-        [(2, 10, "1 s"), (10, 30, "1 s"), (30, 120, "3 s"), (120, 480, "5 s"), (480, 900, "5 s")]
-    {
+    for (from, to, limit) in [(2, 10, "1 s"), (10, 30, "1 s"), (30, 120, "3 s"), (120, 480, "5 s"), (480, 900, "5 s")] {
         for tells in [false, true] {
             let mut games: Vec<(u32, Duration)> = (0..MACHINES)
                 .map(|at| {

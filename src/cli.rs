@@ -33,9 +33,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         report.info("done");
         Ok(outcome)
     }));
-    let result = result.unwrap_or_else(|_| {
-        Err(anyhow!("pm-packet made a mistake: please report it, with how it was called"))
-    });
+    let result =
+        result.unwrap_or_else(|_| Err(anyhow!("pm-packet made a mistake: please report it, with how it was called")));
     match result {
         Ok(Outcome::Well) => 0,
         Ok(Outcome::Unwell) => crate::UNWELL,
@@ -74,11 +73,7 @@ fn level(environment: &Environment) -> Result<Level> {
     }
 }
 
-fn carry_out(
-    invocation: Invocation,
-    environment: &Environment,
-    report: &Report,
-) -> Result<Outcome> {
+fn carry_out(invocation: Invocation, environment: &Environment, report: &Report) -> Result<Outcome> {
     match invocation {
         Invocation::Text(text) => report
             .answer(text.trim_end())
@@ -92,14 +87,7 @@ fn carry_out(
                 true => Interrupt::default(),
                 false => armed(*report)?,
             };
-            action.run(&Context {
-                provider,
-                program,
-                via_link,
-                environment,
-                interrupt,
-                report: *report,
-            })
+            action.run(&Context { provider, program, via_link, environment, interrupt, report: *report })
         }
     }
 }
@@ -108,9 +96,9 @@ fn carry_out(
 fn armed(report: Report) -> Result<Interrupt> {
     Interrupt::arm(crate::FAILURE, move |notice| match notice {
         Notice::Stopping(signal) => report.info(format_args!("{signal} received: stopping")),
-        Notice::GoingOn(signal) => report.info(format_args!(
-            "{signal} received: the roll-back goes on; a second signal ends it at once"
-        )),
+        Notice::GoingOn(signal) => {
+            report.info(format_args!("{signal} received: the roll-back goes on; a second signal ends it at once"))
+        }
         Notice::Ending(signal, at_risk) => {
             let left = at_risk.unwrap_or("nothing is left behind");
             report.failure(None, &anyhow!("interrupted twice ({signal}): {left}"));

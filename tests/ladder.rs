@@ -33,8 +33,7 @@ fn modules() -> BTreeMap<Module, (String, String)> {
             let text = fs::read_to_string(&path).unwrap();
             let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
             let name = path.strip_prefix(root).unwrap().with_extension("");
-            let mut module: Module =
-                name.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+            let mut module: Module = name.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
             module.pop_if(|last| last == "mod" || last == "lib");
             found.insert(module, (format!("src/{}.rs", name.display()), text));
         }
@@ -113,10 +112,8 @@ fn braces_hold_paths() {
 #[test]
 fn a_folder_imports_only_what_stands_below_it_and_no_two_files_import_each_other() {
     let modules = modules();
-    let graph: BTreeMap<&Module, BTreeSet<Module>> = modules
-        .iter()
-        .map(|(module, (_, text))| (module, imports(module, text, &modules)))
-        .collect();
+    let graph: BTreeMap<&Module, BTreeSet<Module>> =
+        modules.iter().map(|(module, (_, text))| (module, imports(module, text, &modules))).collect();
     let mut wrong = Vec::new();
     for (module, imports) in &graph {
         for import in imports {

@@ -109,8 +109,7 @@ fn read(answer: anyhow::Result<Tree>) -> Tree {
 pub fn arguments(data: &[u8]) {
     const ACTIONS: [(&str, usize); 6] =
         [("cancel", 1), ("deploy", 1), ("poll", 1), ("reboot", 1), ("reset", 1), ("shutdown", 3)];
-    let words: Vec<OsString> =
-        data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
+    let words: Vec<OsString> = data.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect();
     let read = cli::action_of(words.clone(), &Environment::default());
     if let Err(error) = &read {
         check_message(&format!("{error:#}"));

@@ -46,20 +46,13 @@ impl Cancel {
                 self.remove(context.provider_of(Some(&host))?, Some(&host), context)
             }
             (false, ["--driver", name]) => self.remove(provider::named(name)?, None, context),
-            (_, []) if context.environment_has_secrets()? => {
-                self.remove(context.provider_of(None)?, None, context)
-            }
+            (_, []) if context.environment_has_secrets()? => self.remove(context.provider_of(None)?, None, context),
             _ => context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel),
         }
     }
 
     /// Deletes a machine that no host has, with the credentials of `host` or of the environment.
-    fn remove(
-        &self,
-        provider: &'static dyn Provider,
-        host: Option<&Host>,
-        context: &Context<'_>,
-    ) -> Result<()> {
+    fn remove(&self, provider: &'static dyn Provider, host: Option<&Host>, context: &Context<'_>) -> Result<()> {
         let id = (provider.spec().id)(&self.deploy_id);
         let id = id.with_context(|| not_an_id(provider, &self.deploy_id, &Named::default()))?;
         let (engine, _) = context.engine(provider, host)?;

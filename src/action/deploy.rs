@@ -43,9 +43,7 @@ impl Deploy {
     /// The first line says what to do; nothing is left behind, or it says what.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
         if !process::stdout_reaches_somebody() {
-            bail!(
-                "stdout is closed or /dev/null, so the deploy id could reach nobody: call it with stdout open"
-            );
+            bail!("stdout is closed or /dev/null, so the deploy id could reach nobody: call it with stdout open");
         }
         let asked = Asked::of(&self.host)?;
         let path = Path::new(&self.file);
@@ -88,8 +86,7 @@ impl Deploy {
 }
 
 /// What is said of a host that is resumed and has no machine.
-const NO_MACHINE: &str =
-    "the host has no machine, as its deploy failed: delete the host and create it anew";
+const NO_MACHINE: &str = "the host has no machine, as its deploy failed: delete the host and create it anew";
 
 /// What the words after the file ask for.
 struct Asked {
@@ -121,28 +118,17 @@ impl Asked {
 }
 
 /// Waits until no other deploy of this host runs.
-fn one_at_a_time(
-    journal: &Journal,
-    owner: &Owner,
-    host: &Host,
-    context: &Context<'_>,
-) -> Result<Option<Lock>> {
+fn one_at_a_time(journal: &Journal, owner: &Owner, host: &Host, context: &Context<'_>) -> Result<Option<Lock>> {
     if !owner.is_lasting() {
         return Ok(None);
     }
     let clock = context.clock()?;
     let told = || {
-        context.report.notice(format_args!(
-            "another deploy of {} is under way: waiting for its end",
-            host.called()
-        ));
+        context.report.notice(format_args!("another deploy of {} is under way: waiting for its end", host.called()));
     };
     let lock = journal.lock(&*clock, &context.interrupt, told);
     lock.map_err(|signal| {
-        anyhow!(
-            "interrupted ({signal}) while another deploy of {} is under way: nothing was done",
-            host.called()
-        )
+        anyhow!("interrupted ({signal}) while another deploy of {} is under way: nothing was done", host.called())
     })
 }
 
@@ -236,9 +222,7 @@ fn decrypt(
     match context.ask_and_keep_oned(Some(Which::Id(id)))? {
         Some((known, oned)) => {
             // A template may have escaped the encryption, as with an attribute that oned.conf does not name.
-            let is_clear = |name: &&str| {
-                host.provision(name).is_some_and(|text| known.provision(name) == Some(text))
-            };
+            let is_clear = |name: &&str| host.provision(name).is_some_and(|text| known.provision(name) == Some(text));
             if secrets.iter().any(is_clear) {
                 warn_if_exposed(path, "holds a token in clear", &context.report);
             }
@@ -258,17 +242,10 @@ fn decrypt(
 }
 
 /// Orders or adopts a machine and prints its id.
-fn obtain(
-    job: &Job<'_>,
-    host: &Host,
-    provider: &dyn Provider,
-    engine: &Engine,
-    context: &Context<'_>,
-) -> Result<()> {
+fn obtain(job: &Job<'_>, host: &Host, provider: &dyn Provider, engine: &Engine, context: &Context<'_>) -> Result<()> {
     let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str()));
     deployed.map_err(|failure| {
-        let first =
-            format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
+        let first = format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
         match failure.cause {
             Some(cause) => anyhow!(*cause).context(first),
             None => anyhow!(first),
@@ -279,11 +256,6 @@ fn obtain(
 /// Powers on the machine that the host has and prints its id.
 fn resume(id: &MachineId, host: &Host, engine: &Engine, context: &Context<'_>) -> Result<()> {
     let called = host.called();
-    engine
-        .resume(id)
-        .map_err(|error| anyhow!("cannot resume {called} on machine {id}: {}", advise(&error)))?;
-    context
-        .report
-        .deploy_id(id.as_str())
-        .context("the deploy id cannot be printed: keep stdout open")
+    engine.resume(id).map_err(|error| anyhow!("cannot resume {called} on machine {id}: {}", advise(&error)))?;
+    context.report.deploy_id(id.as_str()).context("the deploy id cannot be printed: keep stdout open")
 }

@@ -91,11 +91,7 @@ impl Context<'_> {
     }
 
     /// A session with the credentials of `host`, and the engine over it.
-    fn engine(
-        &self,
-        provider: &'static dyn Provider,
-        host: Option<&Host>,
-    ) -> Result<(Engine, Arc<Session>)> {
+    fn engine(&self, provider: &'static dyn Provider, host: Option<&Host>) -> Result<(Engine, Arc<Session>)> {
         let settings = self.settings(host);
         let clock = self.clock()?;
         let session = provider::connect(provider, &settings, Arc::clone(&clock), self.report)?;
@@ -129,18 +125,14 @@ impl Context<'_> {
         match asked {
             Ok(host) => Ok(Some(host)),
             Err(OnedError::CannotAsk(why)) if self.environment_has_secrets()? => {
-                self.report.warn(format_args!(
-                    "{why:#}; using the credentials of the environment instead"
-                ));
+                self.report.warn(format_args!("{why:#}; using the credentials of the environment instead"));
                 Ok(None)
             }
             Err(OnedError::CannotAsk(why)) => Err(why),
             // Its machine may still be there, and must be reachable.
             Err(OnedError::NoSuchHost(why)) => {
                 let secrets = self.provider_of(None)?.spec().credentials().join(" and ");
-                bail!(
-                    "{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone"
-                )
+                bail!("{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone")
             }
         }
     }

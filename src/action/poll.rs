@@ -87,9 +87,9 @@ fn check_address(machine: &Machine, called: &str) -> Result<()> {
         ([], State::On) => bail!(
             "machine {id} of {called} is {state_name} and has no address yet: try again, or see its network at the provider"
         ),
-        ([], _) => bail!(
-            "machine {id} of {called} has no address yet, it is {state_name}: try again when it is active"
-        ),
+        ([], _) => {
+            bail!("machine {id} of {called} has no address yet, it is {state_name}: try again when it is active")
+        }
         _ => Ok(()),
     }
 }

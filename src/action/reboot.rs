@@ -24,8 +24,6 @@ impl Reboot {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        context.carry_out(&self.deploy_id, &self.host, &[Power::Reboot], |engine, id, _| {
-            engine.reboot(id)
-        })
+        context.carry_out(&self.deploy_id, &self.host, &[Power::Reboot], |engine, id, _| engine.reboot(id))
     }
 }

@@ -42,9 +42,7 @@ impl Shutdown {
             number if HostId::parse(number).is_some() => {
                 bail!("LCM_STATE is {number:?}: {}", self.shifted())
             }
-            other => bail!(
-                "LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
-            ),
+            other => bail!("LCM_STATE is {other:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"),
         };
         let changes: &[Power] = if is_end { &[] } else { &[Power::Off] };
         let mut host = vec![self.name];
@@ -61,9 +59,7 @@ impl Shutdown {
         let id = HostId::parse(&self.state);
         let name = self.host.first().filter(|name| **name == self.deploy_id);
         match (id, name) {
-            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => {
-                Missing::Machine.of_host(name, id)
-            }
+            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => Missing::Machine.of_host(name, id),
             _ => SHIFTED.to_owned(),
         }
     }

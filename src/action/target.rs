@@ -18,8 +18,7 @@ use crate::provider::{PROVIDERS, Provider};
 use crate::report::finding::Mistake;
 
 /// What is said of arguments that do not stand where they belong.
-pub(super) const SHIFTED: &str =
-    "the arguments look shifted; an empty one vanishes on its way through the shell";
+pub(super) const SHIFTED: &str = "the arguments look shifted; an empty one vanishes on its way through the shell";
 
 /// The host that the arguments of an action name, as they came.
 #[derive(Default)]
@@ -32,10 +31,7 @@ impl<'a> Named<'a> {
     /// The host of the arguments `NAME HOST_ID NAME`, of which any may be missing.
     pub(super) fn of(words: &'a [String]) -> Self {
         let word = |at: usize| words.get(at).map(|word| word.trim());
-        Self {
-            name: word(0).filter(|word| !word.is_empty()),
-            id: word(1).filter(|word| !word.is_empty()),
-        }
+        Self { name: word(0).filter(|word| !word.is_empty()), id: word(1).filter(|word| !word.is_empty()) }
     }
 
     pub(super) fn called(&self) -> String {
@@ -137,17 +133,11 @@ impl Context<'_> {
     }
 
     /// The machine `deploy_id` of the host that is `named`, reached with that host's credentials.
-    pub(super) fn target(
-        &self,
-        deploy_id: &str,
-        named: &Named<'_>,
-        changes: &[Power],
-    ) -> Result<Target> {
+    pub(super) fn target(&self, deploy_id: &str, named: &Named<'_>, changes: &[Power]) -> Result<Target> {
         // What no provider takes for an id, or what this one cannot do, is not worth a question to anybody.
         self.check_id(deploy_id, named)?;
-        let supported = |provider: &'static dyn Provider| {
-            changes.iter().try_for_each(|change| power::supported(provider, *change))
-        };
+        let supported =
+            |provider: &'static dyn Provider| changes.iter().try_for_each(|change| power::supported(provider, *change));
         if let Some(provider) = self.provider {
             supported(provider)?;
         }
@@ -161,8 +151,7 @@ impl Context<'_> {
         let id = id.with_context(|| not_an_id(provider, deploy_id, named))?;
         let (engine, session) = self.engine(provider, host.as_ref())?;
         let folder = journal::folder(self.environment);
-        let journal_of =
-            |host: &Host| Journal::in_folder(&folder, provider.spec(), &Owner::of(host));
+        let journal_of = |host: &Host| Journal::in_folder(&folder, provider.spec(), &Owner::of(host));
         let journal = host.as_ref().map(journal_of);
         Ok(Target {
             id,

@@ -136,10 +136,7 @@ impl Invocation {
         let mut words = Vec::new();
         for (number, argument) in arguments.enumerate() {
             words.push(argument.into_string().map_err(|argument| {
-                anyhow!(
-                    "argument {} is not UTF-8 ({argument:?}): check how it is called",
-                    number + 1
-                )
+                anyhow!("argument {} is not UTF-8 ({argument:?}): check how it is called", number + 1)
             })?);
         }
         let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -187,9 +184,7 @@ fn parse(
     line.extend(words.iter().map(String::as_str));
     match Arguments::from_args(&["pm-packet"], &line) {
         Ok(Arguments { action }) => Ok(Invocation::Action { action, provider, program, via_link }),
-        Err(exit) if exit.status.is_ok() => {
-            Ok(Invocation::Text(exit.output.lines().map(wrap).collect()))
-        }
+        Err(exit) if exit.status.is_ok() => Ok(Invocation::Text(exit.output.lines().map(wrap).collect())),
         Err(exit) if is_for_persons => {
             let problem: Vec<&str> = exit.output.split_whitespace().collect();
             let problem = problem.join(" ").replace("Unrecognized argument:", "there is no option");
@@ -198,10 +193,7 @@ fn parse(
         Err(exit) => {
             // All else is taken as data, so only a lack can be wrong; the names stand below the first line.
             let missing: Vec<&str> = exit.output.lines().skip(1).map(str::trim).collect();
-            bail!(
-                "{name}: the arguments lack {}: see `pm-packet {name} --help`",
-                missing.join(" and ")
-            )
+            bail!("{name}: the arguments lack {}: see `pm-packet {name} --help`", missing.join(" and "))
         }
     }
 }
@@ -235,12 +227,7 @@ fn known() -> Vec<&'static str> {
 
 /// The name of the folder that the link `program` stands in.
 fn folder_of(program: &Path, environment: &Environment) -> Result<String> {
-    let problem = || {
-        format!(
-            "{} stands in no folder whose name is a provider: call it by its path",
-            program.display()
-        )
-    };
+    let problem = || format!("{} stands in no folder whose name is a provider: call it by its path", program.display());
     let path = if program.components().count() > 1 {
         program.to_owned()
     } else {

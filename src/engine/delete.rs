@@ -11,12 +11,7 @@ use crate::provider::machine::{MachineId, State};
 impl Engine {
     /// Deletes a machine, waits until it is gone, and removes the objects that were made for its owner, whose
     /// mark is given or else the one that it bears.
-    pub(super) fn remove(
-        &self,
-        id: &MachineId,
-        mark: Option<&str>,
-        by: Instant,
-    ) -> Result<(), Error> {
+    pub(super) fn remove(&self, id: &MachineId, mark: Option<&str>, by: Instant) -> Result<(), Error> {
         let mark = match mark {
             None if self.provider.spec().has_objects => self.mark_of(id, by)?,
             mark => mark.map(str::to_owned),

@@ -141,10 +141,8 @@ impl Engine {
             // One that was noted is the host's, and the others are doubles of it; else it is not ours to say which
             // of them is to go.
             let known = [job.recorded.as_ref(), noted.as_ref()];
-            let mut places = known
-                .into_iter()
-                .flatten()
-                .filter_map(|id| found.iter().position(|machine| machine.id == *id));
+            let mut places =
+                known.into_iter().flatten().filter_map(|id| found.iter().position(|machine| machine.id == *id));
             return match places.next() {
                 Some(place) => Ok(Some(found.swap_remove(place))),
                 None => Err(Error::Several(found.into_iter().map(|machine| machine.id).collect())),
@@ -155,12 +153,7 @@ impl Engine {
 
     /// The machine that an earlier run noted, if it is still the owner's. One that the provider took back is
     /// not.
-    pub(super) fn noted(
-        &self,
-        id: &MachineId,
-        mark: &str,
-        by: Instant,
-    ) -> Result<Option<Machine>, Error> {
+    pub(super) fn noted(&self, id: &MachineId, mark: &str, by: Instant) -> Result<Option<Machine>, Error> {
         let identity = &self.provider.spec().identity;
         loop {
             match self.look_by(id, by)? {
@@ -188,13 +181,7 @@ impl Engine {
 
     /// Deletes what was ordered beside the machine that is handed over: one look, always, as something in between
     /// may have repeated the order; and as long as an order without an answer may still take effect.
-    fn remove_doubles(
-        &self,
-        kept: &Machine,
-        mark: &str,
-        risk: &mut Risk,
-        by: Instant,
-    ) -> Result<(), Error> {
+    fn remove_doubles(&self, kept: &Machine, mark: &str, risk: &mut Risk, by: Instant) -> Result<(), Error> {
         let until = risk.owed.unwrap_or(by).max(by) + self.owed();
         let schedule = Schedule::begin(self.clock.now());
         loop {
@@ -208,8 +195,7 @@ impl Engine {
                 }
             };
             for machine in found.iter().filter(|machine| machine.id != kept.id) {
-                self.report
-                    .info(format_args!("machine {} was ordered twice: deleting it", machine.id));
+                self.report.info(format_args!("machine {} was ordered twice: deleting it", machine.id));
                 self.remove_machine(&machine.id, until)?;
             }
             let now = self.clock.now();
@@ -227,26 +213,18 @@ impl Engine {
     }
 
     pub(super) fn warn_of_doubles(&self, why: &Error) {
-        self.report.warn(format_args!(
-            "whether a second machine was ordered is not known ({why}): see `pm-packet list`"
-        ));
+        self.report
+            .warn(format_args!("whether a second machine was ordered is not known ({why}): see `pm-packet list`"));
     }
 
     /// Notes a machine wherever the next run looks: whatever goes wrong from here on deletes it.
-    pub(super) fn put_at_risk(
-        &self,
-        job: &Job<'_>,
-        risk: &mut Risk,
-        id: &MachineId,
-    ) -> Result<(), Error> {
+    pub(super) fn put_at_risk(&self, job: &Job<'_>, risk: &mut Risk, id: &MachineId) -> Result<(), Error> {
         risk.machine = Some(id.clone());
         if let Err(error) = job.journal.note(Some(id), risk.owed.is_some()) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
-        self.interrupt.at_risk(Some(format!(
-            "machine {id} may be STILL BILLED: remove it with `{}`",
-            (job.remove)(id)
-        )));
+        self.interrupt
+            .at_risk(Some(format!("machine {id} may be STILL BILLED: remove it with `{}`", (job.remove)(id))));
         if job.recorded.as_ref() == Some(id) {
             return Ok(());
         }

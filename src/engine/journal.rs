@@ -44,9 +44,7 @@ pub fn reminder_beside(deployment_file: &Path) -> Option<String> {
 }
 
 fn reminder(what: &str) -> String {
-    format!(
-        "an earlier deploy was killed, and {what} may be STILL BILLED: deploy again, or look at the provider"
-    )
+    format!("an earlier deploy was killed, and {what} may be STILL BILLED: deploy again, or look at the provider")
 }
 
 fn path_beside(deployment_file: &Path) -> PathBuf {
@@ -158,9 +156,7 @@ impl Journal {
 
     fn make_folder(&self) -> io::Result<()> {
         match self.path.parent() {
-            Some(folder) if !folder.is_dir() => {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)
-            }
+            Some(folder) if !folder.is_dir() => DirBuilder::new().recursive(true).mode(0o700).create(folder),
             _ => Ok(()),
         }
     }

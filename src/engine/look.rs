@@ -114,12 +114,7 @@ impl Engine {
     ///
     /// # Errors
     /// `error`, where the listing has the machine or is not to be had either.
-    pub(super) fn absence(
-        &self,
-        id: &MachineId,
-        error: ApiError,
-        by: Instant,
-    ) -> Result<Sight, Error> {
+    pub(super) fn absence(&self, id: &MachineId, error: ApiError, by: Instant) -> Result<Sight, Error> {
         if self.is_expected(id) {
             return Ok(Sight::NotYet);
         }

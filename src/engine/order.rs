@@ -56,10 +56,7 @@ impl Engine {
                     return Ok(machine);
                 }
                 Ok(machine) => {
-                    let reason = format!(
-                        "the answer names {}, which does not carry the mark of this host",
-                        machine.id
-                    );
+                    let reason = format!("the answer names {}, which does not carry the mark of this host", machine.id);
                     self.session.api(by).problem(Kind::Ambiguous, reason)
                 }
                 Err(error) => error,
@@ -179,12 +176,7 @@ impl Engine {
 
     /// Looks for an order whose answer was lost until it appears, or has had the time to: until `until`. A deadline
     /// before that, or an error, leaves it unknown.
-    pub(super) fn look_for(
-        &self,
-        mark: &str,
-        until: Instant,
-        by: Instant,
-    ) -> Result<Option<Machine>, Error> {
+    pub(super) fn look_for(&self, mark: &str, until: Instant, by: Instant) -> Result<Option<Machine>, Error> {
         let schedule = Schedule::begin(self.clock.now());
         let goal = format!("until an order appears | tag {mark}");
         let mut line = self.progress(goal, until.min(by));

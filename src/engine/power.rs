@@ -160,12 +160,8 @@ impl Engine {
 fn settled(power: Power, state: State, doubtful: bool) -> Option<Outcome> {
     match (power, state) {
         (Power::On, State::On) | (Power::Off, State::Off) => Some(Outcome::Already),
-        (Power::On, State::Starting) | (Power::Off, State::Stopping) => {
-            Some(Outcome::Accepted(false))
-        }
-        (Power::Reboot, State::Off | State::Stopping | State::Starting) if doubtful => {
-            Some(Outcome::Accepted(true))
-        }
+        (Power::On, State::Starting) | (Power::Off, State::Stopping) => Some(Outcome::Accepted(false)),
+        (Power::Reboot, State::Off | State::Stopping | State::Starting) if doubtful => Some(Outcome::Accepted(true)),
         _ => None,
     }
 }

@@ -41,8 +41,7 @@ impl Engine {
         }
         job.journal.close();
         if let Err(Unrecorded::Other(why)) = job.record.write(None) {
-            self.report
-                .warn(format_args!("the DEPLOY_ID of a deleted machine is in the host: {why}"));
+            self.report.warn(format_args!("the DEPLOY_ID of a deleted machine is in the host: {why}"));
         }
         let ids: Vec<&str> = gone.iter().map(MachineId::as_str).collect();
         let ids = ids.join(" and ");
@@ -51,9 +50,9 @@ impl Engine {
             Error::Vanished(_) => {
                 format!("{error}; nothing is left of machine {ids}: deploy once more")
             }
-            Error::Failed(_) => format!(
-                "{error}; machine {ids} was deleted again: deploy once more, or order in another place"
-            ),
+            Error::Failed(_) => {
+                format!("{error}; machine {ids} was deleted again: deploy once more, or order in another place")
+            }
             _ => format!("{error}; machine {ids} was deleted again"),
         })
     }

@@ -189,32 +189,24 @@ impl Provider for Scripted {
         })
     }
 
-    fn power(
-        &self,
-        api: &Api<'_>,
-        id: &MachineId,
-        power: Power,
-    ) -> Result<Option<State>, ApiError> {
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         self.request(api, What::Power(power), |world, now| {
             let manner = world.manner.clone();
             let device = world.known(id, now).ok_or(manner.missing)?;
             let shows_off = self.spec.power.shows_off;
             match (device.state(now), power) {
                 (State::On, Power::Off) => {
-                    device
-                        .lead(now, &[(State::Stopping, manner.off), (State::Off, Duration::ZERO)]);
+                    device.lead(now, &[(State::Stopping, manner.off), (State::Off, Duration::ZERO)]);
                 }
                 (State::On, Power::Reboot) if self.spec.power.shows_reboot => {
-                    device
-                        .lead(now, &[(State::Stopping, manner.boot), (State::On, Duration::ZERO)]);
+                    device.lead(now, &[(State::Stopping, manner.boot), (State::On, Duration::ZERO)]);
                 }
                 (State::On, Power::Reboot) => {}
                 (State::Off, Power::On) if !shows_off => {
                     device.lead(now, &[(State::On, Duration::ZERO)]);
                 }
                 (State::Off, Power::On) => {
-                    device
-                        .lead(now, &[(State::Starting, manner.boot), (State::On, Duration::ZERO)]);
+                    device.lead(now, &[(State::Starting, manner.boot), (State::On, Duration::ZERO)]);
                 }
                 _ if !shows_off => {}
                 (State::Starting | State::Stopping, _) => return Err(Kind::Conflict),

@@ -111,10 +111,9 @@ impl Engine {
         loop {
             // Nothing changes at the moment it was asked for: every look comes after a pause.
             let elapsed = schedule.elapsed(self.clock.now());
-            let pause = (schedule.pause(elapsed, seen.progress)
-                * (1 << seen.refusals.min(STRETCHES)))
-            .max(seen.asked_pause)
-            .max(self.session.rest());
+            let pause = (schedule.pause(elapsed, seen.progress) * (1 << seen.refusals.min(STRETCHES)))
+                .max(seen.asked_pause)
+                .max(self.session.rest());
             let left = by.saturating_duration_since(self.clock.now());
             // Whatever asks for patience, some looks are left before the deadline.
             let pause = if pause > left && left > LOOK { left / 2 } else { pause.min(left) };
@@ -122,8 +121,7 @@ impl Engine {
             if self.clock.now() >= by {
                 // What is up at the deadline is handed over, not deleted.
                 if goal == Goal::On
-                    && let Ok(Sight::Here(machine)) =
-                        self.step(Wait { by: self.clock.now() + LAST, ..wait })
+                    && let Ok(Sight::Here(machine)) = self.step(Wait { by: self.clock.now() + LAST, ..wait })
                     && machine.state == State::On
                 {
                     return Ok(Some(*machine));
@@ -153,10 +151,7 @@ impl Engine {
                 Err(Error::Api(error)) if may_pass(goal, error.kind) => {
                     seen.fault(&error);
                     line.show(&seen.last);
-                    if goal == Goal::Gone
-                        && seen.faults > 1
-                        && self.is_unlisted(id, wait.soon(self))
-                    {
+                    if goal == Goal::Gone && seen.faults > 1 && self.is_unlisted(id, wait.soon(self)) {
                         return Ok(None);
                     }
                 }
@@ -172,9 +167,7 @@ impl Engine {
         }
         let api = self.session.api(by);
         let listed = self.provider.list(&api, Filter::Account);
-        listed.is_ok_and(|machines| {
-            machines.iter().all(|machine| machine.id != *id || machine.state == State::Gone)
-        })
+        listed.is_ok_and(|machines| machines.iter().all(|machine| machine.id != *id || machine.state == State::Gone))
     }
 
     /// Looks once, and takes the order's next step where the machine is on its way up. A machine that is up and still
@@ -199,9 +192,7 @@ impl Engine {
     fn check_state(&self, goal: Goal, machine: &Machine, was_deleting: bool) -> Result<(), Error> {
         match machine.state {
             // Right after its deletion a failed machine may still be shown as failed.
-            State::Failed if goal != Goal::Gone || was_deleting => {
-                Err(Error::Failed(self.state_of(machine)))
-            }
+            State::Failed if goal != Goal::Gone || was_deleting => Err(Error::Failed(self.state_of(machine))),
             State::Deleting if goal != Goal::Gone => Err(Error::Vanished(self.outcome_of(machine))),
             _ => Ok(()),
         }

@@ -156,8 +156,7 @@ impl Http {
     }
 
     fn exchange(&self, request: &Request<'_>, begin: Instant) -> Result<Answer, Box<Failure>> {
-        let mut response =
-            self.transmit(request, begin).map_err(|error| self.fault(request, &error))?;
+        let mut response = self.transmit(request, begin).map_err(|error| self.fault(request, &error))?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
         let retry_after = header("retry-after").and_then(retry_after);
@@ -176,11 +175,8 @@ impl Http {
             _ => "the answer gives no reason".to_owned(),
         };
         let body = response.body_mut().with_config().limit(request.limit).read_to_vec();
-        let error = ApiError {
-            status: Some(status),
-            retry_after,
-            ..self.error(request, Kind::of_status(status), &reason)
-        };
+        let error =
+            ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) };
         match body {
             Ok(body) if (200..300).contains(&status) => Ok(Answer { status, body }),
             Ok(body) => Err(Box::new(Failure { error, body })),
@@ -191,11 +187,7 @@ impl Http {
     }
 
     /// Sends `request` and receives the head of its answer.
-    fn transmit(
-        &self,
-        request: &Request<'_>,
-        begin: Instant,
-    ) -> Result<ureq::http::Response<Body>, ureq::Error> {
+    fn transmit(&self, request: &Request<'_>, begin: Instant) -> Result<ureq::http::Response<Body>, ureq::Error> {
         let time = request
             .within
             .min(request.by.saturating_duration_since(begin))
@@ -205,8 +197,7 @@ impl Http {
             *lock(&self.agent) = None;
         }
         let agent = lock(&self.agent).get_or_insert_with(|| self.config.new_agent()).clone();
-        let mut builder =
-            ureq::http::Request::builder().method(request.method.name()).uri(request.url);
+        let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);
         }

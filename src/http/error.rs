@@ -98,20 +98,14 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
         return (Kind::Untrusted, problem);
     }
     match error {
-        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-            (Kind::NotSent, "no connection in time".into())
-        }
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => (Kind::NotSent, "no connection in time".into()),
         ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
         ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
         ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
-        ureq::Error::ConnectProxyFailed(why) => {
-            (Kind::NotSent, format!("the proxy does not connect: {why}"))
-        }
+        ureq::Error::ConnectProxyFailed(why) => (Kind::NotSent, format!("the proxy does not connect: {why}")),
         ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
         ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
-        ureq::Error::BodyExceedsLimit(limit) => {
-            (Kind::Ambiguous, format!("the answer is larger than {limit} bytes"))
-        }
+        ureq::Error::BodyExceedsLimit(limit) => (Kind::Ambiguous, format!("the answer is larger than {limit} bytes")),
         ureq::Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
             ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),

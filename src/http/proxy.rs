@@ -16,9 +16,7 @@ pub fn of(url: &str, report: &Report) -> Option<(&'static str, Proxy)> {
     let variable = |name: &str| std::env::var(name).ok();
     let (name, address) = choose(url, variable)?;
     match Proxy::new(&address) {
-        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => {
-            Some((name, proxy))
-        }
+        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => Some((name, proxy)),
         // Its text is not told: it may hold a password.
         _ => {
             report.warn(format_args!(
@@ -30,20 +28,14 @@ pub fn of(url: &str, report: &Report) -> Option<(&'static str, Proxy)> {
 }
 
 fn choose(url: &str, variable: impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
-    let set = |name| {
-        variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    };
+    let set = |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, set(name)?)));
     let host = host_of(url)?;
     let (_, exempt) = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
     if is_loopback(url) || is_exempt(host, &exempt) {
         return None;
     }
-    let own = if url.starts_with("https:") {
-        ["https_proxy", "HTTPS_PROXY"]
-    } else {
-        ["http_proxy", "HTTP_PROXY"]
-    };
+    let own = if url.starts_with("https:") { ["https_proxy", "HTTPS_PROXY"] } else { ["http_proxy", "HTTP_PROXY"] };
     first(&own).or_else(|| first(&["all_proxy", "ALL_PROXY"]))
 }
 
@@ -100,8 +92,7 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_own_proxy() {
-        let both =
-            [("HTTP_PROXY", "http://a"), ("HTTPS_PROXY", "http://b"), ("ALL_PROXY", "http://c")];
+        let both = [("HTTP_PROXY", "http://a"), ("HTTPS_PROXY", "http://b"), ("ALL_PROXY", "http://c")];
         assert_eq!(chosen("http://x.example/", &both).as_deref(), Some("http://a"));
         assert_eq!(chosen("https://x.example/", &both).as_deref(), Some("http://b"));
         assert_eq!(chosen("https://x.example/", &both[..1]), None);

@@ -17,18 +17,11 @@ pub(super) struct Allowance {
 impl Allowance {
     /// What the headers `X-RateLimit-Remaining` and `X-RateLimit-Reset` of an answer tell, or the wait that a 429
     /// asked for.
-    pub(super) fn told(
-        remaining: Option<&str>,
-        reset: Option<&str>,
-        retry_after: Option<Duration>,
-    ) -> Option<Self> {
+    pub(super) fn told(remaining: Option<&str>, reset: Option<&str>, retry_after: Option<Duration>) -> Option<Self> {
         if let Some(wait) = retry_after {
             return Some(Self { remaining: 0, reset: Instant::now() + wait });
         }
-        Some(Self {
-            remaining: remaining?.trim().parse().ok()?,
-            reset: Instant::now() + rate_limit_reset(reset?)?,
-        })
+        Some(Self { remaining: remaining?.trim().parse().ok()?, reset: Instant::now() + rate_limit_reset(reset?)? })
     }
 
     /// How long to rest before the next request.

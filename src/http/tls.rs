@@ -27,15 +27,11 @@ pub(super) fn certificate_problem(error: &ureq::Error) -> Option<String> {
         return None;
     };
     Some(match problem {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the certificate has expired".into()
-        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the certificate has expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid yet".into()
         }
-        CertificateError::UnknownIssuer => {
-            "the certificate is self-signed or of an unknown authority".into()
-        }
+        CertificateError::UnknownIssuer => "the certificate is self-signed or of an unknown authority".into(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the certificate is for another host".into()
         }

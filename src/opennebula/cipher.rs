@@ -37,7 +37,9 @@ impl Key {
     pub(super) fn new(text: &Secret) -> Result<Self> {
         let key = text.expose().as_bytes().get(..KEY);
         let key = key.and_then(|key| Aes256::new_from_slice(key).ok());
-        key.map(Self).ok_or_else(|| anyhow!("ONE_KEY of oned has not the {KEY} characters of a key: see /var/lib/one/.one/one_key"))
+        key.map(Self).ok_or_else(|| {
+            anyhow!("ONE_KEY of oned has not the {KEY} characters of a key: see /var/lib/one/.one/one_key")
+        })
     }
 
     /// The clear text of `text`. `None`: it was not encrypted with this key, or not at all.
@@ -53,8 +55,7 @@ impl Key {
         }
         let count = usize::from(*clear.last()?);
         let end = clear.len().checked_sub(count)?;
-        let is_padding = (1..=BLOCK).contains(&count)
-            && clear[end..].iter().all(|byte| usize::from(*byte) == count);
+        let is_padding = (1..=BLOCK).contains(&count) && clear[end..].iter().all(|byte| usize::from(*byte) == count);
         clear.truncate(end);
         let text = is_padding.then(|| String::from_utf8(clear).ok())?;
         text.map(Secret::new)

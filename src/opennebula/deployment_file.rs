@@ -34,10 +34,7 @@ pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Ho
     let (host, warnings) = parse("STDIN", &bytes)?;
     warn("STDIN", &warnings, report);
     file::replace(path, &bytes).map_err(|error| {
-        anyhow!(
-            "the deployment file {:?} cannot be written ({error}): see its folder",
-            path.display().to_string()
-        )
+        anyhow!("the deployment file {:?} cannot be written ({error}): see its folder", path.display().to_string())
     })?;
     Ok(host)
 }
@@ -67,9 +64,9 @@ fn warn(source: &str, warnings: &[String], report: &Report) {
 }
 
 fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
-    xml::decode(bytes).and_then(Host::parse).map_err(|error| {
-        anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`")
-    })
+    xml::decode(bytes)
+        .and_then(Host::parse)
+        .map_err(|error| anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`"))
 }
 
 /// What is heard of STDIN while it is read.
@@ -113,9 +110,7 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
     let is_there = path.exists();
     let mut patience = if is_there { SILENCE } else { PATIENCE };
     loop {
-        interrupt.check().map_err(|signal| {
-            anyhow!("interrupted ({signal}) while STDIN was read: nothing was done")
-        })?;
+        interrupt.check().map_err(|signal| anyhow!("interrupted ({signal}) while STDIN was read: nothing was done"))?;
         match news.recv_timeout(patience) {
             Ok(News::Begun) => patience = PATIENCE,
             Ok(News::Interrupted) => {}
@@ -124,19 +119,14 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
             }
             Ok(News::Done(Ok(bytes))) => return Ok(Some(bytes)),
             // Closed, or a terminal that we may not read: there is nothing on it.
-            Ok(News::Done(Err(error)))
-                if is_there && error.kind() != io::ErrorKind::InvalidData =>
-            {
+            Ok(News::Done(Err(error))) if is_there && error.kind() != io::ErrorKind::InvalidData => {
                 return Ok(None);
             }
             Ok(News::Done(Err(error))) => {
                 bail!("STDIN cannot be read: {error}: send the XML of a host, or nothing")
             }
             Err(RecvTimeoutError::Timeout) if is_there && patience == SILENCE => {
-                report.warn(format_args!(
-                    "STDIN stays open and silent: reading {} instead",
-                    path.display()
-                ));
+                report.warn(format_args!("STDIN stays open and silent: reading {} instead", path.display()));
                 return Ok(None);
             }
             Err(_) => bail!(

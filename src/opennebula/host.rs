@@ -81,12 +81,7 @@ impl Host {
         }
         let warnings = wrong_ends
             .iter()
-            .map(|end| {
-                format!(
-                    "<{}> is closed by </{}>: read as if it were closed by </{0}>",
-                    end.opened, end.closed
-                )
-            })
+            .map(|end| format!("<{}> is closed by </{}>: read as if it were closed by </{0}>", end.opened, end.closed))
             .collect();
         Ok((host, warnings))
     }

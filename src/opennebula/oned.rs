@@ -164,13 +164,10 @@ impl Oned {
         .with_context(|| self.strange_pool())?;
         match found[..] {
             [id] => Ok(id),
-            [] => Err(OnedError::NoSuchHost(format!(
-                "oned has no host named {name}: see `onehost list`"
-            ))),
-            _ => Err(OnedError::NoSuchHost(format!(
-                "oned has {} hosts named {name}: give the host id too",
-                found.len()
-            ))),
+            [] => Err(OnedError::NoSuchHost(format!("oned has no host named {name}: see `onehost list`"))),
+            _ => {
+                Err(OnedError::NoSuchHost(format!("oned has {} hosts named {name}: give the host id too", found.len())))
+            }
         }
     }
 }

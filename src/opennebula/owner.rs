@@ -28,10 +28,9 @@ impl Owner {
     pub fn of(host: &Host) -> Self {
         let provision_id = host.provision("PROVISION_ID").map(str::trim);
         let (identity, lasting) = match (provision_id, host.id) {
-            (Some(provision), Some(id)) if !provision.is_empty() => (
-                format!("ONE_PROVISION_HOST={}:{id}", utf8_percent_encode(provision, UNUSUAL)),
-                true,
-            ),
+            (Some(provision), Some(id)) if !provision.is_empty() => {
+                (format!("ONE_PROVISION_HOST={}:{id}", utf8_percent_encode(provision, UNUSUAL)), true)
+            }
             _ if is_random(&host.name) => (format!("ONE_HOST_NAME={}", host.name), true),
             // Nothing here is unique. A name of this run's own still finds an order whose answer was lost.
             _ => {
@@ -90,8 +89,7 @@ mod tests {
 
     #[test]
     fn owners_are_unique_to_the_installation() -> Result<()> {
-        let provision =
-            "<TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE>";
+        let provision = "<TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE>";
         let owner = Owner::of(&host(&format!("<ID>7</ID>{provision}"))?);
         assert_eq!(owner.tags(), ["OpenNebula", "ONE_HOST_ID=7", "ONE_PROVISION_HOST=7a15:7"]);
         let name = format!("provision-{}", "0a".repeat(24));

@@ -78,9 +78,7 @@ impl Oned {
     pub fn record(&self, host: HostId, deploy_id: Option<&str>) -> Result<(), RecordError> {
         if deploy_id.is_some_and(|id| id.trim().is_empty()) {
             // An empty one vanishes in the shell, and `cancel` is called with shifted words.
-            return Err(
-                anyhow!("an empty DEPLOY_ID is never written into oned: leave it out").into()
-            );
+            return Err(anyhow!("an empty DEPLOY_ID is never written into oned: leave it out").into());
         }
         let by = self.rpc.deadline();
         let text = self.encrypted_host(host, by)?;
@@ -89,8 +87,7 @@ impl Oned {
             return Ok(());
         }
         let template = section.with(deploy_id);
-        let parameters =
-            [Parameter::Number(host.0), Parameter::Text(&template), Parameter::Number(APPEND)];
+        let parameters = [Parameter::Number(host.0), Parameter::Text(&template), Parameter::Number(APPEND)];
         self.rpc.insist("one.host.update", &parameters, UPDATE_LIMIT, by)?;
         if section.is_kept_as_sent(deploy_id) {
             return Ok(());
@@ -256,8 +253,7 @@ mod tests {
     }
 
     fn request(session: &str, host: u32, template: &str) -> String {
-        let parameters =
-            [Parameter::Number(host), Parameter::Text(template), Parameter::Number(APPEND)];
+        let parameters = [Parameter::Number(host), Parameter::Text(template), Parameter::Number(APPEND)];
         method_call("one.host.update", session, &parameters)
     }
 
@@ -265,19 +261,13 @@ mod tests {
     fn what_is_sent_is_what_was_recorded_byte_for_byte() -> Result<()> {
         let admin = "oneadmin:opennebula";
         let look = [Parameter::Number(135), Parameter::Flag(false)];
-        assert_eq!(
-            method_call("one.host.info", admin, &look),
-            recording!("5.12/host.info-before-update.request.xml")
-        );
+        assert_eq!(method_call("one.host.info", admin, &look), recording!("5.12/host.info-before-update.request.xml"));
         let before = host(recording!("5.12/host.info-before-update.response.xml"))?;
         let before = Section::of(&before)?;
         assert_eq!(before.deploy_id, None);
         let written = before.with(Some(ID));
         assert_eq!(request(admin, 135, &written), recording!("5.12/host.update.request.xml"));
-        assert_eq!(
-            request(admin, 99, &written),
-            recording!("5.12/host.update-no-such-host.request.xml")
-        );
+        assert_eq!(request(admin, 99, &written), recording!("5.12/host.update-no-such-host.request.xml"));
         assert_eq!(
             request("plain:opennebula", 135, &written),
             recording!("5.12/host.update-not-authorized.request.xml")
@@ -286,10 +276,7 @@ mod tests {
         let after = Section::of(&after)?;
         assert_eq!(after.deploy_id.as_deref(), Some(ID));
         assert_eq!(after.others, before.others);
-        assert_eq!(
-            request(admin, 135, &after.with(None)),
-            recording!("5.12/host.update-remove.request.xml")
-        );
+        assert_eq!(request(admin, 135, &after.with(None)), recording!("5.12/host.update-remove.request.xml"));
         Ok(())
     }
 
@@ -308,9 +295,7 @@ mod tests {
     }
 
     fn of_provision(inner: &str) -> String {
-        format!(
-            "<HOST><ID>1</ID><TEMPLATE><A>x</A><PROVISION>{inner}</PROVISION></TEMPLATE></HOST>"
-        )
+        format!("<HOST><ID>1</ID><TEMPLATE><A>x</A><PROVISION>{inner}</PROVISION></TEMPLATE></HOST>")
     }
 
     #[test]
@@ -364,10 +349,7 @@ mod tests {
         let one_auth = std::env::temp_dir().join(file);
         fs::write(&one_auth, simulator::SESSION)?;
         fs::set_permissions(&one_auth, fs::Permissions::from_mode(0o600))?;
-        let variables = [
-            ("ONE_AUTH", one_auth.clone().into_os_string()),
-            ("ONE_XMLRPC", simulator.oned_url().into()),
-        ];
+        let variables = [("ONE_AUTH", one_auth.clone().into_os_string()), ("ONE_XMLRPC", simulator.oned_url().into())];
         let environment = variables.into_iter().map(|(name, value)| (name.into(), value)).collect();
         let oned = Oned::open(&environment, interrupt, Report::new(Level::Quiet));
         fs::remove_file(&one_auth)?;

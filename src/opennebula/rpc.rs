@@ -63,11 +63,7 @@ impl Rpc {
     ///
     /// # Errors
     /// There is no session, or the endpoint is no address; nothing was sent.
-    pub(super) fn open(
-        environment: &Environment,
-        interrupt: &Interrupt,
-        report: Report,
-    ) -> Result<Self> {
+    pub(super) fn open(environment: &Environment, interrupt: &Interrupt, report: Report) -> Result<Self> {
         let endpoint = endpoint(environment)?;
         let session = session(environment, &report)?;
         if endpoint.starts_with("http://") && !is_loopback(&endpoint) {
@@ -102,12 +98,7 @@ impl Rpc {
     }
 
     /// Calls `method`, as us and with these `parameters`, and returns the text of its answer.
-    pub(super) fn call(
-        &self,
-        method: &str,
-        parameters: &[Parameter<'_>],
-        limit: u64,
-    ) -> Result<String, OnedError> {
+    pub(super) fn call(&self, method: &str, parameters: &[Parameter<'_>], limit: u64) -> Result<String, OnedError> {
         self.ask(method, parameters, limit, self.deadline(), false)
     }
 
@@ -200,12 +191,10 @@ impl Rpc {
                     Some(0x200) => OnedError::CannotAsk(anyhow!(
                         "oned does not allow it: {message}: run it as a user who may administrate the host"
                     )),
-                    Some(0x400) => OnedError::NoSuchHost(format!(
-                        "oned has no such host: {message}: see `onehost list`"
-                    )),
-                    _ => OnedError::CannotAsk(anyhow!(
-                        "oned refuses {method}: {message}: see oned.log"
-                    )),
+                    Some(0x400) => {
+                        OnedError::NoSuchHost(format!("oned has no such host: {message}: see `onehost list`"))
+                    }
+                    _ => OnedError::CannotAsk(anyhow!("oned refuses {method}: {message}: see oned.log")),
                 })
             }
         }
@@ -215,9 +204,9 @@ impl Rpc {
         let reasons = error.reasons.join("; ");
         let endpoint = &self.endpoint;
         match error.kind {
-            Kind::NotSent => anyhow!(
-                "oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address"
-            ),
+            Kind::NotSent => {
+                anyhow!("oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address")
+            }
             Kind::Untrusted => anyhow!(
                 "oned at {endpoint} is not to be trusted: {reasons}: mend the certificate, or name its authority with SSL_CERT_FILE"
             ),

@@ -40,15 +40,14 @@ pub(super) fn session(environment: &Environment, report: &Report) -> Result<Secr
     let (path, text) = match environment.get("ONE_AUTH")? {
         Some(path) => {
             let path = PathBuf::from(path);
-            let text = read_text(&path)
-                .with_context(|| format!("ONE_AUTH names {}, which cannot be read: set it to a file with USER:PASSWORD", path.display()))?;
+            let text = read_text(&path).with_context(|| {
+                format!("ONE_AUTH names {}, which cannot be read: set it to a file with USER:PASSWORD", path.display())
+            })?;
             (path, text)
         }
         None => first_file(environment, "one_auth")?.with_context(|| {
-            let looked: Vec<String> = homes(environment)
-                .iter()
-                .map(|home| home.join("one_auth").display().to_string())
-                .collect();
+            let looked: Vec<String> =
+                homes(environment).iter().map(|home| home.join("one_auth").display().to_string()).collect();
             format!(
                 "there is no one_auth ({}): run as oneadmin, or set ONE_AUTH to a file with USER:PASSWORD",
                 looked.join(", ")
@@ -79,10 +78,7 @@ pub(super) fn timeout(environment: &Environment) -> Result<Duration> {
 /// Warns where others than the owner and its group may read the file at `path`, which `holds` something.
 pub fn warn_if_exposed(path: &Path, holds: &str, report: &Report) {
     if is_exposed(path) {
-        report.warn(format_args!(
-            "{} {holds} and can be read by every user: chmod 600 it",
-            path.display()
-        ));
+        report.warn(format_args!("{} {holds} and can be read by every user: chmod 600 it", path.display()));
     }
 }
 
@@ -97,14 +93,12 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
         let path = home.join(name);
         match read_text(&path) {
             Ok(text) => return Ok(Some((path, text))),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             // Another user's home: as if it were not there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("{} cannot be read: make it a file of text", path.display())
-                });
+                return Err(error)
+                    .with_context(|| format!("{} cannot be read: make it a file of text", path.display()));
             }
         }
     }
@@ -113,8 +107,7 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
 
 fn read_text(path: &Path) -> io::Result<String> {
     let (bytes, _) = file::read(path, FILE_LIMIT)?;
-    String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not in UTF-8"))
 }
 
 fn homes(environment: &Environment) -> Vec<PathBuf> {

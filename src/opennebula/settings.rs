@@ -21,11 +21,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// The environment variable is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&'a str>> {
-        let own = self
-            .host
-            .and_then(|host| host.provision(name))
-            .map(str::trim)
-            .filter(|value| !value.is_empty());
+        let own = self.host.and_then(|host| host.provision(name)).map(str::trim).filter(|value| !value.is_empty());
         match own {
             Some(value) => Ok(Some(value)),
             None => Ok(self.environment.get(name)?.map(str::trim)),

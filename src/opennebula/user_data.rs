@@ -35,13 +35,11 @@ const FIRST_LINES: &[(&str, &str)] = &[
 /// Puts the public SSH keys `keys` and the user's `own` data together.
 pub fn compose(keys: &[&str], own: Option<&str>) -> UserData {
     let own = own.filter(|text| !text.trim().is_empty());
-    let alone = |text: &str, warning: Option<&str>| {
-        UserData {
+    let alone = |text: &str, warning: Option<&str>| UserData {
         text: Some(Secret::new(text)),
         warning: warning.map(|reason| {
             format!("{reason}, so the SSH key of the front-end is not added: see that it gets onto the host")
         }),
-    }
     };
     let (own, keys) = match (own, key_part(keys)) {
         (None, None) => return UserData::default(),
@@ -93,7 +91,8 @@ fn yaml_string(text: &str) -> String {
     string
 }
 
-const MERGE: &str = "merge_how:\n- name: list\n  settings: [append]\n- name: dict\n  settings: [no_replace, recurse_list]\n";
+const MERGE: &str =
+    "merge_how:\n- name: list\n  settings: [append]\n- name: dict\n  settings: [no_replace, recurse_list]\n";
 
 /// What `text` is by its first line: in any case of letters, and after blanks, as cloud-init reads it
 /// (cloudinit/handlers, `type_from_starts_with`).
@@ -104,9 +103,7 @@ fn content_type(text: &str) -> Option<&'static str> {
 
 fn is_mime(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default().to_ascii_lowercase();
-    first.starts_with("content-type:")
-        || first.starts_with("mime-version:")
-        || first.starts_with("from ")
+    first.starts_with("content-type:") || first.starts_with("mime-version:") || first.starts_with("from ")
 }
 
 /// A new multipart of the user's data and the keys; the keys last, so that they say how to merge.
@@ -130,8 +127,7 @@ fn key_section(boundary: &str, keys: &str) -> String {
 /// One part, with the boundary before it.
 fn part(boundary: &str, kind: &str, text: &str) -> String {
     // Anything but short lines of plain text could be changed on its way through a mail parser.
-    let is_plain =
-        text.is_ascii() && !text.contains('\r') && text.lines().all(|line| line.len() < 900);
+    let is_plain = text.is_ascii() && !text.contains('\r') && text.lines().all(|line| line.len() < 900);
     let (charset, encoding, body) = if is_plain {
         ("us-ascii", "7bit", text.to_owned())
     } else {
@@ -148,11 +144,8 @@ fn add_to_multipart(own: &str, keys: &str) -> Option<String> {
     let boundary = boundary(own)?;
     let end = if own.contains("\r\n") { "\r\n" } else { "\n" };
     let close = format!("--{boundary}--");
-    let at = own
-        .match_indices(&close)
-        .map(|(at, _)| at)
-        .filter(|at| *at == 0 || own.as_bytes()[at - 1] == b'\n')
-        .last();
+    let at =
+        own.match_indices(&close).map(|(at, _)| at).filter(|at| *at == 0 || own.as_bytes()[at - 1] == b'\n').last();
     let section = key_section(&boundary, keys).replace('\n', end);
     Some(match at {
         Some(at) => format!("{}{section}{}", &own[..at], &own[at..]),
@@ -166,8 +159,7 @@ fn boundary(text: &str) -> Option<String> {
     let headers: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).collect();
     // A header goes on in lines that begin with a blank.
     let unfolded = headers.join("\n").replace("\n ", " ").replace("\n\t", " ");
-    let header =
-        unfolded.lines().find(|line| line.to_ascii_lowercase().starts_with("content-type:"))?;
+    let header = unfolded.lines().find(|line| line.to_ascii_lowercase().starts_with("content-type:"))?;
     let lower = header.to_ascii_lowercase();
     if !lower.contains("multipart/") {
         return None;
@@ -181,11 +173,8 @@ fn boundary(text: &str) -> Option<String> {
 }
 
 fn lines_of_76(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(76)
-        .map(|line| std::str::from_utf8(line).unwrap_or_default())
-        .collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
     lines.join("\n")
 }
 
@@ -216,10 +205,7 @@ mod tests {
     #[test]
     fn a_key_cannot_leave_its_string() {
         let part = text(&["ssh-rsa A \"\n\u{85}runcmd: [reboot]\\"], None);
-        assert_eq!(
-            part.lines().last(),
-            Some(r#"- "ssh-rsa A \"\U0000000A\U00000085runcmd: [reboot]\\""#)
-        );
+        assert_eq!(part.lines().last(), Some(r#"- "ssh-rsa A \"\U0000000A\U00000085runcmd: [reboot]\\""#));
     }
 
     #[test]

@@ -16,8 +16,7 @@ pub enum Parameter<'a> {
 
 /// A call, as oned's clients write it: the session comes first in each.
 pub fn method_call(method: &str, session: &str, parameters: &[Parameter<'_>]) -> String {
-    let mut call =
-        format!("<?xml version=\"1.0\" ?><methodCall><methodName>{method}</methodName><params>");
+    let mut call = format!("<?xml version=\"1.0\" ?><methodCall><methodName>{method}</methodName><params>");
     for parameter in [Parameter::Text(session)].iter().chain(parameters) {
         let value = match parameter {
             Parameter::Text(text) => {
@@ -55,8 +54,7 @@ pub enum MethodResponse {
 /// # Errors
 /// It is no XML, or not in the form of an answer.
 pub fn method_response(text: &str) -> Result<MethodResponse> {
-    const VALUES: [&str; 7] =
-        ["methodResponse", "params", "param", "value", "array", "data", "value"];
+    const VALUES: [&str; 7] = ["methodResponse", "params", "param", "value", "array", "data", "value"];
     let mut values: Vec<String> = Vec::new();
     let mut fault: Option<String> = None;
     let mut member = String::new();
@@ -90,10 +88,9 @@ pub fn method_response(text: &str) -> Result<MethodResponse> {
     let mut values = values.into_iter();
     match (values.next().as_deref(), values.next()) {
         (Some("1" | "true"), Some(text)) => Ok(MethodResponse::Good(text)),
-        (Some("0" | "false"), Some(message)) => Ok(MethodResponse::Bad {
-            message,
-            code: values.next().and_then(|code| code.trim().parse().ok()),
-        }),
+        (Some("0" | "false"), Some(message)) => {
+            Ok(MethodResponse::Bad { message, code: values.next().and_then(|code| code.trim().parse().ok()) })
+        }
         _ => bail!("it has not the two values of an answer"),
     }
 }
@@ -111,11 +108,8 @@ mod tests {
 
     #[test]
     fn a_call_is_what_oneprovision_sends() {
-        let call = method_call(
-            "one.host.info",
-            "oneadmin:opennebula",
-            &[Parameter::Number(1002), Parameter::Flag(true)],
-        );
+        let call =
+            method_call("one.host.info", "oneadmin:opennebula", &[Parameter::Number(1002), Parameter::Flag(true)]);
         assert_eq!(call, recording!("host.info-decrypt.request.xml"));
     }
 
@@ -135,10 +129,7 @@ mod tests {
         assert_eq!(host.provision("PACKET_TOKEN"), Some("tok-0123456789abcdefSECRET"));
         assert_eq!(
             method_response(recording!("host.info-no-such-host.response.xml"))?,
-            MethodResponse::Bad {
-                message: "[one.host.info] Error getting host [99].".into(),
-                code: Some(1024)
-            }
+            MethodResponse::Bad { message: "[one.host.info] Error getting host [99].".into(), code: Some(1024) }
         );
         assert_eq!(
             method_response(recording!("fault.response.xml"))?,
@@ -149,12 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        for text in [
-            "<html></html>",
-            "<methodResponse><params/></methodResponse>",
-            "<methodResponse/>",
-            "{}",
-        ] {
+        for text in ["<html></html>", "<methodResponse><params/></methodResponse>", "<methodResponse/>", "{}"] {
             assert!(method_response(text).is_err(), "{text}");
         }
     }

@@ -141,11 +141,7 @@ impl<'a> Api<'a> {
     ///
     /// # Errors
     /// As [`Self::send`]; one of kind `Ambiguous` where the answer cannot be read.
-    pub fn read<T>(
-        &self,
-        call: &Call<'_>,
-        reading: impl FnOnce(&Tree) -> Result<T>,
-    ) -> Result<T, ApiError> {
+    pub fn read<T>(&self, call: &Call<'_>, reading: impl FnOnce(&Tree) -> Result<T>) -> Result<T, ApiError> {
         let answer = self.exchange(call)?;
         let read = self.parse(&answer.body).and_then(|tree| reading(&tree));
         read.map_err(|error| {
@@ -201,8 +197,7 @@ impl<'a> Api<'a> {
     }
 
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let is_fetched =
-            !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });
+        let is_fetched = !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });
         let had_token = is_fetched && self.session.token().is_some();
         match self.transmit(call) {
             // It was refused, so nothing was done: a token that was good before has expired in the wait.
@@ -396,17 +391,14 @@ mod tests {
         let (account, report) = (Account::default(), Report::new(Level::Quiet));
         let explain = Box::new(explain);
         let clock = Arc::new(SystemClock::of(&Environment::default()).unwrap());
-        let session =
-            Session::new(Dummy.spec(), explain, endpoint, account, clock, Vec::new(), report);
+        let session = Session::new(Dummy.spec(), explain, endpoint, account, clock, Vec::new(), report);
         (session, served)
     }
 
     fn look(session: &Session) -> Result<String, ApiError> {
         let by = Instant::now() + Duration::from_secs(20);
         let call = Call::get("/machine");
-        session
-            .api(by)
-            .read(&call, |answer| Ok(answer.text("state").unwrap_or_default().to_owned()))
+        session.api(by).read(&call, |answer| Ok(answer.text("state").unwrap_or_default().to_owned()))
     }
 
     #[test]

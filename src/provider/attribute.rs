@@ -92,12 +92,7 @@ impl Attribute {
     }
 
     /// One that becomes the member `field` of the order.
-    pub const fn sent(
-        name: &'static str,
-        field: &'static str,
-        form: Form,
-        about: &'static str,
-    ) -> Self {
+    pub const fn sent(name: &'static str, field: &'static str, form: Form, about: &'static str) -> Self {
         let mut sent = Self::new(name, about).form(form);
         sent.field = field;
         sent

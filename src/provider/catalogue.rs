@@ -54,12 +54,7 @@ impl Entry {
 ///
 /// # Errors
 /// Those of the request.
-pub fn entries(
-    api: &Api<'_>,
-    path: &str,
-    list: &str,
-    names: &[&str],
-) -> Result<Vec<Entry>, ApiError> {
+pub fn entries(api: &Api<'_>, path: &str, list: &str, names: &[&str]) -> Result<Vec<Entry>, ApiError> {
     api.read(&Call::get(path), |answer| {
         let items = answer.list(list)?;
         Ok(items.map(|item| Entry::of(item, names)).collect())
@@ -136,9 +131,6 @@ mod tests {
     #[test]
     fn the_nearest_words_are_offered_first() {
         assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(
-            closest("centos7", ["debian_12", "centos_8", "centos_7"]),
-            "centos_7, centos_8, debian_12"
-        );
+        assert_eq!(closest("centos7", ["debian_12", "centos_8", "centos_7"]), "centos_7, centos_8, debian_12");
     }
 }

@@ -30,14 +30,9 @@ const SPEC: Spec = Spec {
     name: "dummy",
     id_form: "an IP address",
     id,
-    attributes: &[Attribute::sent(
-        "IP",
-        "ip",
-        Form::Own("IP address", address),
-        "the address of the host",
-    )
-    .required()
-    .remedy("set it to the address of the host")],
+    attributes: &[Attribute::sent("IP", "ip", Form::Own("IP address", address), "the address of the host")
+        .required()
+        .remedy("set it to the address of the host")],
     answers: Format::Json,
     user_data: UserDataForm::NONE,
     identity: Identity::Tags { field: "tags" },
@@ -55,8 +50,7 @@ fn id(text: &str) -> Option<MachineId> {
 }
 
 fn address(written: &str) -> Result<Value> {
-    let id = id(written)
-        .ok_or_else(|| Mistake::new(format!("is {written:?}"), "set it to an IP address"))?;
+    let id = id(written).ok_or_else(|| Mistake::new(format!("is {written:?}"), "set it to an IP address"))?;
     Ok(json!(id.as_str()))
 }
 
@@ -74,8 +68,7 @@ fn known(api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
 }
 
 fn set(api: &Api<'_>, id: &MachineId, state: State) -> Result<(), ApiError> {
-    let machine =
-        Machine { state, state_name: format!("{state:?}").to_lowercase(), ..known(api, id)? };
+    let machine = Machine { state, state_name: format!("{state:?}").to_lowercase(), ..known(api, id)? };
     api.memory().insert(id.clone(), machine);
     Ok(())
 }
@@ -107,12 +100,7 @@ impl Provider for Dummy {
         known(api, id)
     }
 
-    fn power(
-        &self,
-        api: &Api<'_>,
-        id: &MachineId,
-        power: Power,
-    ) -> Result<Option<State>, ApiError> {
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         let (state, shown) = match power {
             Power::On => (State::On, State::On),
             Power::Off => (State::Off, State::Off),

@@ -42,17 +42,8 @@ const SPEC: Spec = Spec {
     id: instance::id,
     attributes: attributes::ATTRIBUTES,
     answers: Format::Xml,
-    user_data: UserDataForm {
-        field: "UserData",
-        is_base64: true,
-        limit: 16 * 1024,
-        compose: attributes::user_data,
-    },
-    identity: Identity::Pairs {
-        field: "TagSpecification.1.Tag",
-        members: ("Key", "Value"),
-        alphabet: None,
-    },
+    user_data: UserDataForm { field: "UserData", is_base64: true, limit: 16 * 1024, compose: attributes::user_data },
+    identity: Identity::Pairs { field: "TagSpecification.1.Tag", members: ("Key", "Value"), alphabet: None },
     order_within: Duration::from_secs(60),
     // "Eventual consistency"; mostly it is a second.
     appears_within: Duration::from_secs(60),
@@ -79,10 +70,7 @@ impl Provider for Ec2 {
             let remedy = "put it into the section provision of the host's template";
             Mistake::new("there is no REGION_NAME", remedy)
         })?;
-        Ok(Endpoint {
-            base: address(COMPUTE.0, region, account.get("EC2_API_URL")),
-            auth: Auth::None,
-        })
+        Ok(Endpoint { base: address(COMPUTE.0, region, account.get("EC2_API_URL")), auth: Auth::None })
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -114,10 +102,7 @@ impl Provider for Ec2 {
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
             let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
-            return Err(ApiError {
-                remedy: "set another CLIENTTOKEN".into(),
-                ..api.problem(Kind::Rejected, reason)
-            });
+            return Err(ApiError { remedy: "set another CLIENTTOKEN".into(), ..api.problem(Kind::Rejected, reason) });
         }
         // A known token's machine may be up already, but the rest of EC2 must know of it as well.
         if matches!(machine.state, State::On | State::Off | State::Stopping) {
@@ -134,12 +119,7 @@ impl Provider for Ec2 {
         found.ok_or_else(|| api.problem(Kind::NotFound, format!("EC2 shows no instance {id}")))
     }
 
-    fn power(
-        &self,
-        api: &Api<'_>,
-        id: &MachineId,
-        power: Power,
-    ) -> Result<Option<State>, ApiError> {
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         let action = match power {
             Power::On => "StartInstances",
             Power::Off => "StopInstances",
@@ -151,12 +131,7 @@ impl Provider for Ec2 {
 
     /// An elastic address can be had only by a machine that is up. It moves here from wherever it is, so this may be
     /// repeated.
-    fn advance(
-        &self,
-        api: &Api<'_>,
-        order: &Order,
-        machine: &Machine,
-    ) -> Result<Advance, ApiError> {
+    fn advance(&self, api: &Api<'_>, order: &Order, machine: &Machine) -> Result<Advance, ApiError> {
         let elastic = order.attribute("ELASTICIP");
         if !elastic.is_empty() && machine.state == State::On {
             let name = match elastic.parse::<Ipv4Addr>() {
@@ -190,18 +165,13 @@ impl Provider for Ec2 {
             Err(error) => error,
         };
         if error.code.as_deref() == Some("DryRunOperation") {
-            return vec![
-                Finding::good("credentials", "accepted"),
-                Finding::good(ABOUT, "EC2 would take it"),
-            ];
+            return vec![Finding::good("credentials", "accepted"), Finding::good(ABOUT, "EC2 would take it")];
         }
         use Kind::{Ambiguous, NotSent, Redirected, Unauthenticated, Untrusted};
         let reasons = error.reasons.join("; ");
         vec![match error.kind {
             Unauthenticated => Finding::bad("credentials", reasons, error.remedy).closing(),
-            NotSent | Ambiguous | Redirected | Untrusted => {
-                Finding::bad("EC2", reasons, error.remedy).closing()
-            }
+            NotSent | Ambiguous | Redirected | Untrusted => Finding::bad("EC2", reasons, error.remedy).closing(),
             _ => Finding::bad(ABOUT, reasons, error.remedy),
         }]
     }

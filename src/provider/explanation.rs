@@ -28,13 +28,7 @@ pub struct Explanation {
 
 impl Explanation {
     /// `error`, as it is explained. `ended`: what to do where the service has ended, and does not answer itself.
-    pub(super) fn apply(
-        self,
-        mut error: ApiError,
-        spec: &Spec,
-        ended: Option<&str>,
-        is_order: bool,
-    ) -> ApiError {
+    pub(super) fn apply(self, mut error: ApiError, spec: &Spec, ended: Option<&str>, is_order: bool) -> ApiError {
         let is_its_own = !self.reasons.is_empty();
         let mut remedy = self.remedy.map(str::to_owned);
         match self.kind {
@@ -63,9 +57,7 @@ pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
             let address = names(|one| one.is_account && (one.is_place || one.is_address));
             format!("check {} and the network", address.replace(" and ", ", "))
         }
-        Kind::Ambiguous | Kind::RateLimited | Kind::Conflict | Kind::KeySpent => {
-            "try again later".to_owned()
-        }
+        Kind::Ambiguous | Kind::RateLimited | Kind::Conflict | Kind::KeySpent => "try again later".to_owned(),
         Kind::Unauthenticated => {
             format!("check {}", names(|one| one.is_secret && one.is_required))
         }
@@ -73,17 +65,12 @@ pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
             format!("check that {} may do this", names(|one| one.is_secret && one.is_required))
         }
         Kind::NotFound => format!("check {}", names(|one| one.is_account && !one.is_secret)),
-        Kind::Rejected if is_order => {
-            "change the section provision of the host's template".to_owned()
-        }
+        Kind::Rejected if is_order => "change the section provision of the host's template".to_owned(),
         Kind::Rejected => "see the state of the machine at the provider".to_owned(),
         Kind::Protected => "unlock it at the provider first".to_owned(),
         Kind::Redirected => {
             format!("set {} to the address of the API itself", names(|one| one.is_address))
         }
-        Kind::Untrusted => {
-            "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR"
-                .to_owned()
-        }
+        Kind::Untrusted => "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR".to_owned(),
     }
 }

@@ -73,10 +73,7 @@ impl Form {
             Self::Text | Self::Url => {}
             Self::Token => {
                 if !written.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    bail!(Mistake::new(
-                        "holds characters that no token has",
-                        "copy it anew from the provider"
-                    ));
+                    bail!(Mistake::new("holds characters that no token has", "copy it anew from the provider"));
                 }
             }
             Self::Flag => return Ok(json!(yes_or_no(written)?)),
@@ -110,8 +107,8 @@ impl Form {
                 }
             }
             Self::Time => {
-                let explicit = time::explicit(written)
-                    .ok_or_else(|| wrong("write a time such as 2026-11-30T18:00:00Z"))?;
+                let explicit =
+                    time::explicit(written).ok_or_else(|| wrong("write a time such as 2026-11-30T18:00:00Z"))?;
                 return Ok(json!(explicit));
             }
             Self::Object => return object(written),

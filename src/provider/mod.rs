@@ -110,18 +110,12 @@ pub trait Provider: Send + Sync {
 
     /// Asks for a change of power, and does not wait for it. `Some`: the state that the answer shows, if it shows
     /// that the machine has begun to change.
-    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power)
-    -> Result<Option<State>, ApiError>;
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError>;
 
     /// Takes the next step of a machine that was ordered towards being up, and what is to be done once it is: called
     /// after each look that shows it starting or up, by the run that ordered it as by one that adopted it. MUST be
     /// repeatable.
-    fn advance(
-        &self,
-        _api: &Api<'_>,
-        _order: &Order,
-        _machine: &Machine,
-    ) -> Result<Advance, ApiError> {
+    fn advance(&self, _api: &Api<'_>, _order: &Order, _machine: &Machine) -> Result<Advance, ApiError> {
         Ok(Advance::Done)
     }
 
@@ -178,15 +172,6 @@ pub fn connect(
     let account = Account::read(spec, settings)?;
     let endpoint = provider.connect(&account)?;
     let private = settings.host.map(|host| private_texts(spec, host));
-    let explain =
-        move |account: &Account, status: u16, body: &Tree| provider.explain(account, status, body);
-    Ok(Session::new(
-        spec,
-        Box::new(explain),
-        endpoint,
-        account,
-        clock,
-        private.unwrap_or_default(),
-        report,
-    ))
+    let explain = move |account: &Account, status: u16, body: &Tree| provider.explain(account, status, body);
+    Ok(Session::new(spec, Box::new(explain), endpoint, account, clock, private.unwrap_or_default(), report))
 }

@@ -57,12 +57,7 @@ impl Order {
     ///
     /// # Errors
     /// A variable of the environment is not UTF-8.
-    pub fn draft(
-        spec: &Spec,
-        host: &Host,
-        settings: &Settings<'_>,
-        owner: &Owner,
-    ) -> Result<(Self, Problems)> {
+    pub fn draft(spec: &Spec, host: &Host, settings: &Settings<'_>, owner: &Owner) -> Result<(Self, Problems)> {
         let mut problems = Problems::default();
         let mut order = Self {
             body: Value::Object(Map::new()),
@@ -145,8 +140,7 @@ impl Order {
             return;
         };
         if let Some(other) = attribute.or.filter(|other| self.given.contains_key(other)) {
-            self.warnings
-                .push(format!("PROVISION has both {other} and {name}: ordering in the {other}"));
+            self.warnings.push(format!("PROVISION has both {other} and {name}: ordering in the {other}"));
             self.given.remove(name);
             return;
         }
@@ -162,11 +156,7 @@ impl Order {
             }
         }
         if !attribute.is_account && name != "TAGS" {
-            let shown = if attribute.is_private {
-                format!("({} bytes)", written.len())
-            } else {
-                one_line(&written)
-            };
+            let shown = if attribute.is_private { format!("({} bytes)", written.len()) } else { one_line(&written) };
             self.summary.push((name, shown));
         }
     }
@@ -177,9 +167,7 @@ impl Order {
         tags.retain(|tag| {
             let is_reserved = Owner::is_reserved(tag);
             if is_reserved {
-                self.warnings.push(format!(
-                    "TAGS has {tag:?}, which only this driver may set: it is left out"
-                ));
+                self.warnings.push(format!("TAGS has {tag:?}, which only this driver may set: it is left out"));
             }
             !is_reserved
         });

@@ -146,12 +146,7 @@ impl Provider for Packet {
         api.read(&Call::get(&path), machine).map(|machine| api.told(machine))
     }
 
-    fn power(
-        &self,
-        api: &Api<'_>,
-        id: &MachineId,
-        power: Power,
-    ) -> Result<Option<State>, ApiError> {
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         let action = match power {
             Power::On => "power_on",
             Power::Off => "power_off",

@@ -100,11 +100,7 @@ pub struct PowerControl {
 
 impl PowerControl {
     /// All of it.
-    pub const FULL: Self = Self {
-        takes: &[Power::On, Power::Off, Power::Reboot],
-        shows_off: true,
-        shows_reboot: true,
-    };
+    pub const FULL: Self = Self { takes: &[Power::On, Power::Off, Power::Reboot], shows_off: true, shows_reboot: true };
 }
 
 /// What a new machine gets as user data.
@@ -153,8 +149,7 @@ impl UserDataForm {
     }
 
     /// None at all.
-    pub const NONE: Self =
-        Self { field: "", is_base64: false, limit: 0, compose: |_| Ok(Payload::default()) };
+    pub const NONE: Self = Self { field: "", is_base64: false, limit: 0, compose: |_| Ok(Payload::default()) };
 }
 
 /// How the owner's mark travels with an order, and is found again.
@@ -245,8 +240,7 @@ mod tests {
     #[test]
     fn a_mark_is_written_in_the_characters_that_the_provider_takes() {
         let tag = "ONE_PROVISION_HOST=7a15-52:7";
-        let small =
-            Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") };
+        let small = Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") };
         assert_eq!(small.encode(tag), "ONE_PROVISION_HOST=7a15-52-7");
         let name = Identity::Name { field: "hostname" };
         let (one, other) = (name.encode(tag), name.encode("ONE_PROVISION_HOST=7a15-52:8"));

@@ -54,9 +54,7 @@ pub struct Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |mistakes: &[Mistake]| -> Vec<String> {
-            mistakes.iter().map(ToString::to_string).collect()
-        };
+        let told = |mistakes: &[Mistake]| -> Vec<String> { mistakes.iter().map(ToString::to_string).collect() };
         let mut problems = told(&self.general);
         if !self.mistakes.is_empty() {
             let mistakes = told(&self.mistakes).join("; ");
@@ -112,11 +110,7 @@ impl Finding {
     }
 
     /// Somebody should look at it.
-    pub fn doubtful(
-        about: &'static str,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn doubtful(about: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(Verdict::Doubtful, about, what, remedy)
     }
 
@@ -130,12 +124,7 @@ impl Finding {
         Self { is_closing: true, ..self }
     }
 
-    fn new(
-        verdict: Verdict,
-        about: &'static str,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    fn new(verdict: Verdict, about: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { verdict, about, what: what.into(), remedy: remedy.into(), is_closing: false }
     }
 

@@ -248,10 +248,7 @@ mod tests {
     #[test]
     fn what_a_pipe_gets_is_ascii() {
         assert_eq!(ascii("the plan is sold out"), "the plan is sold out");
-        assert_eq!(
-            ascii("caf\u{e9} \u{1f4bb} \u{201c}x\u{201d} \u{2019}\u{2026}"),
-            "caf\\u{e9} \\u{1f4bb} \"x\" '..."
-        );
+        assert_eq!(ascii("caf\u{e9} \u{1f4bb} \u{201c}x\u{201d} \u{2019}\u{2026}"), "caf\\u{e9} \\u{1f4bb} \"x\" '...");
     }
 
     #[test]

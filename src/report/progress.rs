@@ -29,13 +29,7 @@ pub struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// A wait that may last until `by`; `goal` says what it ends with. Its time is counted from the begin of
     /// the action, as whoever called it does.
-    pub fn new(
-        report: Report,
-        clock: &'a dyn Clock,
-        interrupt: &'a Interrupt,
-        goal: String,
-        by: Instant,
-    ) -> Self {
+    pub fn new(report: Report, clock: &'a dyn Clock, interrupt: &'a Interrupt, goal: String, by: Instant) -> Self {
         Self { report, clock, interrupt, goal, start: report.start(), by, seen: String::new() }
     }
 

@@ -41,8 +41,7 @@ pub(super) fn redact(text: &str, secrets: &[&str]) -> String {
             needles.iter().for_each(|needle| needle.find(seen, reading, &mut found));
         }
         if depth < DEPTH {
-            let decoded =
-                readings[new.clone()].iter().flat_map(Reading::decoded).collect::<Vec<_>>();
+            let decoded = readings[new.clone()].iter().flat_map(Reading::decoded).collect::<Vec<_>>();
             new = readings.len()..readings.len() + decoded.len();
             readings.extend(decoded);
         }
@@ -387,8 +386,7 @@ mod tests {
     fn hostile_texts_take_no_time_to_speak_of() {
         let secret = format!("{}b", "a".repeat(2000));
         let base64 = STANDARD.encode(&secret);
-        for piece in ["a", "%61", "&#97;", "\\u0061", "\\\\u0061", "%2561", &base64[..40], &secret]
-        {
+        for piece in ["a", "%61", "&#97;", "\\u0061", "\\\\u0061", "%2561", &base64[..40], &secret] {
             let text = piece.repeat((4 << 20) / piece.len());
             let begin = Instant::now();
             redact(&text, &[&secret, SECRET, "another-secret"]);

@@ -23,9 +23,8 @@ impl Environment {
         let Some(value) = self.0.get(OsStr::new(name)) else {
             return Ok(None);
         };
-        let value = value.to_str().with_context(|| {
-            format!("the environment variable {name} is not UTF-8: set it anew")
-        })?;
+        let value =
+            value.to_str().with_context(|| format!("the environment variable {name} is not UTF-8: set it anew"))?;
         Ok(Some(value).filter(|value| !value.trim().is_empty()))
     }
 }

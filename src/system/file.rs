@@ -32,10 +32,7 @@ pub fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            format!("it is larger than {limit} bytes"),
-        ));
+        return Err(io::Error::new(ErrorKind::InvalidData, format!("it is larger than {limit} bytes")));
     }
     Ok(bytes)
 }
@@ -48,9 +45,7 @@ pub fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The folder cannot be written, or the disk is full.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no file name"))?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it has no file name"))?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
     temporary.push(format!(".{:016x}", RandomState::new().hash_one(0)));

@@ -43,10 +43,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str> {
 ///
 /// # Errors
 /// Those of [`walk`], and those of `visit`.
-pub fn leaves(
-    text: &str,
-    mut visit: impl FnMut(&[String], &str) -> Result<()>,
-) -> Result<Vec<WrongEnd>> {
+pub fn leaves(text: &str, mut visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
     let mut path: Vec<String> = Vec::new();
     walk(text, |step| {
         match step {

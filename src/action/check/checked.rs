@@ -29,10 +29,7 @@ impl Checked {
         let mut checked = Self {
             secrets: secrets_of(&host, spec),
             host,
-            findings: warnings
-                .into_iter()
-                .map(|warning| Finding::doubtful("file", warning, "mend it"))
-                .collect(),
+            findings: warnings.into_iter().map(|warning| Finding::doubtful("file", warning, "mend it")).collect(),
         };
         match checked.host.id {
             _ if spec.secrets().is_empty() => {}

@@ -46,11 +46,8 @@ fn template(host: &Host, name: &str) -> Option<(String, String)> {
 
 fn provision(host: &Host, spec: &'static Spec, findings: &mut Vec<Finding>) -> Lines {
     let section = host.sections.get("PROVISION").into_iter().flatten();
-    let strange: Vec<&str> = section
-        .clone()
-        .map(|(name, _)| name.as_str())
-        .filter(|name| spec.attribute(name).is_none())
-        .collect();
+    let strange: Vec<&str> =
+        section.clone().map(|(name, _)| name.as_str()).filter(|name| spec.attribute(name).is_none()).collect();
     if !strange.is_empty() {
         findings.push(Finding::doubtful(
             "attributes",
@@ -84,8 +81,7 @@ fn connection(host: &Host) -> Lines {
 
 fn configuration(host: &Host, findings: &mut Vec<Finding>) -> Lines {
     let status = template(host, STATUS);
-    let mut lines: Lines =
-        status.map(|(_, status)| ("status".to_owned(), status)).into_iter().collect();
+    let mut lines: Lines = status.map(|(_, status)| ("status".to_owned(), status)).into_iter().collect();
     if let Some(coded) = host.template.get(CONFIGURATION) {
         match configuration_lines(coded) {
             Some(yaml) => lines.extend(yaml.into_iter().map(|line| (String::new(), line))),
@@ -114,14 +110,11 @@ fn context(host: &Host) -> Lines {
 fn others(host: &Host) -> Lines {
     let is_told = |name: &str| DRIVERS.contains(&name) || [CONFIGURATION, STATUS].contains(&name);
     let plain = host.template.iter().filter(|(name, _)| !is_told(name));
-    let mut lines: Lines =
-        plain.map(|(name, value)| (name.clone(), other_value(name, value))).collect();
+    let mut lines: Lines = plain.map(|(name, value)| (name.clone(), other_value(name, value))).collect();
     for (title, section) in &host.sections {
         if !["PROVISION", "PROVISION_CONNECTION", "CONTEXT"].contains(&title.as_str()) {
             let inner = section.iter();
-            lines.extend(
-                inner.map(|(name, value)| (format!("{title}/{name}"), other_value(name, value))),
-            );
+            lines.extend(inner.map(|(name, value)| (format!("{title}/{name}"), other_value(name, value))));
         }
     }
     lines
@@ -136,8 +129,7 @@ fn other_value(name: &str, value: &Secret) -> String {
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words = ["pass", "secret", "token", "credential", "private", "auth"];
-    words.iter().any(|word| name.contains(word))
-        || (name.ends_with("key") && !name.contains("public"))
+    words.iter().any(|word| name.contains(word)) || (name.ends_with("key") && !name.contains("public"))
 }
 
 /// The configuration as YAML, line by line, without what its names say is secret. `None`: it is none.
@@ -172,7 +164,8 @@ mod tests {
 
     #[test]
     fn secrets_of_the_configuration_are_hidden_with_all_their_lines() {
-        let yaml = "---\nkvm:\n  nested: true\n  db_password: |\n    one\n    two\n  next: 1\n- api_key: x\n- public_key: y\n";
+        let yaml =
+            "---\nkvm:\n  nested: true\n  db_password: |\n    one\n    two\n  next: 1\n- api_key: x\n- public_key: y\n";
         let lines = configuration_lines(&Secret::new(STANDARD.encode(yaml)));
         assert_eq!(
             lines.unwrap_or_default(),

@@ -91,8 +91,7 @@ fn fingerprint(line: &str) -> Option<String> {
     let blob = blob(line)?;
     let digest = ring::digest::digest(&ring::digest::SHA256, &blob);
     let kind = kind(&blob)?;
-    let comment =
-        line.split_whitespace().skip_while(|word| *word != kind).nth(2).unwrap_or("no comment");
+    let comment = line.split_whitespace().skip_while(|word| *word != kind).nth(2).unwrap_or("no comment");
     Some(format!("SHA256:{} {comment} ({kind})", STANDARD_NO_PAD.encode(digest)))
 }
 

@@ -47,8 +47,7 @@ impl Check {
             _ => bail!("what is to be checked is not clear: give a deployment file, or --host ID"),
         };
         let inquiry = Inquiry::make(checked, context)?;
-        let text =
-            if self.json { format!("{:#}", inquiry.json()) } else { inquiry.text(context.report) };
+        let text = if self.json { format!("{:#}", inquiry.json()) } else { inquiry.text(context.report) };
         context.print(&text)?;
         Ok(if inquiry.is_accepted() { Outcome::Well } else { Outcome::Unwell })
     }

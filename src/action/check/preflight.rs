@@ -68,13 +68,7 @@ impl Inquiry {
     }
 
     /// What would be ordered, if that can be said.
-    fn told_order(
-        &mut self,
-        order: &Order,
-        problems: Problems,
-        owner: &Owner,
-        context: &Context<'_>,
-    ) {
+    fn told_order(&mut self, order: &Order, problems: Problems, owner: &Owner, context: &Context<'_>) {
         if problems != Problems::default() {
             let problems = [problems.general, problems.mistakes].concat();
             let problems = problems.into_iter();
@@ -86,8 +80,7 @@ impl Inquiry {
         }
         self.findings.push(Finding::good("attributes", "complete and well-formed"));
         let summary = order.summary.iter();
-        let lines: Vec<_> =
-            summary.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let lines: Vec<_> = summary.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         if !lines.is_empty() {
             let title = "What would be ordered";
             self.sections.push(Section { title, lines });
@@ -107,10 +100,7 @@ impl Inquiry {
         const ANEW: &str = "delete the host and create it anew";
         let text = host.deploy_id().unwrap_or_default();
         let does = format!("powers on machine {text}, and orders nothing");
-        self.sections.push(Section {
-            title: "What would be done",
-            lines: vec![("deploy".to_owned(), does)],
-        });
+        self.sections.push(Section { title: "What would be done", lines: vec![("deploy".to_owned(), does)] });
         let spec = provider.spec();
         let Some(id) = (spec.id)(text) else {
             let what = format!("DEPLOY_ID is {text:?}, which is not {}", spec.id_form);
@@ -122,9 +112,7 @@ impl Inquiry {
             return;
         };
         self.findings.push(match engine.look(&id) {
-            Ok(Sight::Gone(_) | Sight::NotYet) => {
-                Finding::bad(ABOUT, format!("{id} is gone"), ANEW)
-            }
+            Ok(Sight::Gone(_) | Sight::NotYet) => Finding::bad(ABOUT, format!("{id} is gone"), ANEW),
             Ok(Sight::Here(machine)) => {
                 let what = format!("{id} is {}", machine.state_name);
                 match machine.state {

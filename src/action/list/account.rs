@@ -27,20 +27,12 @@ pub(super) type Key = (&'static str, Vec<Option<String>>);
 pub(super) type Keys = BTreeMap<Key, Key>;
 
 /// The key of the account that `host` names; of the environment's, where there is none.
-pub(super) fn key(
-    provider: &dyn Provider,
-    host: Option<&Host>,
-    context: &Context<'_>,
-) -> Result<Key> {
+pub(super) fn key(provider: &dyn Provider, host: Option<&Host>, context: &Context<'_>) -> Result<Key> {
     key_of(provider, host, context, |one| one.is_account)
 }
 
 /// The same as far as it is not encrypted in the pool.
-pub(super) fn open_key(
-    provider: &dyn Provider,
-    host: Option<&Host>,
-    context: &Context<'_>,
-) -> Result<Key> {
+pub(super) fn open_key(provider: &dyn Provider, host: Option<&Host>, context: &Context<'_>) -> Result<Key> {
     key_of(provider, host, context, |one| one.is_account && !one.is_secret)
 }
 
@@ -85,11 +77,7 @@ impl Account {
     ///
     /// # Errors
     /// A setting is missing or makes no sense.
-    pub(super) fn open(
-        provider: &'static dyn Provider,
-        host: Option<Host>,
-        context: &Context<'_>,
-    ) -> Result<Self> {
+    pub(super) fn open(provider: &'static dyn Provider, host: Option<Host>, context: &Context<'_>) -> Result<Self> {
         let (engine, _) = context.engine(provider, host.as_ref())?;
         let key = key(provider, host.as_ref(), context)?;
         let open_key = open_key(provider, host.as_ref(), context)?;
@@ -110,22 +98,14 @@ impl Account {
     }
 
     /// Each machine, held against the hosts of oned where those are known.
-    pub(super) fn lines(
-        &self,
-        hosts: Option<&[Host]>,
-        context: &Context<'_>,
-    ) -> Result<Vec<Line>, Error> {
+    pub(super) fn lines(&self, hosts: Option<&[Host]>, context: &Context<'_>) -> Result<Vec<Line>, Error> {
         let machines = self.engine.list(Filter::Ours)?;
         let patience = |host: &Host| {
             let timeout = timeout(&context.settings(Some(host)));
             timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
         };
-        let judge = Judge {
-            hosts: hosts.unwrap_or_default(),
-            spec: self.spec(),
-            now: SystemTime::now(),
-            patience: &patience,
-        };
+        let judge =
+            Judge { hosts: hosts.unwrap_or_default(), spec: self.spec(), now: SystemTime::now(), patience: &patience };
         let marks = match hosts {
             Some(_) => judge.marks(&machines),
             None => machines.iter().map(|_| (None, Mark::Unknown)).collect(),
@@ -160,9 +140,7 @@ impl Account {
             }
             found.push(match self.engine.look(&id) {
                 Ok(Sight::Here(machine)) => Line::of(&machine, Some(host), Mark::None, spec),
-                Ok(Sight::Gone(_) | Sight::NotYet) => {
-                    Line::without_machine(&id, host, Mark::Gone, spec)
-                }
+                Ok(Sight::Gone(_) | Sight::NotYet) => Line::without_machine(&id, host, Mark::Gone, spec),
                 Err(error) => {
                     failures.push(Failure::of_machine(self.provider, host, mistake_of(error)));
                     Line::without_machine(&id, host, Mark::Unseen, spec)

@@ -35,20 +35,13 @@ impl Failure {
 
     /// oned does not give the host whose account is meant.
     pub(super) fn of_host(id: HostId, mistake: Mistake) -> Self {
-        let what = format!(
-            "the machines of host {id} are unknown, as it cannot be asked for: {}",
-            mistake.what
-        );
+        let what = format!("the machines of host {id} are unknown, as it cannot be asked for: {}", mistake.what);
         let host = Host { id: Some(id), ..Host::default() };
         Self { account: None, host: Some(host), mistake: Mistake { what, ..mistake } }
     }
 
     /// The machines of an account could not be listed: that of a host, or of the environment.
-    pub(super) fn of_account(
-        provider: &dyn Provider,
-        host: Option<&Host>,
-        mistake: Mistake,
-    ) -> Self {
+    pub(super) fn of_account(provider: &dyn Provider, host: Option<&Host>, mistake: Mistake) -> Self {
         let name = provider.spec().name;
         let whose = match host {
             Some(host) => format!("{} ({name})", host.called()),
@@ -66,11 +59,7 @@ impl Failure {
 
     fn about(provider: &dyn Provider, host: Option<&Host>, lead: &str, mistake: Mistake) -> Self {
         let what = format!("{lead}: {}", mistake.what);
-        Self {
-            account: Some(provider.spec().name),
-            host: host.cloned(),
-            mistake: Mistake { what, ..mistake },
-        }
+        Self { account: Some(provider.spec().name), host: host.cloned(), mistake: Mistake { what, ..mistake } }
     }
 
     pub(super) fn json(&self) -> Value {

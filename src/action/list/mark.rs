@@ -125,8 +125,7 @@ impl<'a> Judge<'a> {
     fn owner(&self, machine: &Machine) -> Option<&'a Host> {
         let identity = &self.spec.identity;
         let has_tag = |tag: &str| machine.tags.iter().any(|own| own == tag);
-        let by_identity =
-            |host: &&Host| identity.is_borne(&identity.mark(&Owner::of(host)), machine);
+        let by_identity = |host: &&Host| identity.is_borne(&identity.mark(&Owner::of(host)), machine);
         // The stock driver's tag says nothing of the installation: it is believed only while it orders.
         let by_number = |host: &&Host| {
             machine.state == State::Starting

@@ -70,9 +70,7 @@ impl<'a> Pool<'a> {
     pub(super) fn accounts(&self) -> Result<BTreeMap<Key, (&'static dyn Provider, &Host)>> {
         let mut seen = BTreeMap::new();
         // Where there is nothing to be let in with there is nothing to list.
-        for (provider, host) in
-            self.provisioned().filter(|(one, _)| !one.spec().account().is_empty())
-        {
+        for (provider, host) in self.provisioned().filter(|(one, _)| !one.spec().account().is_empty()) {
             seen.entry(key(provider, Some(host), self.context)?).or_insert((provider, host));
         }
         Ok(seen)

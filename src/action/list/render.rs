@@ -37,12 +37,9 @@ impl Survey {
                 (line.mark == Mark::Strange).then(|| format!("{}  {owner}", line.id))
             },
         ));
-        text.push_str(
-            &self.paragraph(
-                "Hosts whose machine is gone can be deleted, and created anew:",
-                |line| line.removal.clone().filter(|_| line.mark == Mark::Gone),
-            ),
-        );
+        text.push_str(&self.paragraph("Hosts whose machine is gone can be deleted, and created anew:", |line| {
+            line.removal.clone().filter(|_| line.mark == Mark::Gone)
+        }));
         text
     }
 

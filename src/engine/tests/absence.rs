@@ -124,8 +124,7 @@ fn a_denial_of_a_machine_that_may_not_be_shown_yet_is_no_proof() {
 
 #[test]
 fn a_page_of_something_in_between_is_no_proof() {
-    let (stage, id) =
-        with_machine(plain(), Manner { missing: Kind::Rejected, ..Manner::default() });
+    let (stage, id) = with_machine(plain(), Manner { missing: Kind::Rejected, ..Manner::default() });
     let begin = stage.now();
     // The machine goes, and then nobody but a proxy answers for it: the listing tells.
     stage.engine().cancel(&id, None).unwrap();
@@ -219,12 +218,7 @@ fn an_empty_list_after_a_failure_is_not_said() {
 #[test]
 fn a_listing_that_may_lag_proves_nothing_of_a_machine_that_was_seen_by_its_id() {
     let lag = seconds(25);
-    let manner = Manner {
-        provisioning: seconds(5),
-        hidden_in_lists: lag,
-        deleting: seconds(60),
-        ..Manner::default()
-    };
+    let manner = Manner { provisioning: seconds(5), hidden_in_lists: lag, deleting: seconds(60), ..Manner::default() };
     let (stage, id) = with_machine(plain(), manner);
     let looks = stage.provider.asked(What::Get).len();
     stage.provider.strike(What::Get, looks + 2..looks + 5, Fault::Error(Kind::Ambiguous));

@@ -77,8 +77,7 @@ fn of_several_machines_of_a_host_the_one_that_is_recorded_is_taken() {
 fn with_two_machines() -> (Stage, Vec<MachineId>) {
     let stage = Stage::new(plain(), Manner::default());
     let first = stage.deployed();
-    let tags =
-        |tags| std::mem::replace(&mut stage.provider.world().machine(&first).unwrap().tags, tags);
+    let tags = |tags| std::mem::replace(&mut stage.provider.world().machine(&first).unwrap().tags, tags);
     let own = tags(Vec::new());
     let second = stage.deployed();
     tags(own);

@@ -41,9 +41,7 @@ fn a_deploy_after_one_that_was_killed_at_any_request_ends_with_one_machine() {
     for number in 0..shapes::all().len() {
         let shape = || shapes::all().swap_remove(number);
         let make = || Stage::new(shape().1, shape().2);
-        each_kill(make, deploys, |stage, case| {
-            one_is_left(stage, &format!("{}: {case}", shape().0))
-        });
+        each_kill(make, deploys, |stage, case| one_is_left(stage, &format!("{}: {case}", shape().0)));
     }
 }
 
@@ -63,8 +61,7 @@ fn a_deploy_after_two_that_were_killed_at_any_request_ends_with_one_machine() {
 #[test]
 fn a_deploy_after_one_that_was_killed_while_it_looked_for_a_lost_order_ends_with_one_machine() {
     let make = || {
-        let manner =
-            Manner { provisioning: seconds(60), hidden_in_lists: seconds(8), ..Manner::default() };
+        let manner = Manner { provisioning: seconds(60), hidden_in_lists: seconds(8), ..Manner::default() };
         let stage = Stage::new(plain(), manner);
         stage.provider.strike(What::Create, 0..1, Fault::Lost);
         stage
@@ -120,12 +117,7 @@ fn a_deploy_after_a_roll_back_that_was_killed_ends_with_one_machine() {
         stage.signal_at(seconds(30));
         deploys(stage);
     };
-    let make = || {
-        Stage::new(
-            shapes::objects(),
-            Manner { steps: 2, provisioning: seconds(60), ..Manner::default() },
-        )
-    };
+    let make = || Stage::new(shapes::objects(), Manner { steps: 2, provisioning: seconds(60), ..Manner::default() });
     each_kill(make, roll_back, one_is_left);
 }
 
@@ -136,17 +128,12 @@ fn cancel_is_killed(shape: impl Fn() -> (&'static str, Spec, Manner)) {
         stage
     };
     let cancels = |stage: &Stage| {
-        let _ = stage
-            .engine()
-            .cancel(&MachineId::scripted(format!("{}m1", shape().2.place)), Some(&stage.journal()));
+        let _ = stage.engine().cancel(&MachineId::scripted(format!("{}m1", shape().2.place)), Some(&stage.journal()));
     };
     each_kill(make, cancels, |stage, case| {
         let case = format!("{}: {case}", shape().0);
         let id = stage.provider.world().machines[0].id.clone();
-        stage
-            .engine()
-            .cancel(&id, Some(&stage.journal()))
-            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        stage.engine().cancel(&id, Some(&stage.journal())).unwrap_or_else(|error| panic!("{case}: {error}"));
         stage.asserts_nothing_left(&case);
     });
 }

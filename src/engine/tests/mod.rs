@@ -156,10 +156,7 @@ impl Stage {
         deployed.map(|()| handed_over.borrow().last().unwrap().clone())
     }
 
-    fn deploy_to(
-        &self,
-        hand_over: impl FnOnce(&MachineId) -> io::Result<()>,
-    ) -> Result<(), Box<NotDeployed>> {
+    fn deploy_to(&self, hand_over: impl FnOnce(&MachineId) -> io::Result<()>) -> Result<(), Box<NotDeployed>> {
         let (order, journal) = (self.order(), self.journal());
         let job = Job {
             order: &order,

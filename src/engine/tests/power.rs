@@ -69,8 +69,7 @@ fn without_power_everything_is_unsupported_before_anything_is_asked() {
     let (stage, id) = with_machine(Spec { power: shapes::NO_POWER, ..plain() }, Manner::default());
     let requests = stage.provider.world().asked.len();
     let engine = stage.engine();
-    let results =
-        [engine.resume(&id), engine.power_off(&id), engine.reset(&id), engine.reboot(&id)];
+    let results = [engine.resume(&id), engine.power_off(&id), engine.reset(&id), engine.reboot(&id)];
     for result in results {
         assert!(matches!(result, Err(Error::Unsupported("scripted", _))), "{result:?}");
     }
@@ -116,11 +115,8 @@ fn where_a_reboot_is_not_shown_it_is_not_waited_down() {
 #[test]
 fn a_change_whose_answer_is_lost_is_asked_for_again_and_ends_well() {
     type Run = fn(&Engine, &MachineId) -> Result<(), Error>;
-    let runs: [(Run, Power); 3] = [
-        (Engine::power_off, Power::Off),
-        (Engine::reset, Power::Off),
-        (Engine::reboot, Power::Reboot),
-    ];
+    let runs: [(Run, Power); 3] =
+        [(Engine::power_off, Power::Off), (Engine::reset, Power::Off), (Engine::reboot, Power::Reboot)];
     for (run, power) in runs {
         for fault in [Fault::Lost, Fault::Hang, Fault::Error(Kind::RateLimited)] {
             let (stage, id) = with_machine(plain(), Manner::default());

@@ -31,11 +31,9 @@ pub fn all() -> Vec<(&'static str, Spec, Manner)> {
 }
 
 /// Nothing can be done about power.
-pub const NO_POWER: PowerControl =
-    PowerControl { takes: &[], shows_off: false, shows_reboot: false };
+pub const NO_POWER: PowerControl = PowerControl { takes: &[], shows_off: false, shows_reboot: false };
 /// All can be done, and nothing is shown.
-pub const BLIND: PowerControl =
-    PowerControl { shows_off: false, shows_reboot: false, ..PowerControl::FULL };
+pub const BLIND: PowerControl = PowerControl { shows_off: false, shows_reboot: false, ..PowerControl::FULL };
 
 /// A provider whose not-found proves nothing.
 pub fn by_listing() -> Spec {

@@ -4,13 +4,7 @@ use super::*;
 use crate::http::error::Kind;
 
 /// Deploys with a signal at this moment; `false` where the deploy had ended before.
-fn play(
-    name: &str,
-    spec: Spec,
-    manner: Manner,
-    moment: Duration,
-    faults: &[(What, Fault)],
-) -> bool {
+fn play(name: &str, spec: Spec, manner: Manner, moment: Duration, faults: &[(What, Fault)]) -> bool {
     let stage = Stage::new(spec, manner);
     for (what, fault) in faults {
         stage.provider.strike(*what, 0..1, *fault);
@@ -86,8 +80,7 @@ fn a_signal_while_a_lost_order_is_looked_for_leaves_nothing() {
 fn a_signal_while_a_deploy_meets_faults_leaves_nothing() {
     for moment in moments() {
         for what in [What::List, What::Create, What::Get, What::Prepare, What::Advance] {
-            for fault in [Fault::Hang, Fault::Error(Kind::RateLimited), Fault::Error(Kind::NotSent)]
-            {
+            for fault in [Fault::Hang, Fault::Error(Kind::RateLimited), Fault::Error(Kind::NotSent)] {
                 let manner = Manner { provisioning: seconds(30), steps: 2, ..Manner::default() };
                 play("faults", shapes::objects(), manner, moment, &[(what, fault)]);
             }
@@ -105,9 +98,7 @@ fn a_signal_during_the_look_for_doubles_leaves_nothing() {
 
 #[test]
 fn a_deletion_that_fails_in_a_roll_back_is_tried_again() {
-    for fault in
-        [Fault::Hang, Fault::Lost, Fault::Error(Kind::NotSent), Fault::Error(Kind::Conflict)]
-    {
+    for fault in [Fault::Hang, Fault::Lost, Fault::Error(Kind::NotSent), Fault::Error(Kind::Conflict)] {
         play("deletion", plain(), Manner::default(), seconds(100), &[(What::Delete, fault)]);
     }
 }

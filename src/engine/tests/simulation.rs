@@ -146,14 +146,7 @@ impl Play {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let session = provider::connect(self.provider, &settings, clock, report).unwrap();
         let clock = Arc::clone(&self.clock);
-        Engine::new(
-            self.provider,
-            Arc::new(session),
-            interrupt.clone(),
-            clock,
-            seconds(1800),
-            report,
-        )
+        Engine::new(self.provider, Arc::new(session), interrupt.clone(), clock, seconds(1800), report)
     }
 }
 
@@ -192,8 +185,7 @@ impl Life<'_> {
         };
         process.clone().begin();
         if is_storm {
-            let moment =
-                self.play.clock.passed() + Duration::from_millis(self.draw(|r| r.u64(0..90_000)));
+            let moment = self.play.clock.passed() + Duration::from_millis(self.draw(|r| r.u64(0..90_000)));
             let (struck, kind) = (process.clone(), self.draw(|random| random.u8(0..10)));
             match kind {
                 0..3 => self.play.clock.at(moment, move || struck.interrupt.raise(Signal::SIGTERM)),
@@ -208,11 +200,7 @@ impl Life<'_> {
     }
 
     /// Runs something in a process.
-    fn run(
-        &self,
-        is_storm: bool,
-        run: impl FnOnce(&Process, &Engine) -> Result<(), String>,
-    ) -> (End, Process) {
+    fn run(&self, is_storm: bool, run: impl FnOnce(&Process, &Engine) -> Result<(), String>) -> (End, Process) {
         let process = self.begin(is_storm);
         self.books().running += 1;
         let engine = self.play.engine(&process.interrupt);
@@ -283,11 +271,7 @@ impl Life<'_> {
         match end {
             End::Failed(why) if why.contains("STILL BILLED") || why.contains("not seen gone") => {
                 let is_named = left.iter().all(|id| why.contains(id.as_str()));
-                assert!(
-                    is_named || why.contains(&self.order.mark),
-                    "{}: {left:?}: {why}",
-                    self.case()
-                );
+                assert!(is_named || why.contains(&self.order.mark), "{}: {left:?}: {why}", self.case());
                 books.is_told = true;
             }
             End::Failed(why) if why.contains("machines already") => books.is_told = true,
@@ -337,9 +321,8 @@ impl Life<'_> {
     fn cancel(&self, id: &MachineId, mut is_storm: bool) {
         self.rest();
         for _ in 0..20 {
-            let (end, _) = self.run(is_storm, |_, engine| {
-                engine.cancel(id, Some(&self.journal)).map_err(|error| error.to_string())
-            });
+            let (end, _) = self
+                .run(is_storm, |_, engine| engine.cancel(id, Some(&self.journal)).map_err(|error| error.to_string()));
             let now = self.play.clock.passed();
             if let End::Good = end {
                 let mut world = self.play.provider.world();

@@ -28,8 +28,7 @@ pub enum Fate {
 }
 
 const PASSING: [Kind; 4] = [Kind::NotSent, Kind::Ambiguous, Kind::RateLimited, Kind::Conflict];
-const LASTING: [Kind; 4] =
-    [Kind::Rejected, Kind::Unauthenticated, Kind::Redirected, Kind::PermissionDenied];
+const LASTING: [Kind; 4] = [Kind::Rejected, Kind::Unauthenticated, Kind::Redirected, Kind::PermissionDenied];
 
 impl Storm {
     pub fn new(seed: u64, lies: bool, copies: bool) -> Self {

@@ -20,15 +20,8 @@ const KINDS: [Kind; 12] = [
     Kind::Untrusted,
     Kind::KeySpent,
 ];
-const WHATS: [What; 7] = [
-    What::List,
-    What::Prepare,
-    What::Create,
-    What::Get,
-    What::Advance,
-    What::Delete,
-    What::Discard,
-];
+const WHATS: [What; 7] =
+    [What::List, What::Prepare, What::Create, What::Get, What::Advance, What::Delete, What::Discard];
 /// Which requests of a kind fail: the first, some later ones, all but the first.
 const WHICH: [Range<usize>; 3] = [0..1, 2..9, 1..usize::MAX];
 /// How long a deploy may take that has 30 minutes, with its roll-back.
@@ -83,8 +76,7 @@ fn every_deploy_that_is_interrupted_ends_in_time_and_what_is_left_is_told_of() {
 fn every_cancel_ends_in_time_and_succeeds_only_where_nothing_is_left() {
     for spec in [plain, shapes::by_listing, shapes::objects] {
         each(&[What::List, What::Get, What::Delete, What::Discard], |case, strike| {
-            let stage =
-                Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
+            let stage = Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
             let id = stage.deployed();
             let begin = stage.now();
             strike(&stage);
@@ -103,8 +95,7 @@ fn every_change_of_power_ends_in_time_and_deletes_nothing() {
     let whats = [What::List, What::Get, What::Power(Power::Off), What::Power(Power::On)];
     for spec in [plain, shapes::by_listing] {
         each(&whats, |case, strike| {
-            let stage =
-                Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
+            let stage = Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
             let id = stage.deployed();
             let begin = stage.now();
             strike(&stage);

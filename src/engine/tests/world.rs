@@ -110,12 +110,8 @@ impl World {
 
     /// Notes a request, and says what goes wrong with it.
     pub fn note(&mut self, what: What, at: Duration) -> Option<Fault> {
-        let count = |of: Option<What>| {
-            self.asked.iter().filter(|asked| of.is_none_or(|of| asked.what == of)).count()
-        };
-        let strikes = |(of, which, _): &&Strike| {
-            of.is_none_or(|of| of == what) && which.contains(&count(*of))
-        };
+        let count = |of: Option<What>| self.asked.iter().filter(|asked| of.is_none_or(|of| asked.what == of)).count();
+        let strikes = |(of, which, _): &&Strike| of.is_none_or(|of| of == what) && which.contains(&count(*of));
         let fault = self.strikes.iter().rev().find(strikes).map(|(.., fault)| *fault);
         self.asked.push(Asked { what, at });
         fault

@@ -46,10 +46,7 @@ pub const ATTRIBUTES: &[Attribute] = &[
 fn region(written: &str) -> Result<Value> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !written.bytes().all(plain) {
-        bail!(Mistake::new(
-            format!("is {written:?}, which is no region"),
-            "write one such as us-east-1"
-        ));
+        bail!(Mistake::new(format!("is {written:?}, which is no region"), "write one such as us-east-1"));
     }
     Ok(json!(written))
 }
@@ -58,19 +55,14 @@ fn tags(written: &str) -> Result<Value> {
     for tag in words(written) {
         let key = tag.split('=').next().unwrap_or_default().trim();
         if key.is_empty() || key.starts_with("aws:") {
-            bail!(Mistake::new(
-                format!("has {tag:?}"),
-                "write key=value, with no key that begins with aws:"
-            ));
+            bail!(Mistake::new(format!("has {tag:?}"), "write key=value, with no key that begins with aws:"));
         }
     }
     Ok(Value::Null)
 }
 
 fn elastic(written: &str) -> Result<Value> {
-    let is_id = written
-        .strip_prefix("eipalloc-")
-        .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let is_id = written.strip_prefix("eipalloc-").is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if !is_id && written.parse::<Ipv4Addr>().is_err() {
         bail!(Mistake::new(
             format!("is {written:?}"),
@@ -90,15 +82,11 @@ fn tokens(written: &str) -> Result<Value> {
 /// Block devices as the stock driver has them: blanks between `DEVICE=SNAPSHOT:SIZE:DELETE:TYPE:IOPS`, where each
 /// part may be empty or missing, and `DEVICE=none`.
 fn devices(written: &str) -> Result<Value> {
-    const NAMES: [&str; 5] =
-        ["SnapshotId", "VolumeSize", "DeleteOnTermination", "VolumeType", "Iops"];
+    const NAMES: [&str; 5] = ["SnapshotId", "VolumeSize", "DeleteOnTermination", "VolumeType", "Iops"];
     let mut devices = Vec::new();
     for word in written.split_whitespace() {
         let problem = || {
-            Mistake::new(
-                format!("has {word:?}"),
-                "write it as /dev/sda1=snapshot:gigabytes:true:type:iops, or =none",
-            )
+            Mistake::new(format!("has {word:?}"), "write it as /dev/sda1=snapshot:gigabytes:true:type:iops, or =none")
         };
         let (device, ebs) = word.split_once('=').ok_or_else(problem)?;
         if ebs == "none" {
@@ -112,13 +100,11 @@ fn devices(written: &str) -> Result<Value> {
             2 => matches!(*part, "true" | "false"),
             _ => true,
         };
-        if device.is_empty() || parts.len() > NAMES.len() || !parts.iter().enumerate().all(is_right)
-        {
+        if device.is_empty() || parts.len() > NAMES.len() || !parts.iter().enumerate().all(is_right) {
             bail!(problem());
         }
         let given = NAMES.iter().zip(parts).filter(|(_, part)| !part.is_empty());
-        let ebs: Map<String, Value> =
-            given.map(|(name, part)| ((*name).to_owned(), json!(part))).collect();
+        let ebs: Map<String, Value> = given.map(|(name, part)| ((*name).to_owned(), json!(part))).collect();
         devices.push(json!({ "DeviceName": device, "Ebs": ebs }));
     }
     Ok(Value::Array(devices))
@@ -137,18 +123,13 @@ pub fn user_data(host: &Host) -> Result<Payload> {
     let own = STANDARD.decode(lines).unwrap_or_else(|_| own.as_bytes().to_vec());
     Ok(match String::from_utf8(own) {
         Ok(own) if by_cloud_init => Payload::for_cloud_init(host, Some(&own)),
-        Ok(own) if own.trim().is_empty() => Payload {
-            data: context(host).into_bytes(),
-            warning: None,
-        },
-        Ok(own) => Payload {
-            data: own.into_bytes(),
-            warning: None,
-        },
+        Ok(own) if own.trim().is_empty() => Payload { data: context(host).into_bytes(), warning: None },
+        Ok(own) => Payload { data: own.into_bytes(), warning: None },
         Err(binary) => Payload {
             data: binary.into_bytes(),
             warning: by_cloud_init.then(|| {
-                "USERDATA is no text, so the SSH key of the front-end is not added: see that it gets onto the host".to_owned()
+                "USERDATA is no text, so the SSH key of the front-end is not added: see that it gets onto the host"
+                    .to_owned()
             }),
         },
     })
@@ -157,9 +138,8 @@ pub fn user_data(host: &Host) -> Result<Payload> {
 /// The host's section CONTEXT as OpenNebula's templates are written.
 fn context(host: &Host) -> String {
     let section = host.sections.get("CONTEXT").into_iter().flatten();
-    let lines: Vec<String> = section
-        .map(|(name, value)| format!("{name}=\"{}\"", value.expose().replace('"', "\\\"")))
-        .collect();
+    let lines: Vec<String> =
+        section.map(|(name, value)| format!("{name}=\"{}\"", value.expose().replace('"', "\\\""))).collect();
     lines.join("\n")
 }
 

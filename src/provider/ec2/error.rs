@@ -18,12 +18,7 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
         _ if code.starts_with("Insufficient") => Some(NO_CAPACITY),
         _ => None,
     });
-    Explanation {
-        kind,
-        reasons: vec![format!("{code}: {message}")],
-        code: Some(code.to_owned()),
-        remedy,
-    }
+    Explanation { kind, reasons: vec![format!("{code}: {message}")], code: Some(code.to_owned()), remedy }
 }
 
 /// The code and the reason of an error, in any of AWS's forms; the root element has several names.
@@ -40,19 +35,13 @@ fn meaning(code: &str, message: &str, has_session: bool) -> (Option<Kind>, Optio
         return (Some(Kind::Unauthenticated), Some(remedy));
     }
     let kind = match code {
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => {
-            Kind::RateLimited
-        }
-        "RequestThrottled" | "RequestThrottledException" | "EC2ThrottledException" => {
-            Kind::RateLimited
-        }
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => Kind::RateLimited,
+        "RequestThrottled" | "RequestThrottledException" | "EC2ThrottledException" => Kind::RateLimited,
         "BandwidthLimitExceeded" | "SlowDown" => Kind::RateLimited,
         "InvalidInstanceID.NotFound" => Kind::NotFound,
         // "Not authorized for images: [ami-…]" is about what is ordered.
         "AuthFailure" => Kind::Rejected,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            Kind::PermissionDenied
-        }
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Kind::PermissionDenied,
         "OperationNotPermitted" => Kind::Protected,
         // These are sent as 500 and 503, but they are no fault: AWS has none to give.
         _ if code.starts_with("Insufficient") => Kind::Rejected,
@@ -77,15 +66,9 @@ fn credentials(code: &str, message: &str, has_session: bool) -> Option<&'static 
         }
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => CLOCK,
         // "Signature expired: … is now earlier than …", "Signature not yet current: …".
-        "SignatureDoesNotMatch" | "InvalidSignatureException"
-            if message.starts_with("Signature ") =>
-        {
-            CLOCK
-        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" if message.starts_with("Signature ") => CLOCK,
         "SignatureDoesNotMatch" | "InvalidSignatureException" => "check EC2_SECRET",
-        "InvalidClientTokenId" | "UnrecognizedClientException" => {
-            "check EC2_ACCESS and REGION_NAME"
-        }
+        "InvalidClientTokenId" | "UnrecognizedClientException" => "check EC2_ACCESS and REGION_NAME",
         "AuthFailure" if message.starts_with("Not authorized for") => return None,
         "AuthFailure" | "MissingAuthenticationToken" | "IncompleteSignature" => {
             "check EC2_ACCESS and EC2_SECRET, and the clock of this machine"
@@ -100,8 +83,7 @@ mod tests {
     use super::*;
 
     fn explained(status: u16, code: &str) -> Option<Kind> {
-        let body =
-            format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>");
+        let body = format!("<Response><Errors><Error><Code>{code}</Code></Error></Errors></Response>");
         explain(status, &Tree::xml(body.as_bytes()).unwrap_or_default(), false).kind
     }
 
@@ -111,13 +93,9 @@ mod tests {
             let body = Tree::xml(body.as_bytes()).unwrap_or_default();
             error_of(&body).map(|(code, _)| code.to_owned())
         };
+        assert_eq!(code("<Response><Errors><Error><Code>A</Code></Error></Errors></Response>").as_deref(), Some("A"));
         assert_eq!(
-            code("<Response><Errors><Error><Code>A</Code></Error></Errors></Response>").as_deref(),
-            Some("A")
-        );
-        assert_eq!(
-            code("<ErrorResponse><Error><Type>Sender</Type><Code>B</Code></Error></ErrorResponse>")
-                .as_deref(),
+            code("<ErrorResponse><Error><Type>Sender</Type><Code>B</Code></Error></ErrorResponse>").as_deref(),
             Some("B")
         );
         // As moto answers who is not known.

@@ -49,8 +49,7 @@ mod tests {
 
     #[test]
     fn members_are_numbered_and_named_as_the_query_api_has_them() {
-        let order =
-            json!({ "A": "x y&z", "B": [{ "C": true }, { "C": 7 }], "D": null, "E": { "F": "" } });
+        let order = json!({ "A": "x y&z", "B": [{ "C": true }, { "C": 7 }], "D": null, "E": { "F": "" } });
         assert_eq!(encode(&order), "A=x+y%26z&B.1.C=true&B.2.C=7&E.F=");
     }
 }

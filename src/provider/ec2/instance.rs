@@ -27,8 +27,7 @@ const VALUES: &[(&str, &str)] = &[
 pub fn id(text: &str) -> Option<MachineId> {
     let digits = text.strip_prefix("i-")?;
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    ((8..=17).contains(&digits.len()) && digits.bytes().all(is_digit))
-        .then(|| MachineId::checked(text))
+    ((8..=17).contains(&digits.len()) && digits.bytes().all(is_digit)).then(|| MachineId::checked(text))
 }
 
 /// The machines that an answer describes. One without an id is left out.
@@ -48,10 +47,8 @@ fn machine(instance: &Tree) -> Option<Machine> {
         let value = tag.text("value").unwrap_or_default();
         Some(joined(tag.text("key")?, value))
     });
-    let mut values: Vec<(&'static str, String)> = VALUES
-        .iter()
-        .filter_map(|(name, path)| Some((*name, instance.text(path)?.to_owned())))
-        .collect();
+    let mut values: Vec<(&'static str, String)> =
+        VALUES.iter().filter_map(|(name, path)| Some((*name, instance.text(path)?.to_owned()))).collect();
     let groups = groups(instance);
     if !groups.is_empty() {
         values.push(("AWS_SECURITY_GROUPS", groups.join(",")));
@@ -126,9 +123,7 @@ mod tests {
         for text in ["i-0123abcd", "i-0123456789abcdef0"] {
             assert_eq!(id(text).map(|id| id.to_string()).as_deref(), Some(text));
         }
-        for text in
-            ["i-", "i-0123abc", "i-0123456789abcdef01", "I-0123abcd", "i-0123ABCD", "i-0123abcg"]
-        {
+        for text in ["i-", "i-0123abc", "i-0123456789abcdef01", "I-0123abcd", "i-0123ABCD", "i-0123abcg"] {
             assert!(id(text).is_none(), "{text}");
         }
     }

@@ -64,8 +64,7 @@ pub(super) fn ask<T>(
         headers.push(("x-amz-security-token", session));
     }
     let secret = Secret::new(api.setting("EC2_SECRET"));
-    let signer =
-        Signer { access: api.setting("EC2_ACCESS"), secret: &secret, region, service: service.0 };
+    let signer = Signer { access: api.setting("EC2_ACCESS"), secret: &secret, region, service: service.0 };
     let authorization = signer.authorization(&path, &headers, body.as_bytes(), &time);
     let shown = format!("{path}?Action={action}");
     let call = match action {

@@ -24,13 +24,7 @@ pub struct Signer<'a> {
 impl Signer<'_> {
     /// The header `Authorization` of a POST to `path`. `headers` are all that is signed, in small letters
     /// and alphabetical order; `time`, as [`compact`](crate::wire::time::compact) writes it, must be among them as `x-amz-date`.
-    pub fn authorization(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-        time: &str,
-    ) -> String {
+    pub fn authorization(&self, path: &str, headers: &[(&str, &str)], body: &[u8], time: &str) -> String {
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
         let mut request = format!("POST\n{path}\n\n");
@@ -47,10 +41,7 @@ impl Signer<'_> {
             key = hmac_sha256(key.as_ref(), part);
         }
         let signature = hex(hmac_sha256(key.as_ref(), &to_sign).as_ref());
-        format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-            self.access
-        )
+        format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.access)
     }
 }
 
@@ -76,16 +67,10 @@ mod tests {
     /// Signs as AWS's published test suite (`aws-sig-v4-test-suite`) does.
     fn sign(headers: &[(&str, &str)], body: &str) -> String {
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
-        let signer = Signer {
-            access: "AKIDEXAMPLE",
-            secret: &secret,
-            region: "us-east-1",
-            service: "service",
-        };
+        let signer = Signer { access: "AKIDEXAMPLE", secret: &secret, region: "us-east-1", service: "service" };
         let line = signer.authorization("/", headers, body.as_bytes(), TIME);
-        let rest = line.strip_prefix(
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, ",
-        );
+        let rest =
+            line.strip_prefix("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, ");
         rest.unwrap_or_default().to_owned()
     }
 

@@ -108,13 +108,7 @@ fn runs_on(system: &Entry, plan: &Entry) -> Option<Finding> {
 }
 
 /// Whether the places of the order are known, sell the plan, and have some left.
-fn places(
-    api: &Api<'_>,
-    order: &Order,
-    project: &str,
-    plan: Option<&Entry>,
-    findings: &mut Vec<Finding>,
-) {
+fn places(api: &Api<'_>, order: &Order, project: &str, plan: Option<&Entry>, findings: &mut Vec<Finding>) {
     let metro = order.attribute("METRO");
     if !metro.is_empty() {
         let place = chosen(api, order, ["metro", "METRO"], "/locations/metros", "metros", findings);
@@ -137,12 +131,7 @@ fn places(
 }
 
 /// A finding of whether `places` sell the plan and have some left, where the provider tells.
-fn room(
-    api: &Api<'_>,
-    plan: &Entry,
-    places: &[Entry],
-    [attribute, capacity, sold_in]: [&str; 3],
-) -> Option<Finding> {
+fn room(api: &Api<'_>, plan: &Entry, places: &[Entry], [attribute, capacity, sold_in]: [&str; 3]) -> Option<Finding> {
     let names: Vec<&str> = places.iter().map(Entry::name).collect();
     let names = names.join(", ");
     let sold: Vec<&str> = plan.tree.items(sold_in).filter_map(|link| link.text("href")).collect();
@@ -196,17 +185,11 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
         plan.is_none_or(|plan| of_plan.is_none() || of_plan == plan.tree.text("id"))
     };
     let is_free = |entry: &Entry| entry.tree.flag("provisionable");
-    let free: Vec<&str> = (all.iter())
-        .filter(|entry| is_free(entry) == Some(true) && fits(entry))
-        .map(Entry::name)
-        .collect();
+    let free: Vec<&str> =
+        (all.iter()).filter(|entry| is_free(entry) == Some(true) && fits(entry)).map(Entry::name).collect();
     let offer = match free[..] {
-        [] => "there is no free one of this PLAN: reserve one, or leave HARDWARE_RESERVATION out"
-            .to_owned(),
-        _ => format!(
-            "set HARDWARE_RESERVATION to a free one: {}",
-            closest(wanted, free.iter().copied())
-        ),
+        [] => "there is no free one of this PLAN: reserve one, or leave HARDWARE_RESERVATION out".to_owned(),
+        _ => format!("set HARDWARE_RESERVATION to a free one: {}", closest(wanted, free.iter().copied())),
     };
     if wanted == "next-available" {
         return match free.len() {
@@ -219,9 +202,7 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
             let what = format!("the project has no reservation {:?}", one_line(wanted));
             Finding::bad(ABOUT, what, offer)
         }
-        Some(entry) if is_free(entry) == Some(false) => {
-            Finding::bad(ABOUT, "its server is in use", offer)
-        }
+        Some(entry) if is_free(entry) == Some(false) => Finding::bad(ABOUT, "its server is in use", offer),
         Some(entry) if !fits(entry) => {
             let what = format!("its server is a {}", own_plan(entry).told());
             Finding::bad(ABOUT, what, format!("set PLAN to that; or {offer}"))
@@ -233,8 +214,7 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
 /// What becomes of a host whose context has no key.
 fn keys(api: &Api<'_>, project: &str, has_userdata: bool) -> Finding {
     const ABOUT: &str = "ssh key";
-    const REMEDY: &str =
-        "put the front-end's key into CONTEXT/SSH_PUBLIC_KEY of the host's template";
+    const REMEDY: &str = "put the front-end's key into CONTEXT/SSH_PUBLIC_KEY of the host's template";
     let mut paths = vec!["/ssh-keys".to_owned()];
     if !project.is_empty() {
         paths.push(format!("{project}/ssh-keys"));
@@ -253,9 +233,7 @@ fn keys(api: &Api<'_>, project: &str, has_userdata: bool) -> Finding {
             Finding::doubtful(ABOUT, what, REMEDY)
         }
         _ => {
-            let what = format!(
-                "the host gets the {count} keys that the provider has, none of the context"
-            );
+            let what = format!("the host gets the {count} keys that the provider has, none of the context");
             Finding::doubtful(ABOUT, what, REMEDY)
         }
     }

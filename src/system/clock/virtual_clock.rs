@@ -206,10 +206,7 @@ fn time_passes_at_once_and_plays_what_was_set_until_a_signal_comes() {
     clock.at(Duration::from_secs(20), note("second"));
     clock.at(Duration::from_secs(10), note("first"));
     assert!(clock.sleep(Duration::from_secs(3600), &interrupt).is_ok());
-    assert_eq!(
-        (clock.passed().as_secs(), &**played.lock().unwrap()),
-        (3600, &["first", "second"][..])
-    );
+    assert_eq!((clock.passed().as_secs(), &**played.lock().unwrap()), (3600, &["first", "second"][..]));
     let signalled = interrupt.clone();
     clock.at(Duration::from_secs(3700), move || signalled.raise(Signal::SIGTERM));
     assert_eq!(clock.sleep(Duration::from_secs(3600), &interrupt), Err(Signal::SIGTERM));

@@ -84,16 +84,9 @@ impl Desk {
         request: &http::Request,
         carry_out: impl FnOnce() -> Response,
     ) -> Reply {
-        let asked = Asked {
-            at: self.clock.now(),
-            service,
-            operation,
-            device,
-            connection: connection.number,
-        };
+        let asked = Asked { at: self.clock.now(), service, operation, device, connection: connection.number };
         let number = lock(&self.log).enter(asked.entry(request));
-        let struck =
-            connection.pending.take().or_else(|| lock(&self.faults).strike(operation, device));
+        let struck = connection.pending.take().or_else(|| lock(&self.faults).strike(operation, device));
         let reply = self.strike(struck, service, carry_out);
         if !matches!(reply.delivery, Delivery::Never | Delivery::Closed { .. }) {
             lock(&self.log).answered(number, reply.response.status);
@@ -101,12 +94,7 @@ impl Desk {
         reply
     }
 
-    fn strike(
-        &self,
-        struck: Option<Effect>,
-        service: Service,
-        carry_out: impl FnOnce() -> Response,
-    ) -> Reply {
+    fn strike(&self, struck: Option<Effect>, service: Service, carry_out: impl FnOnce() -> Response) -> Reply {
         let delivered = |response, delivery| Reply { response, delivery };
         match struck {
             None => carry_out().into(),
@@ -125,9 +113,7 @@ impl Desk {
             }
             Some(Effect::Hang) => delivered(Response::empty(504), Delivery::Never),
             Some(Effect::HangAfter) => delivered(carry_out(), Delivery::Never),
-            Some(Effect::DropBefore { reset }) => {
-                delivered(Response::empty(502), Delivery::Closed { reset })
-            }
+            Some(Effect::DropBefore { reset }) => delivered(Response::empty(502), Delivery::Closed { reset }),
             Some(Effect::DropAfter { reset }) => delivered(carry_out(), Delivery::Closed { reset }),
             Some(Effect::Truncate) => delivered(carry_out(), Delivery::Truncated),
             Some(Effect::Garbage) => {
@@ -136,9 +122,7 @@ impl Desk {
                 response.into()
             }
             Some(Effect::Html5xx(code)) => proxy_page(code).into(),
-            Some(Effect::Redirect { url, code }) => {
-                Response::empty(code).header("Location", &url).into()
-            }
+            Some(Effect::Redirect { url, code }) => Response::empty(code).header("Location", &url).into(),
             Some(Effect::Trickle(pause)) => delivered(carry_out(), Delivery::Trickled(pause)),
             Some(Effect::Endless) => delivered(carry_out(), Delivery::Endless),
             // Not about requests: fates strike at creation, and the limit was set when it was given.
@@ -154,11 +138,9 @@ fn substitute(service: Service, answer: &Answer) -> Response {
         (Service::Api, None) => {
             Response::json(answer.code, &serde_json::json!({"errors": [http::reason(answer.code)]}))
         }
-        (Service::Oned, body) => Response::new(
-            answer.code,
-            "text/xml; charset=utf-8",
-            body.as_deref().unwrap_or_default(),
-        ),
+        (Service::Oned, body) => {
+            Response::new(answer.code, "text/xml; charset=utf-8", body.as_deref().unwrap_or_default())
+        }
     };
     answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
 }

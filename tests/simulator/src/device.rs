@@ -218,8 +218,7 @@ impl Device {
             }
         };
         let started = now + options.queued;
-        device.ahead =
-            VecDeque::from([(started, State::Provisioning), (started + provisioning, outcome)]);
+        device.ahead = VecDeque::from([(started, State::Provisioning), (started + provisioning, outcome)]);
         device.enter(now, State::Queued);
         device
     }
@@ -233,9 +232,7 @@ impl Device {
                     self.ahead.clear();
                 }
             }
-            Effect::Vanish { after, status } => {
-                self.vanish = Some((self.created + *after, *status))
-            }
+            Effect::Vanish { after, status } => self.vanish = Some((self.created + *after, *status)),
             Effect::RefuseDelete { until, reason } => {
                 self.refusal = Some((self.created + *until, reason.clone()));
             }
@@ -293,9 +290,7 @@ impl Device {
     pub(crate) fn shown_addresses(&self, now: Duration) -> Option<Vec<&Address>> {
         match self.state {
             State::Queued => None,
-            State::Provisioning if self.progress(now).unwrap_or_default() < 50.0 => {
-                Some(Vec::new())
-            }
+            State::Provisioning if self.progress(now).unwrap_or_default() < 50.0 => Some(Vec::new()),
             State::Provisioning => Some(self.addresses.iter().filter(|a| !a.public).collect()),
             _ => Some(self.addresses.iter().collect()),
         }
@@ -316,12 +311,7 @@ impl Device {
     }
 
     /// Carries an action out, or says why not, in the API's words.
-    pub(crate) fn act(
-        &mut self,
-        action: Action,
-        options: &Options,
-        now: Duration,
-    ) -> Result<(), &'static str> {
+    pub(crate) fn act(&mut self, action: Action, options: &Options, now: Duration) -> Result<(), &'static str> {
         let on = self.state == State::Active;
         let off = self.state == State::Inactive;
         match action {
@@ -347,9 +337,7 @@ impl Device {
                 self.enter(now, State::PoweringOn);
                 VecDeque::from([(now + options.powering, State::Active)])
             }
-            Action::PowerOff => {
-                VecDeque::from([(down, State::PoweringOff), (turned, State::Inactive)])
-            }
+            Action::PowerOff => VecDeque::from([(down, State::PoweringOff), (turned, State::Inactive)]),
             Action::Reboot if options.silent_reboot => VecDeque::new(),
             Action::Reboot => VecDeque::from([
                 (down, State::PoweringOff),

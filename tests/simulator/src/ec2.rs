@@ -130,8 +130,7 @@ impl Ec2 {
 
     /// An error as EC2 words it.
     pub fn error(status: u16, code: &str, message: &str) -> Effect {
-        Stub::refusal("ec2", status, &[("code", code), ("message", message)])
-            .expect("EC2's fixture can be read")
+        Stub::refusal("ec2", status, &[("code", code), ("message", message)]).expect("EC2's fixture can be read")
     }
 }
 

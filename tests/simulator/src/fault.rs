@@ -153,9 +153,8 @@ impl Fault {
 
     /// Whether it is this request's turn. Counts.
     fn strikes(&mut self, asked: Operation, device: Option<&str>, random: &mut Random) -> bool {
-        let meant = self.times > 0
-            && self.on.covers(asked)
-            && (self.device.is_none() || self.device.as_deref() == device);
+        let meant =
+            self.times > 0 && self.on.covers(asked) && (self.device.is_none() || self.device.as_deref() == device);
         if !meant {
             return false;
         }
@@ -270,15 +269,7 @@ impl Effect {
     /// Whether this is about what becomes of a machine, not about one request.
     pub(crate) fn is_fate(&self) -> bool {
         use Effect::*;
-        matches!(
-            self,
-            Stuck(_)
-                | FailProvisioning
-                | Vanish { .. }
-                | RefuseDelete { .. }
-                | Locked
-                | ListingLag(_)
-        )
+        matches!(self, Stuck(_) | FailProvisioning | Vanish { .. } | RefuseDelete { .. } | Locked | ListingLag(_))
     }
 }
 
@@ -354,9 +345,7 @@ impl Faults {
         let fates = rules
             .iter_mut()
             .filter(|rule| rule.effect.is_fate())
-            .filter_map(|rule| {
-                rule.strikes(Operation::Create, None, random).then(|| rule.effect.clone())
-            })
+            .filter_map(|rule| rule.strikes(Operation::Create, None, random).then(|| rule.effect.clone()))
             .collect();
         rules.retain(|rule| rule.times > 0);
         fates

@@ -65,16 +65,11 @@ impl Oneprovision {
     /// One that knows nothing but the simulator: drivers see HOME, PATH, ONE_XMLRPC and PACKET_API_URL. Deployment files
     /// are written in `home`.
     pub fn new(remotes: &Path, home: &Path, simulator: &Simulator) -> Self {
-        Oneprovision {
-            remotes: remotes.to_owned(),
-            files: home.to_owned(),
-            env: BTreeMap::new(),
-            announce: |_| {},
-        }
-        .with("HOME", home)
-        .with("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .with("ONE_XMLRPC", simulator.oned_url())
-        .with("PACKET_API_URL", simulator.api_url())
+        Oneprovision { remotes: remotes.to_owned(), files: home.to_owned(), env: BTreeMap::new(), announce: |_| {} }
+            .with("HOME", home)
+            .with("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .with("ONE_XMLRPC", simulator.oned_url())
+            .with("PACKET_API_URL", simulator.api_url())
     }
 
     /// With this variable in the drivers' environment.
@@ -351,10 +346,7 @@ mod tests {
     fn without_a_list_the_address_of_ec2_is_the_name() {
         let values = read_poll("AWS_PUBLIC_IP_ADDRESS=\\\"1.2.3.4\\\"");
         assert_eq!(host_name_5_8(&values).as_deref(), Some("1.2.3.4"));
-        assert_eq!(
-            host_name_5_12(&read_poll("AWS_PUBLIC_IP_ADDRESS=\"1.2.3.4\"")).as_deref(),
-            Some("1.2.3.4")
-        );
+        assert_eq!(host_name_5_12(&read_poll("AWS_PUBLIC_IP_ADDRESS=\"1.2.3.4\"")).as_deref(), Some("1.2.3.4"));
         assert_eq!(host_name_5_8(&read_poll("AWS_PUBLIC_IP_ADDRESS=x")), None);
         assert_eq!(host_name_5_12(&read_poll("STATE=RUNNING")), None);
     }

@@ -55,9 +55,9 @@ impl Random {
 /// A UUID that is always the same for the same name: for the catalogue.
 pub(crate) fn uuid_of(name: &str) -> String {
     // FNV-1a spreads the name, the generator makes the UUID of it.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     Random::new(hash).uuid()
 }
 

@@ -48,27 +48,21 @@ impl Element {
                     open.push(Element::new(start.name().as_ref(), Vec::new()));
                     continue;
                 }
-                Event::Empty(start) => {
-                    Node::Element(Element::new(start.name().as_ref(), Vec::new()))
-                }
+                Event::Empty(start) => Node::Element(Element::new(start.name().as_ref(), Vec::new())),
                 Event::End(_) => {
                     // The reader has checked that it closes what is open.
                     let mut element = open.pop().context("an element ends that did not begin")?;
                     element.drop_indentation();
                     Node::Element(element)
                 }
-                Event::Text(text) => {
-                    Node::Text(text.xml_content(XmlVersion::Implicit1_0).into_owned())
-                }
+                Event::Text(text) => Node::Text(text.xml_content(XmlVersion::Implicit1_0).into_owned()),
                 Event::GeneralRef(reference) => Node::Text(match reference.resolve_char_ref()? {
                     Some(character) => character.to_string(),
                     None => quick_xml::escape::resolve_predefined_entity(&reference)
                         .with_context(|| format!("unknown entity &{};", &*reference))?
                         .to_owned(),
                 }),
-                Event::CData(data) => {
-                    Node::CData(data.xml_content(XmlVersion::Implicit1_0).into_owned())
-                }
+                Event::CData(data) => Node::CData(data.xml_content(XmlVersion::Implicit1_0).into_owned()),
                 Event::Eof => bail!("the document has no element, or ends within one"),
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
             };
@@ -92,8 +86,7 @@ impl Element {
     /// Between elements, white space is there for the reader's eye.
     fn drop_indentation(&mut self) {
         if self.elements().next().is_some() {
-            self.children
-                .retain(|node| !matches!(node, Node::Text(text) if text.trim().is_empty()));
+            self.children.retain(|node| !matches!(node, Node::Text(text) if text.trim().is_empty()));
         }
     }
 
@@ -141,10 +134,8 @@ impl Element {
             *old = child;
             return;
         }
-        let at = self
-            .children
-            .iter()
-            .position(|node| matches!(node, Node::Element(element) if element.name > child.name));
+        let at =
+            self.children.iter().position(|node| matches!(node, Node::Element(element) if element.name > child.name));
         let at = at.unwrap_or(self.children.len());
         self.children.insert(at, Node::Element(child));
     }
@@ -218,9 +209,7 @@ mod tests {
 
     #[test]
     fn texts_entities_and_cdata_are_told_apart() -> Result<()> {
-        let root = Element::parse(
-            "<?xml version=\"1.0\"?>\n<A>\n <B>1 &lt; &#50;</B><C><![CDATA[]]></C><D/>\n</A>\n",
-        )?;
+        let root = Element::parse("<?xml version=\"1.0\"?>\n<A>\n <B>1 &lt; &#50;</B><C><![CDATA[]]></C><D/>\n</A>\n")?;
         assert_eq!(root.child("B").map(Element::text).as_deref(), Some("1 < 2"));
         assert_eq!(root.compact(), "<A><B>1 &lt; 2</B><C><![CDATA[]]></C><D></D></A>");
         assert_eq!(root.pretty(), "<A>\n  <B>1 &lt; 2</B>\n  <C><![CDATA[]]></C>\n  <D/>\n</A>\n");

@@ -18,8 +18,8 @@ use pm_packet::provider::Provider;
 use pm_packet::provider::packet::Packet;
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
-    ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Oneprovision,
-    Operation, Options, SESSION, Service, Simulator, TOKEN,
+    ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Oneprovision, Operation, Options,
+    SESSION, Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -47,16 +47,11 @@ impl Bench {
     pub fn with(options: Options) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            std::env::temp_dir().join(format!("pm-packet-{}-{number}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("pm-packet-{}-{number}", std::process::id()));
         let home = folder.join("home");
         fs::create_dir_all(home.join(".one")).unwrap();
-        let mut one_auth = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(home.join(".one/one_auth"))
-            .unwrap();
+        let mut one_auth =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join(".one/one_auth")).unwrap();
         writeln!(one_auth, "{SESSION}").unwrap();
         for driver in ["packet", "ec2", "dummy"] {
             let links = folder.join("remotes/pm").join(driver);
@@ -67,8 +62,7 @@ impl Bench {
         }
         symlink(BINARY, folder.join("remotes/pm/pm-packet")).unwrap();
         let simulator = Simulator::start(options).unwrap();
-        let oneprovision =
-            Oneprovision::new(&folder.join("remotes"), &home, &simulator).with("PM_TIMEOUT", "20");
+        let oneprovision = Oneprovision::new(&folder.join("remotes"), &home, &simulator).with("PM_TIMEOUT", "20");
         Self { simulator, oneprovision, folder }
     }
 
@@ -334,8 +328,7 @@ pub fn taking(milliseconds: u64) -> Options {
 
 /// The XML of host 7 with these attributes, its token in the clear and without its id: oned is not asked about it.
 pub fn unregistered(attributes: &[(&str, &str)]) -> String {
-    let template =
-        attributes.iter().fold(HostTemplate::new(7), |host, (name, value)| host.with(name, value));
+    let template = attributes.iter().fold(HostTemplate::new(7), |host, (name, value)| host.with(name, value));
     template.xml().replace("<ID>7</ID>", "")
 }
 
@@ -359,8 +352,7 @@ pub fn identity(id: i32) -> String {
 pub fn each<C: std::fmt::Debug + Sync>(cases: &[C], check: impl Fn(&C) + Sync) {
     let check = &check;
     let failed: Vec<&C> = std::thread::scope(|scope| {
-        let runs: Vec<_> =
-            cases.iter().map(|case| (case, scope.spawn(move || check(case)))).collect();
+        let runs: Vec<_> = cases.iter().map(|case| (case, scope.spawn(move || check(case)))).collect();
         runs.into_iter().filter_map(|(case, run)| run.join().is_err().then_some(case)).collect()
     });
     assert!(failed.is_empty(), "these failed: {failed:#?}");
@@ -376,8 +368,7 @@ impl Bench {
     /// Where `deploy` keeps its journal for a host, while something of it may be left behind.
     pub fn journal(&self, id: i32) -> PathBuf {
         let folder = self.path("home/.local/state/pm-packet");
-        let (host, _) =
-            pm_packet::opennebula::host::Host::parse(&HostTemplate::new(id).xml()).unwrap();
+        let (host, _) = pm_packet::opennebula::host::Host::parse(&HostTemplate::new(id).xml()).unwrap();
         let journal = Journal::in_folder(&folder, Packet.spec(), &Owner::of(&host));
         journal.path().to_owned()
     }

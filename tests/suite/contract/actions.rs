@@ -198,11 +198,7 @@ fn a_link_is_found_however_it_is_called() {
     for command in [&mut by_path, &mut here, &mut beside, &mut below, &mut whole] {
         let output = command.output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(
-            host_name_5_12(&read_poll(&stdout)).as_deref(),
-            Some("192.0.2.7"),
-            "{command:?}"
-        );
+        assert_eq!(host_name_5_12(&read_poll(&stdout)).as_deref(), Some("192.0.2.7"), "{command:?}");
     }
 }
 
@@ -237,23 +233,11 @@ fn help_names_every_action_and_their_arguments_in_the_words_of_the_contract() {
         ("cancel", &["DEPLOY_ID", "HOST", "HOST_ID"]),
         ("reboot", &["DEPLOY_ID", "HOST", "HOST_ID"]),
         ("reset", &["DEPLOY_ID", "HOST", "HOST_ID"]),
-        (
-            "shutdown",
-            &[
-                "DEPLOY_ID",
-                "HOST",
-                "LCM_STATE",
-                "HOST_ID",
-                "SHUTDOWN_POWEROFF",
-                "SHUTDOWN_UNDEPLOY",
-            ],
-        ),
+        ("shutdown", &["DEPLOY_ID", "HOST", "LCM_STATE", "HOST_ID", "SHUTDOWN_POWEROFF", "SHUTDOWN_UNDEPLOY"]),
     ] {
-        for answer in [
-            call(&bench, action, &["--help"]),
-            call(&bench, action, &["-h"]),
-            explicit(&bench, &[action, "--help"]),
-        ] {
+        for answer in
+            [call(&bench, action, &["--help"]), call(&bench, action, &["-h"]), explicit(&bench, &[action, "--help"])]
+        {
             let text = assert_success(&answer);
             for word in words {
                 assert!(text.contains(word), "no {word} in {text}");
@@ -411,11 +395,9 @@ fn the_state_of_a_shutdown_decides_what_becomes_of_the_machine() {
     let bench = bench();
     let (_, id) = bench.deployed(7);
     let name = bench.simulator.oned().host_name(7).unwrap();
-    for (state, after) in [
-        ("SHUTDOWN_UNDEPLOY", State::Inactive),
-        ("SHUTDOWN_POWEROFF", State::Inactive),
-        ("SHUTDOWN", State::Deleted),
-    ] {
+    for (state, after) in
+        [("SHUTDOWN_UNDEPLOY", State::Inactive), ("SHUTDOWN_POWEROFF", State::Inactive), ("SHUTDOWN", State::Deleted)]
+    {
         let answer = bench.run("shutdown", &[&id, &name, state, "7", &name]);
         assert_eq!(assert_success(&answer), "", "{state}");
         assert_eq!(bench.simulator.device(&id).unwrap().state, after, "{state}");
@@ -432,8 +414,7 @@ fn a_reboot_returns_when_the_machine_was_down_and_is_up_again() {
     let before = bench.simulator.device(&id).unwrap().history.len();
     assert_success(&host.reboot().unwrap());
     let machine = bench.simulator.device(&id).unwrap();
-    let passed: Vec<&str> =
-        machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
+    let passed: Vec<&str> = machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
     assert_eq!(passed, ["powering_off", "powering_on", "active"]);
     assert_eq!(bench.count(Operation::Reboot), 1);
 }
@@ -445,8 +426,7 @@ fn a_reset_powers_off_and_on() {
     let before = bench.simulator.device(&id).unwrap().history.len();
     assert_success(&host.reset().unwrap());
     let machine = bench.simulator.device(&id).unwrap();
-    let passed: Vec<&str> =
-        machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
+    let passed: Vec<&str> = machine.history[before..].iter().map(|(_, state)| state.as_str()).collect();
     assert_eq!(passed, ["powering_off", "inactive", "powering_on", "active"]);
 }
 
@@ -476,8 +456,7 @@ fn what_was_done_already_is_a_success() {
 
 #[test]
 fn cancel_returns_when_the_machine_is_gone() {
-    let bench =
-        Bench::with(Options { deprovisioning: Duration::from_millis(400), ..Options::default() });
+    let bench = Bench::with(Options { deprovisioning: Duration::from_millis(400), ..Options::default() });
     let (host, id) = bench.deployed(7);
     assert_success(&host.cancel().unwrap());
     assert_eq!(bench.simulator.device(&id).unwrap().state, State::Deleted);

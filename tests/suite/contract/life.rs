@@ -57,8 +57,7 @@ fn a_machine_that_outlived_its_host_is_cancelled_by_its_id_and_a_token_of_the_en
     assert!(first.contains("set PACKET_TOKEN and give the DEPLOY_ID alone"), "{first}");
     bench.assert_books(&[&id]);
     let token = bench.simulator.token();
-    let answer =
-        common::finish(bench.command("cancel", &[&id]).env("PACKET_TOKEN", token).spawn().unwrap());
+    let answer = common::finish(bench.command("cancel", &[&id]).env("PACKET_TOKEN", token).spawn().unwrap());
     assert!(answer.is_success(), "{answer:?}");
     bench.assert_books(&[]);
 }
@@ -75,8 +74,7 @@ fn what_the_caller_left_open_is_closed() {
     let deploy = bench.oneprovision.command(&line).spawn().unwrap();
     common::until("it waits", || bench.count(simulator::Operation::Get) > 0);
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", deploy.id())).unwrap();
-    let open: Vec<_> =
-        descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect();
+    let open: Vec<_> = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect();
     assert!(!open.is_empty());
     assert!(!open.iter().any(|path| path.ends_with("passwd")), "{open:?}");
     common::signal(&deploy, nix::sys::signal::Signal::SIGTERM);

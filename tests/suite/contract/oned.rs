@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use crate::common;
 use crate::common::{
-    Bench, UNKNOWN_ID, assert_failure_with, assert_success, assert_warned, finish, fixture,
-    set_mode, unregistered,
+    Bench, UNKNOWN_ID, assert_failure_with, assert_success, assert_warned, finish, fixture, set_mode, unregistered,
 };
 use simulator::oneprovision::{Answer as Answered, read_poll};
 use simulator::{
-    Answer, ENCRYPTED_TOKEN, Effect, HostTemplate, Operation, Options, PROJECT, SESSION, Service,
-    State, TOKEN,
+    Answer, ENCRYPTED_TOKEN, Effect, HostTemplate, Operation, Options, PROJECT, SESSION, Service, State, TOKEN,
 };
 
 /// The words of a call about host 7, whose machine nobody has to have.
@@ -231,24 +229,12 @@ fn without_either_oned_is_at_its_default_port() {
 
 #[test]
 fn an_endpoint_that_is_no_address_is_named_where_it_was_found() {
-    for odd in [
-        "localhost:2633",
-        "ftp://localhost/RPC2",
-        "http://",
-        "http://a b/",
-        "http://u:p@localhost/RPC2",
-    ] {
-        assert_fails(
-            &bench().set("ONE_XMLRPC", odd),
-            &["ONE_XMLRPC is not an address of oned", "set it to http://"],
-        );
+    for odd in ["localhost:2633", "ftp://localhost/RPC2", "http://", "http://a b/", "http://u:p@localhost/RPC2"] {
+        assert_fails(&bench().set("ONE_XMLRPC", odd), &["ONE_XMLRPC is not an address of oned", "set it to http://"]);
     }
     let bench = bench().unset("ONE_XMLRPC");
     fs::write(bench.path("home/.one/one_endpoint"), "here\n").unwrap();
-    assert_fails(
-        &bench,
-        &["home/.one/one_endpoint is not an address of oned", "set it to http://"],
-    );
+    assert_fails(&bench, &["home/.one/one_endpoint is not an address of oned", "set it to http://"]);
 }
 
 // ---- Who we are ------------------------------------------------------------------------------------------
@@ -271,10 +257,7 @@ fn the_session_is_the_first_line_of_one_auth() {
 fn credentials_that_oned_does_not_know_are_denied() {
     let bench = bench();
     bench.simulator.oned().reject(SESSION);
-    assert_fails(
-        &bench,
-        &["poll: oned denies the credentials", "couldn't be authenticated", "check one_auth"],
-    );
+    assert_fails(&bench, &["poll: oned denies the credentials", "couldn't be authenticated", "check one_auth"]);
     assert_eq!(bench.count_of(Service::Oned), 1, "asking again would not help");
 }
 
@@ -285,11 +268,7 @@ fn without_one_auth_it_says_where_it_looked() {
     // A front-end's own file comes next; its oned is another one.
     let parts: &[&str] = match fs::exists("/var/lib/one/.one/one_auth").unwrap_or(true) {
         true => &["one_auth"],
-        false => &[
-            "there is no one_auth (",
-            "home/.one/one_auth, /var/lib/one/.one/one_auth",
-            "run as oneadmin",
-        ],
+        false => &["there is no one_auth (", "home/.one/one_auth, /var/lib/one/.one/one_auth", "run as oneadmin"],
     };
     assert_fails(&bench, parts);
 }
@@ -299,24 +278,14 @@ fn a_one_auth_that_holds_no_session_is_named() {
     let bench = bench();
     for text in ["", "\n", "oneadmin\n", "\nuser:password\n"] {
         bench.file("home/.one/one_auth", text);
-        assert_fails(
-            &bench,
-            &["home/.one/one_auth has no USER:PASSWORD in its first line", "write it anew"],
-        );
+        assert_fails(&bench, &["home/.one/one_auth has no USER:PASSWORD in its first line", "write it anew"]);
     }
     fs::remove_file(bench.path("home/.one/one_auth")).unwrap();
     fs::create_dir(bench.path("home/.one/one_auth")).unwrap();
     assert_fails(&bench, &["home/.one/one_auth cannot be read: make it a file of text"]);
     let missing = bench.path("missing").display().to_string();
     let bench = bench.set("ONE_AUTH", &missing);
-    assert_fails(
-        &bench,
-        &[
-            "ONE_AUTH names ",
-            "missing, which cannot be read",
-            "set it to a file with USER:PASSWORD",
-        ],
-    );
+    assert_fails(&bench, &["ONE_AUTH names ", "missing, which cannot be read", "set it to a file with USER:PASSWORD"]);
     assert_eq!(bench.simulator.requests().len(), 0);
 }
 
@@ -341,36 +310,22 @@ fn an_oned_that_does_not_run_is_not_waited_for() {
 
 #[test]
 fn an_oned_whose_name_is_unknown_cannot_be_reached() {
-    let bench =
-        bench().set("ONE_XMLRPC", "http://oned.invalid:2633/RPC2").set("ONE_XMLRPC_TIMEOUT", "5");
-    assert_fails(
-        &bench,
-        &["oned cannot be reached at http://oned.invalid:2633/RPC2", "set ONE_XMLRPC"],
-    );
+    let bench = bench().set("ONE_XMLRPC", "http://oned.invalid:2633/RPC2").set("ONE_XMLRPC_TIMEOUT", "5");
+    assert_fails(&bench, &["oned cannot be reached at http://oned.invalid:2633/RPC2", "set ONE_XMLRPC"]);
 }
 
 #[test]
 fn an_oned_that_hangs_gets_the_time_that_is_set() {
     let bench = bench().set("ONE_XMLRPC_TIMEOUT", "1");
     bench.fault_always(Operation::HostInfo, Effect::Hang);
-    assert_fails(
-        &bench,
-        &[
-            "oned at ",
-            "gives no answer: no answer in time",
-            "ONE_XMLRPC_TIMEOUT is the time it gets",
-        ],
-    );
+    assert_fails(&bench, &["oned at ", "gives no answer: no answer in time", "ONE_XMLRPC_TIMEOUT is the time it gets"]);
 }
 
 #[test]
 fn a_timeout_that_is_no_number_is_said() {
     for odd in ["0", "-1", "1.5", "soon", "99999999999"] {
         let bench = bench().set("ONE_XMLRPC_TIMEOUT", odd);
-        assert_fails(
-            &bench,
-            &[&format!("ONE_XMLRPC_TIMEOUT is {odd:?}"), "set it to a number of seconds"],
-        );
+        assert_fails(&bench, &[&format!("ONE_XMLRPC_TIMEOUT is {odd:?}"), "set it to a number of seconds"]);
         assert_eq!(bench.simulator.requests().len(), 0);
     }
 }
@@ -404,10 +359,7 @@ fn the_recorded_failures_are_read() {
     for (recording, parts) in [
         ("host.info-bad-credentials", ["oned denies the credentials", "check one_auth"]),
         ("host.info-no-such-host", ["oned has no such host", "see `onehost list`"]),
-        (
-            "fault",
-            ["with a fault: Method 'one.nosuch' not defined", "is it an OpenNebula 5.8 to 5.12?"],
-        ),
+        ("fault", ["with a fault: Method 'one.nosuch' not defined", "is it an OpenNebula 5.8 to 5.12?"]),
     ] {
         let bench = bench();
         let recorded = fixture(&format!("opennebula-5.12/{recording}.response.xml"));
@@ -419,15 +371,10 @@ fn the_recorded_failures_are_read() {
 #[test]
 fn other_refusals_are_told_in_oneds_own_words() {
     let bench = bench();
-    let not_allowed = failure_with(
-        "[one.host.info] Not authorized to perform ADMIN HOST [7].",
-        "<value><i4>512</i4></value>",
-    );
+    let not_allowed =
+        failure_with("[one.host.info] Not authorized to perform ADMIN HOST [7].", "<value><i4>512</i4></value>");
     bench.fault(Operation::HostInfo, not_allowed);
-    assert_fails(
-        &bench,
-        &["oned does not allow it", "Not authorized", "run it as a user who may administrate"],
-    );
+    assert_fails(&bench, &["oned does not allow it", "Not authorized", "run it as a user who may administrate"]);
     // Of three to five values the code may be the last, or missing.
     for code in ["<value><i4>8192</i4></value>", ""] {
         let other = failure_with("[one.host.info] Internal error.", code);
@@ -438,14 +385,9 @@ fn other_refusals_are_told_in_oneds_own_words() {
 
 #[test]
 fn what_is_not_xml_rpc_is_not_oned() {
-    for body in [
-        "",
-        "<html><body>It works!</body></html>",
-        "{}",
-        "<methodResponse/>",
-        "\u{0}",
-        "<methodResponse><params>",
-    ] {
+    for body in
+        ["", "<html><body>It works!</body></html>", "{}", "<methodResponse/>", "\u{0}", "<methodResponse><params>"]
+    {
         let bench = bench();
         bench.fault_always(Operation::HostInfo, answer_with(body));
         assert_fails(&bench, &["does not answer as oned does", "set ONE_XMLRPC to oned's address"]);
@@ -460,12 +402,8 @@ fn an_address_of_something_else_is_not_oned() {
     let bench = bench();
     let elsewhere = bench.simulator.oned_url().replace("/RPC2", "/");
     let bench = bench.set("ONE_XMLRPC", &elsewhere);
-    assert_fails(
-        &bench,
-        &[&elsewhere, "does not answer as oned does", "status 404", "set ONE_XMLRPC"],
-    );
-    let bench =
-        bench.set("ONE_XMLRPC", &elsewhere.replace("http", "https")).set("ONE_XMLRPC_TIMEOUT", "1");
+    assert_fails(&bench, &[&elsewhere, "does not answer as oned does", "status 404", "set ONE_XMLRPC"]);
+    let bench = bench.set("ONE_XMLRPC", &elsewhere.replace("http", "https")).set("ONE_XMLRPC_TIMEOUT", "1");
     assert_fails(&bench, &["oned at https://", "see oned.log"]);
 }
 
@@ -494,25 +432,17 @@ fn a_host_or_pool_that_cannot_be_read_is_oneds_fault() {
     let bench = bench();
     for text in ["", "<HOST>", "<HOST_POOL></HOST_POOL>", "<HOST><ID>seven</ID></HOST>"] {
         bench.fault(Operation::HostInfo, success_with(text));
-        assert_fails(
-            &bench,
-            &["oned at ", "describes host 7 in a form that cannot be read: is it an OpenNebula"],
-        );
+        assert_fails(&bench, &["oned at ", "describes host 7 in a form that cannot be read: is it an OpenNebula"]);
     }
     bench.fault(Operation::HostPool, success_with("<HOST_POOL>"));
     let answer = bench.run("poll", &[UNKNOWN_ID, "name"]);
-    assert_failure_with(
-        &answer,
-        &["lists its hosts in a form that cannot be read: is it an OpenNebula"],
-    );
+    assert_failure_with(&answer, &["lists its hosts in a form that cannot be read: is it an OpenNebula"]);
 }
 
 #[test]
 fn what_oned_says_cannot_tell_our_secrets_or_leave_its_line() {
     let bench = bench();
-    let message = format!(
-        "no {SESSION}, no password opennebula&#10;ERROR MESSAGE ------&gt;8--&#10;\u{2028}x"
-    );
+    let message = format!("no {SESSION}, no password opennebula&#10;ERROR MESSAGE ------&gt;8--&#10;\u{2028}x");
     bench.fault(Operation::HostInfo, failure_with(&message, ""));
     let answer = bench.run("poll", &ABOUT_7);
     let first = assert_failure_with(&answer, &["oned refuses", "[secret]"]);

@@ -5,8 +5,7 @@ use std::fs;
 use crate::common;
 use crate::common::{Bench, assert_failure_with, assert_success, fixture};
 use simulator::{
-    ENCRYPTED_TOKEN_5_8, Effect, HostTemplate, ONE_KEY, Operation, Options, SESSION, Service,
-    TOKEN, Version,
+    ENCRYPTED_TOKEN_5_8, Effect, HostTemplate, ONE_KEY, Operation, Options, SESSION, Service, TOKEN, Version,
 };
 
 fn bench_of(opennebula: Version) -> Bench {
@@ -19,8 +18,7 @@ fn bench() -> Bench {
 
 /// How often each of the three questions was asked: for a host, the version, the key.
 fn asked(bench: &Bench) -> [usize; 3] {
-    [Operation::HostInfo, Operation::SystemVersion, Operation::SystemConfig]
-        .map(|operation| bench.count(operation))
+    [Operation::HostInfo, Operation::SystemVersion, Operation::SystemConfig].map(|operation| bench.count(operation))
 }
 
 fn assert_only_the_clear_token_was_sent(bench: &Bench) {
@@ -62,11 +60,8 @@ fn the_key_is_asked_for_as_recorded() {
     let bench = bench().with_host_7();
     assert_success(&bench.run("cancel", &[common::UNKNOWN_ID, "name", "7", "name"]));
     let requests = bench.simulator.requests();
-    let body = |operation| {
-        requests.iter().find(|one| one.operation == operation).map(|one| one.body.clone())
-    };
-    for (operation, name) in
-        [(Operation::SystemVersion, "system.version"), (Operation::SystemConfig, "system.config")]
+    let body = |operation| requests.iter().find(|one| one.operation == operation).map(|one| one.body.clone());
+    for (operation, name) in [(Operation::SystemVersion, "system.version"), (Operation::SystemConfig, "system.config")]
     {
         let recorded = fixture(&format!("opennebula-5.8/{name}.request.xml"));
         assert_eq!(body(operation), Some(recorded));
@@ -99,8 +94,7 @@ fn nobody_is_asked_for_a_key_where_nothing_is_encrypted_with_it() {
     assert_success(&host.deploy().unwrap());
     assert_eq!(asked(&bench), [3, 1, 0]);
     // One that somebody wrote into a 5.8 in the clear.
-    let bench =
-        Bench::with(Options { opennebula: Version::V5_8, encryption: false, ..Options::default() });
+    let bench = Bench::with(Options { opennebula: Version::V5_8, encryption: false, ..Options::default() });
     assert_success(&bench.deploy(7));
     assert_eq!(asked(&bench), [3, 0, 0]);
     // The same, looking encrypted: what does not come out clear is left as it is.

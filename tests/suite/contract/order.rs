@@ -11,8 +11,7 @@ use crate::checks::mime::Part;
 use crate::common;
 use crate::common::orders::assert_described;
 use crate::common::{
-    Bench, assert_failure_with, assert_success, assert_warned, each, finish, fixture, set_mode,
-    unregistered,
+    Bench, assert_failure_with, assert_success, assert_warned, each, finish, fixture, set_mode, unregistered,
 };
 use serde_json::{Value, json};
 use simulator::{HostTemplate, Operation, PROJECT, TOKEN};
@@ -76,48 +75,18 @@ fn every_attribute_arrives_as_its_field() {
         ("HOSTNAME", "node7.example.org", "hostname", json!("node7.example.org")),
         ("BILLING_CYCLE", "hourly", "billing_cycle", json!("hourly")),
         ("BILLING_CYCLE", "monthly", "billing_cycle", json!("monthly")),
-        (
-            "HARDWARE_RESERVATION",
-            "next-available",
-            "hardware_reservation_id",
-            json!("next-available"),
-        ),
-        (
-            "DESCRIPTION",
-            "a \"host\" <of> é & mine",
-            "description",
-            json!("a \"host\" <of> é & mine"),
-        ),
-        (
-            "IPXE_SCRIPT_URL",
-            "http://boot.example.org/x",
-            "ipxe_script_url",
-            json!("http://boot.example.org/x"),
-        ),
+        ("HARDWARE_RESERVATION", "next-available", "hardware_reservation_id", json!("next-available")),
+        ("DESCRIPTION", "a \"host\" <of> é & mine", "description", json!("a \"host\" <of> é & mine")),
+        ("IPXE_SCRIPT_URL", "http://boot.example.org/x", "ipxe_script_url", json!("http://boot.example.org/x")),
         ("ALWAYS_PXE", "yes", "always_pxe", json!(true)),
         ("ALWAYS_PXE", "FALSE", "always_pxe", json!(false)),
         ("SPOT_INSTANCE", "true", "spot_instance", json!(true)),
         ("SPOT_INSTANCE", "0", "spot_instance", json!(false)),
         ("SPOT_PRICE_MAX", "1.25", "spot_price_max", json!(1.25)),
         ("SPOT_PRICE_MAX", "2", "spot_price_max", json!(2.0)),
-        (
-            "TERMINATION_TIME",
-            "2030-11-30T18:00:00Z",
-            "termination_time",
-            json!("2030-11-30T18:00:00Z"),
-        ),
-        (
-            "TERMINATION_TIME",
-            "2030-11-30 18:00:00",
-            "termination_time",
-            json!("2030-11-30T18:00:00Z"),
-        ),
-        (
-            "TERMINATION_TIME",
-            "2030-11-30T18:00:00.5+03:00",
-            "termination_time",
-            json!("2030-11-30T18:00:00.5+03:00"),
-        ),
+        ("TERMINATION_TIME", "2030-11-30T18:00:00Z", "termination_time", json!("2030-11-30T18:00:00Z")),
+        ("TERMINATION_TIME", "2030-11-30 18:00:00", "termination_time", json!("2030-11-30T18:00:00Z")),
+        ("TERMINATION_TIME", "2030-11-30T18:00:00.5+03:00", "termination_time", json!("2030-11-30T18:00:00.5+03:00")),
         ("PROJECT_SSH_KEYS", UUID, "project_ssh_keys", json!([UUID])),
         ("USER_SSH_KEYS", &keys, "user_ssh_keys", json!([UUID, PROJECT])),
         ("NO_SSH_KEYS", "on", "no_ssh_keys", json!(true)),
@@ -186,9 +155,7 @@ fn an_attribute_that_is_empty_is_as_if_it_were_not_there() {
 fn a_metro_takes_the_place_of_a_facility() {
     let template = HostTemplate::new(7).with("METRO", "da");
     let warning = "WARNING: PROVISION has both METRO and FACILITY: ordering in the METRO";
-    for order in
-        [order(&template.clone().without("FACILITY")), order_with_warning(&template, warning)]
-    {
+    for order in [order(&template.clone().without("FACILITY")), order_with_warning(&template, warning)] {
         assert_eq!((&order["metro"], &order["facility"]), (&json!("da"), &Value::Null));
     }
 }
@@ -205,10 +172,7 @@ fn the_first_facility_of_a_list_that_has_machines_is_taken() {
 #[test]
 fn the_users_tags_come_with_those_of_opennebula() {
     let order = order(&HostTemplate::new(7).with("TAGS", " web, , db=1,é x "));
-    assert_eq!(
-        order["tags"],
-        json!(["web", "db=1", "é x", "OpenNebula", "ONE_HOST_ID=7", common::identity(7)])
-    );
+    assert_eq!(order["tags"], json!(["web", "db=1", "é x", "OpenNebula", "ONE_HOST_ID=7", common::identity(7)]));
 }
 
 #[test]
@@ -219,8 +183,7 @@ fn a_locked_machine_is_never_ordered() {
 
 #[test]
 fn attributes_of_others_are_left_alone() {
-    let order =
-        order(&HostTemplate::new(7).with("AWS_REGION", "x").with("NAME", "y").with("plan", "z"));
+    let order = order(&HostTemplate::new(7).with("AWS_REGION", "x").with("NAME", "y").with("plan", "z"));
     assert_eq!(order["plan"], "baremetal_0");
     assert_eq!(order.as_object().unwrap().len(), 6);
 }
@@ -229,11 +192,7 @@ fn attributes_of_others_are_left_alone() {
 fn all_missing_mandatory_attributes_are_named_at_once() {
     let template = HostTemplate::new(7);
     for missing in ["PACKET_TOKEN", "PACKET_PROJECT", "FACILITY", "PLAN", "OS"] {
-        let parts = [
-            "deploy: PROVISION lacks the mandatory attributes",
-            missing,
-            "add them to the section provision",
-        ];
+        let parts = ["deploy: PROVISION lacks the mandatory attributes", missing, "add them to the section provision"];
         assert_not_ordered(&template.clone().without(missing), &parts);
         // A blank token has been encrypted, and only oned can tell.
         if missing != "PACKET_TOKEN" {
@@ -258,11 +217,7 @@ fn every_mistake_in_an_attribute_is_named_with_its_remedy() {
         ("SPOT_PRICE_MAX", "-1", "is \"-1\": write a number"),
         ("SPOT_PRICE_MAX", "NaN", "is \"NaN\": write a number"),
         ("SPOT_PRICE_MAX", "inf", "is \"inf\": write a number"),
-        (
-            "TERMINATION_TIME",
-            "tomorrow",
-            "is \"tomorrow\": write a time such as 2026-11-30T18:00:00Z",
-        ),
+        ("TERMINATION_TIME", "tomorrow", "is \"tomorrow\": write a time such as 2026-11-30T18:00:00Z"),
         ("TERMINATION_TIME", "2030-11-30", "write a time such as"),
         ("TERMINATION_TIME", "2030-11-30T18:00:00+3", "write a time such as"),
         ("PROJECT_SSH_KEYS", "key", "names \"key\", which is no UUID: write UUIDs"),
@@ -307,14 +262,9 @@ fn settings_that_cannot_be_are_said_before_anybody_is_asked() {
         let parts = ["PACKET_PROJECT is no project id", "set it to the UUID of the project"];
         assert_not_ordered(&template.clone().with("PACKET_PROJECT", odd), &parts);
     }
-    for odd in [
-        "api.example.org",
-        "ftp://api.example.org",
-        "http://a/?x=1",
-        "http://a/#x",
-        "https://user:pw@a/",
-        "http://",
-    ] {
+    for odd in
+        ["api.example.org", "ftp://api.example.org", "http://a/?x=1", "http://a/#x", "https://user:pw@a/", "http://"]
+    {
         let parts = ["PACKET_API_URL is not the address of an API", "set it as https://"];
         assert_not_ordered(&template.clone().with("PACKET_API_URL", odd), &parts);
     }
@@ -341,15 +291,9 @@ fn the_dummy_needs_an_address_and_nothing_else() {
     template.provision.clear();
     assert_not_ordered(
         &template,
-        &[
-            "deploy: PROVISION lacks the mandatory attribute IP",
-            "set it to the address of the host",
-        ],
+        &["deploy: PROVISION lacks the mandatory attribute IP", "set it to the address of the host"],
     );
-    assert_not_ordered(
-        &template.clone().with("IP", "192.0.2"),
-        &["IP is \"192.0.2\": set it to an IP address"],
-    );
+    assert_not_ordered(&template.clone().with("IP", "192.0.2"), &["IP is \"192.0.2\": set it to an IP address"]);
     let bench = Bench::new();
     for (written, id) in [(" 192.0.2.7 ", "192.0.2.7"), ("2001:DB8::0:7", "2001:db8::7")] {
         let host = bench.host(&template.clone().with("IP", written));
@@ -454,8 +398,7 @@ fn a_multipart_of_the_users_own_gets_the_key_as_one_more_part() {
     let own = "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"\nMIME-Version: 1.0\n\npreamble\n--BOUNDARY\n\
                Content-Type: text/x-shellscript\n\n#!/bin/sh\ntrue\n--BOUNDARY\nContent-Type: text/cloud-config\n\
                Content-Transfer-Encoding: base64\n\nI2Nsb3VkLWNvbmZpZwo=\n--BOUNDARY--\nepilogue\n";
-    let folded = own
-        .replace("multipart/mixed; boundary=\"BOUNDARY\"", "multipart/mixed;\n boundary=BOUNDARY");
+    let folded = own.replace("multipart/mixed; boundary=\"BOUNDARY\"", "multipart/mixed;\n boundary=BOUNDARY");
     let swapped = own.replacen("MIME-Version: 1.0\n", "", 1);
     let swapped = format!("MIME-Version: 1.0\n{swapped}");
     let unclosed = own.split("--BOUNDARY--").next().unwrap().to_owned();
@@ -473,14 +416,8 @@ fn a_multipart_of_the_users_own_gets_the_key_as_one_more_part() {
 fn what_takes_no_second_part_is_sent_alone_with_a_warning() {
     for (own, warning) in [
         ("#!ipxe\nchain http://example.org/x\n", "WARNING: USERDATA is an iPXE script"),
-        (
-            "{\"ignition\": {\"version\": \"3.0.0\"}}",
-            "WARNING: USERDATA is nothing that cloud-init knows",
-        ),
-        (
-            "Content-Type: text/plain\nMIME-Version: 1.0\n\nx\n",
-            "WARNING: USERDATA is nothing that cloud-init knows",
-        ),
+        ("{\"ignition\": {\"version\": \"3.0.0\"}}", "WARNING: USERDATA is nothing that cloud-init knows"),
+        ("Content-Type: text/plain\nMIME-Version: 1.0\n\nx\n", "WARNING: USERDATA is nothing that cloud-init knows"),
     ] {
         assert_eq!(userdata_with_warning(KEY, own, warning), own);
     }
@@ -498,8 +435,7 @@ fn assert_private(path: &Path) {
 /// Asserts what `deploy` left beside the file: neither a temporary file nor a journal.
 fn assert_alone(path: &Path) {
     let folder = path.parent().unwrap();
-    let names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [path.file_name().unwrap()]);
 }
 
@@ -520,8 +456,7 @@ fn what_stdin_holds_is_written_to_the_file_for_its_owner_alone() {
 fn stdin_goes_before_a_file_that_is_there_and_replaces_it() {
     let bench = Bench::new();
     fs::create_dir(bench.path("files")).unwrap();
-    let file = bench
-        .file("files/deployment.xml", &unregistered(&[]).replace("baremetal_0", "c3.small.x86"));
+    let file = bench.file("files/deployment.xml", &unregistered(&[]).replace("baremetal_0", "c3.small.x86"));
     set_mode(&file, 0o644);
     let answer = bench.feed("deploy", &[&file, "TODO"], unregistered(&[]).as_bytes());
     let id = assert_success(&answer);
@@ -535,9 +470,8 @@ fn stdin_goes_before_a_file_that_is_there_and_replaces_it() {
 fn with_an_empty_stdin_the_file_is_read() {
     let bench = Bench::new();
     for (number, stdin) in ["", "\n", " \r\n\t"].into_iter().enumerate() {
-        let xml = unregistered(&[])
-            .replace("provision-0", &format!("provision-{number}"))
-            .replace("7a15cf52", "8b26df63");
+        let xml =
+            unregistered(&[]).replace("provision-0", &format!("provision-{number}")).replace("7a15cf52", "8b26df63");
         let file = bench.file("deployment.xml", &xml);
         let answer = bench.feed("deploy", &[&file, "TODO"], stdin.as_bytes());
         assert!(!assert_success(&answer).is_empty());
@@ -551,8 +485,7 @@ fn a_symbolic_link_is_replaced_and_never_followed() {
     let target = bench.file("precious", "precious");
     let link = bench.path("deployment.xml");
     symlink(&target, &link).unwrap();
-    let answer =
-        bench.feed("deploy", &[link.to_str().unwrap(), "TODO"], unregistered(&[]).as_bytes());
+    let answer = bench.feed("deploy", &[link.to_str().unwrap(), "TODO"], unregistered(&[]).as_bytes());
     assert_success(&answer);
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
     assert_private(&link);
@@ -565,10 +498,7 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
     let file = bench.file("files/deployment.xml", &unregistered(&[]));
     for stdin in ["hello", "<HOST>", "<VM></VM>"] {
         let answer = bench.feed("deploy", &[&file, "TODO"], stdin.as_bytes());
-        assert_failure_with(
-            &answer,
-            &["deploy: STDIN is not the XML of a host: ", "see `onehost show -x`"],
-        );
+        assert_failure_with(&answer, &["deploy: STDIN is not the XML of a host: ", "see `onehost show -x`"]);
         assert_eq!(fs::read_to_string(&file).unwrap(), unregistered(&[]));
         assert_alone(Path::new(&file));
     }
@@ -579,8 +509,7 @@ fn a_stdin_that_is_no_host_leaves_the_file_as_it_was() {
 fn a_stdin_that_stays_open_and_silent_does_not_hold_up_a_deploy() {
     let bench = Bench::new();
     let file = bench.file("deployment.xml", &unregistered(&[]));
-    let mut child =
-        bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
     let open = child.stdin.take();
     let answer = finish(child);
     drop(open);
@@ -620,8 +549,7 @@ fn the_recorded_files_are_deployed_and_resumed() {
     assert_eq!(order["userdata"], KEYS);
     assert_eq!(order["tags"], json!(["OpenNebula", "ONE_HOST_ID=1002", common::identity(1002)]));
 
-    let resume = fixture("opennebula-5.12/deployment-resume.xml")
-        .replace("b9eb1666-1b72-45ee-b529-806b079ce5af", &id);
+    let resume = fixture("opennebula-5.12/deployment-resume.xml").replace("b9eb1666-1b72-45ee-b529-806b079ce5af", &id);
     bench.simulator.oned().add_host(&resume).unwrap();
     let name = "147.75.0.13";
     assert_success(&bench.run("shutdown", &[&id, name, "SHUTDOWN_POWEROFF", "1002", name]));
@@ -645,36 +573,26 @@ fn the_documentations_wrong_end_of_a_project_is_read_with_a_warning() {
     let path = bench.path("deployment.xml");
     let answer = bench.feed("deploy", &[path.to_str().unwrap(), "TODO"], xml.as_bytes());
     assert!(answer.is_success(), "{answer:?}");
-    let warning = "WARNING: STDIN: <PACKET_PROJECT> is closed by </PROJECT>: read as if it were closed by </PACKET_PROJECT>\n";
+    let warning =
+        "WARNING: STDIN: <PACKET_PROJECT> is closed by </PROJECT>: read as if it were closed by </PACKET_PROJECT>\n";
     assert_eq!(answer.stderr, warning);
     let device = bench.simulator.device(&answer.stdout).unwrap();
     assert_eq!(device.hostname, "TestOneProvision-C7");
-    assert_eq!(
-        device.tags[1],
-        "ONE_HOST_NAME=provision-c968cbcf40716f8e18caddbb8757c2ca7ed0942a357d511b"
-    );
+    assert_eq!(device.tags[1], "ONE_HOST_NAME=provision-c968cbcf40716f8e18caddbb8757c2ca7ed0942a357d511b");
 }
 
 #[test]
 fn cdata_entities_and_plain_text_read_the_same() {
     let bench = Bench::new();
-    for (number, written) in [
-        "<![CDATA[a <b> & \"c\"]]>",
-        "a &lt;b&gt; &amp; &quot;c&#x22;",
-        "\n a <![CDATA[<b>]]> &amp; \"c&#34; ",
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, written) in
+        ["<![CDATA[a <b> & \"c\"]]>", "a &lt;b&gt; &amp; &quot;c&#x22;", "\n a <![CDATA[<b>]]> &amp; \"c&#34; "]
+            .into_iter()
+            .enumerate()
     {
         let xml = HostTemplate::new(7 + number as i32).with("DESCRIPTION", "THERE").xml();
-        let xml = xml
-            .replace(&format!("<ID>{}</ID>", 7 + number), "")
-            .replace("7a15cf52", &format!("7a15cf5{number}"));
+        let xml = xml.replace(&format!("<ID>{}</ID>", 7 + number), "").replace("7a15cf52", &format!("7a15cf5{number}"));
         let xml = xml.replace("<![CDATA[THERE]]>", written);
-        let file = bench.file(
-            "deployment.xml",
-            &format!("\u{feff}<?xml version=\"1.0\"?>\n<!-- x -->\n{xml}\n"),
-        );
+        let file = bench.file("deployment.xml", &format!("\u{feff}<?xml version=\"1.0\"?>\n<!-- x -->\n{xml}\n"));
         let answer = bench.run("deploy", &[&file, "TODO"]);
         let order = bench.simulator.device(assert_success(&answer)).unwrap().order;
         assert_eq!(order["description"], "a <b> & \"c\"", "{written}");
@@ -684,8 +602,7 @@ fn cdata_entities_and_plain_text_read_the_same() {
 #[test]
 fn the_monitored_host_name_is_not_the_one_that_is_ordered() {
     let bench = Bench::new();
-    let xml = unregistered(&[])
-        .replace("<TEMPLATE>", "<TEMPLATE><HOSTNAME>monitored</HOSTNAME><PLAN>no-such</PLAN>");
+    let xml = unregistered(&[]).replace("<TEMPLATE>", "<TEMPLATE><HOSTNAME>monitored</HOSTNAME><PLAN>no-such</PLAN>");
     let file = bench.file("deployment.xml", &xml);
     let answer = bench.run("deploy", &[&file, "TODO"]);
     let device = bench.simulator.device(assert_success(&answer)).unwrap();

@@ -25,14 +25,10 @@ fn values(answer: &Answer) -> BTreeMap<String, String> {
     let mut keys = BTreeSet::new();
     for piece in line.split(' ') {
         let (key, value) = piece.split_once('=').unwrap_or_else(|| panic!("{piece:?} in {line}"));
-        assert!(
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'),
-            "{line}"
-        );
+        assert!(!key.is_empty() && key.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{line}");
         assert!(keys.insert(key), "{key} twice in {line}");
         assert!(value.bytes().all(|b| b.is_ascii_graphic()), "{line}");
-        let inner =
-            value.strip_prefix('"').map_or(value, |rest| rest.strip_suffix('"').unwrap_or("\""));
+        let inner = value.strip_prefix('"').map_or(value, |rest| rest.strip_suffix('"').unwrap_or("\""));
         assert!(!inner.contains('"'), "{line}");
     }
     let values = read_poll(&answer.stdout);
@@ -131,13 +127,8 @@ fn the_order_of_the_answer_does_not_matter() {
 fn a_single_address_is_read_right_by_every_version() {
     let bench = Bench::new();
     let id = deployed(&bench, &HostTemplate::new(7));
-    for (text, public) in
-        [("147.75.0.11", true), ("2604:1380:1000::b", true), ("10.80.0.11", false)]
-    {
-        describe(
-            &bench,
-            &json!({"id": id, "state": "active", "ip_addresses": [address(text, public)]}),
-        );
+    for (text, public) in [("147.75.0.11", true), ("2604:1380:1000::b", true), ("10.80.0.11", false)] {
+        describe(&bench, &json!({"id": id, "state": "active", "ip_addresses": [address(text, public)]}));
         let values = values(&poll(&bench, &id));
         assert_eq!(host_name_5_12(&values).as_deref(), Some(text));
         assert_eq!(host_name_5_8(&values).as_deref(), Some(text));
@@ -194,8 +185,7 @@ fn every_state_has_its_word() {
 fn a_machine_without_address_is_a_clear_failure() {
     let bench = Bench::with(Options { queued: Duration::from_secs(60), ..Options::default() });
     bench.host(&HostTemplate::new(7));
-    let device =
-        bench.simulator.add_device(simulator::NewDevice::with_tags(simulator::PROJECT, ["x"]));
+    let device = bench.simulator.add_device(simulator::NewDevice::with_tags(simulator::PROJECT, ["x"]));
     let parts = [
         "poll: machine ",
         &device.id,
@@ -204,12 +194,7 @@ fn a_machine_without_address_is_a_clear_failure() {
         "try again when it is active",
     ];
     assert_failure_with(&poll(&bench, &device.id), &parts);
-    for list in [
-        json!(null),
-        json!([]),
-        json!([{"address": null}]),
-        json!([{"address": "soon", "public": true}]),
-    ] {
+    for list in [json!(null), json!([]), json!([{"address": null}]), json!([{"address": "soon", "public": true}])] {
         describe(&bench, &json!({"id": device.id, "state": "provisioning", "ip_addresses": list}));
         assert_failure_with(&poll(&bench, &device.id), &["has no address yet, it is provisioning"]);
     }
@@ -240,10 +225,7 @@ fn nulls_and_what_is_missing_do_not_hurt() {
         assert!(values.values().all(|value| !value.contains("null")), "{values:?}");
     }
     for (state, word) in [(null, "UNKNOWN"), (json!(7), "UNKNOWN")] {
-        describe(
-            &bench,
-            &json!({"id": id, "state": state, "ip_addresses": [address("147.75.0.11", true)]}),
-        );
+        describe(&bench, &json!({"id": id, "state": state, "ip_addresses": [address("147.75.0.11", true)]}));
         assert_eq!(values(&poll(&bench, &id))["STATE"], word);
     }
     // A list with nulls in it still has the addresses that it has.
@@ -255,12 +237,7 @@ fn nulls_and_what_is_missing_do_not_hurt() {
 fn traffic_that_is_unknown_is_warned_of_and_does_not_hurt() {
     let bench = Bench::new();
     let id = deployed(&bench, &HostTemplate::new(7));
-    for effect in [
-        Effect::status(403),
-        Effect::status(500),
-        Effect::Garbage,
-        Effect::DropBefore { reset: true },
-    ] {
+    for effect in [Effect::status(403), Effect::status(500), Effect::Garbage, Effect::DropBefore { reset: true }] {
         bench.fault(Operation::Bandwidth, effect);
         let answer = poll(&bench, &id);
         let values = values(&answer);
@@ -280,10 +257,7 @@ fn null_data_points_are_left_out_of_the_traffic() {
             {"target": "outbound", "datapoints": [[null, 1], [150, 2]]}]),
             ("2560", "19200"),
         ),
-        (
-            json!([{"target": "outbound", "datapoints": []}, {"target": "inbound", "datapoints": null}]),
-            ("0", "0"),
-        ),
+        (json!([{"target": "outbound", "datapoints": []}, {"target": "inbound", "datapoints": null}]), ("0", "0")),
         (json!([]), ("0", "0")),
         (json!(null), ("0", "0")),
         // A quarter of a byte more or less is none.
@@ -371,13 +345,7 @@ fn no_value_can_break_out_of_its_word() {
 fn a_machine_that_is_gone_is_said_to_be_gone() {
     let bench = Bench::new();
     bench.host(&HostTemplate::new(7));
-    let parts = [
-        "poll: machine ",
-        UNKNOWN_ID,
-        "host 7 (provision-7)",
-        "is gone",
-        "delete the host and create it anew",
-    ];
+    let parts = ["poll: machine ", UNKNOWN_ID, "host 7 (provision-7)", "is gone", "delete the host and create it anew"];
     assert_failure_with(&poll(&bench, UNKNOWN_ID), &parts);
     assert_eq!(bench.count(Operation::Get), 1);
 }

@@ -67,10 +67,9 @@ fn what_oned_was_asked_is_what_was_recorded() {
     let updated = fixture("opennebula-5.12/host.update.response.xml");
     bench.fault(Operation::HostUpdate, answer(&updated));
     oned(&bench).record(HostId(135), Some(ID)).unwrap();
-    let asked: Vec<String> =
-        bench.simulator.requests().into_iter().map(|request| request.body).collect();
-    let recorded = ["host.info-before-update", "host.update"]
-        .map(|name| fixture(&format!("opennebula-5.12/{name}.request.xml")));
+    let asked: Vec<String> = bench.simulator.requests().into_iter().map(|request| request.body).collect();
+    let recorded =
+        ["host.info-before-update", "host.update"].map(|name| fixture(&format!("opennebula-5.12/{name}.request.xml")));
     assert_eq!(asked, recorded);
 }
 
@@ -99,10 +98,7 @@ fn a_host_that_was_deleted_is_told_apart() {
     for version in VERSIONS {
         let bench = bench_of(version);
         let error = oned(&bench).record(HostId(99), Some(ID)).unwrap_err();
-        assert!(
-            matches!(&error, RecordError::NoSuchHost(why) if why.contains("[99]")),
-            "{error:?}"
-        );
+        assert!(matches!(&error, RecordError::NoSuchHost(why) if why.contains("[99]")), "{error:?}");
         // Between the look and the update.
         bench.host(&HostTemplate::new(7));
         let gone = fixture("opennebula-5.8/host.update-no-such-host.response.xml");
@@ -148,11 +144,7 @@ fn what_oned_only_says_it_kept_is_not_claimed() {
 
 #[test]
 fn a_lost_answer_is_asked_for_again() {
-    for effect in [
-        Effect::status(503),
-        Effect::DropBefore { reset: true },
-        Effect::DropAfter { reset: false },
-    ] {
+    for effect in [Effect::status(503), Effect::DropBefore { reset: true }, Effect::DropAfter { reset: false }] {
         let bench = bench();
         bench.fault(Operation::HostInfo, effect.clone());
         bench.fault(Operation::HostUpdate, effect);

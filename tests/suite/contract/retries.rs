@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::common::phase::{Phase, deploy_until};
 use crate::common::{
-    Bench, assert_failure, assert_failure_with, assert_success, assert_warned, each, finish,
-    signal, taking, until,
+    Bench, assert_failure, assert_failure_with, assert_success, assert_warned, each, finish, signal, taking, until,
 };
 use nix::sys::signal::Signal;
 use simulator::oneprovision::{Choice, End, Host, Provision};

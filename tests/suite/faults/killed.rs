@@ -28,8 +28,7 @@ fn lagging(milliseconds: u64) -> Bench {
 
 #[test]
 fn a_deploy_that_was_killed_at_any_moment_is_taken_up_by_the_next_one() {
-    let cases: Vec<(u64, Phase)> =
-        [0, 2500].into_iter().flat_map(|lag| PHASES.map(|phase| (lag, phase))).collect();
+    let cases: Vec<(u64, Phase)> = [0, 2500].into_iter().flat_map(|lag| PHASES.map(|phase| (lag, phase))).collect();
     each(&cases, |(lag, phase)| {
         let bench = lagging(*lag);
         let host = bench.host(&HostTemplate::new(HOST));
@@ -55,9 +54,7 @@ fn a_deploy_that_was_killed_again_and_again_leaves_one_machine() {
     })
     .lapsing("300");
     let host = bench.host(&HostTemplate::new(HOST));
-    for phase in
-        [Phase::OrderCarriedOut, Phase::LookUp, Phase::WaitHanging, Phase::Wait, Phase::LookUpBusy]
-    {
+    for phase in [Phase::OrderCarriedOut, Phase::LookUp, Phase::WaitHanging, Phase::Wait, Phase::LookUpBusy] {
         bench.simulator.clear_requests();
         kill(deploy_until(&bench, &host, phase));
         bench.simulator.clear_faults();
@@ -96,9 +93,7 @@ fn a_deploy_that_was_killed_while_it_handed_the_id_over_is_taken_up_by_the_next_
     writer.write_all(&[b' '; 65536]).unwrap();
     let mut deploy = bench.command("deploy", &[&file, "TODO"]);
     let deploy = deploy.stdout(Stdio::from(writer)).spawn().unwrap();
-    until("active", || {
-        bench.simulator.devices().first().is_some_and(|machine| machine.state == State::Active)
-    });
+    until("active", || bench.simulator.devices().first().is_some_and(|machine| machine.state == State::Active));
     // The last look has come when no other one does.
     let mut looks = usize::MAX;
     while looks != bench.count(Operation::Get) {

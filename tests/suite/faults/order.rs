@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::common::{Bench, assert_failure, each, finish, identity, signal};
 use nix::sys::signal::Signal;
-use simulator::{
-    Answer, Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, Simulator, State,
-};
+use simulator::{Answer, Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, Simulator, State};
 
 const HOST: i32 = 7;
 
@@ -122,8 +120,7 @@ fn the_one_machine_of_the_host_is_adopted_whatever_it_does() {
 #[test]
 fn several_machines_on_several_pages_are_an_error_that_names_them() {
     let bench = Bench::new();
-    let mut ids: Vec<String> =
-        (0..130).map(|_| machine(&bench.simulator, &["OpenNebula", &identity(HOST)])).collect();
+    let mut ids: Vec<String> = (0..130).map(|_| machine(&bench.simulator, &["OpenNebula", &identity(HOST)])).collect();
     let first = assert_failure(&bench.deploy(HOST));
     for id in &ids {
         assert!(first.contains(id), "{id} is not in {first}");
@@ -167,10 +164,7 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
         let bench = Bench::new();
         let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
         bench.simulator.set_state(&id, State::Provisioning);
-        let vanish = Effect::Vanish {
-            after: bench.simulator.now() + Duration::from_millis(1500),
-            status: *status,
-        };
+        let vanish = Effect::Vanish { after: bench.simulator.now() + Duration::from_millis(1500), status: *status };
         bench.simulator.fault(Fault::new(Operation::Get, vanish).device(&id));
         let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
@@ -181,8 +175,7 @@ fn an_adopted_machine_that_vanishes_is_not_waited_for() {
 }
 
 #[test]
-fn an_adopted_machine_that_only_the_listing_still_has_is_waited_for_until_it_had_the_time_to_appear()
- {
+fn an_adopted_machine_that_only_the_listing_still_has_is_waited_for_until_it_had_the_time_to_appear() {
     let bench = Bench::new().lapsing("300");
     let id = machine(&bench.simulator, &["OpenNebula", &identity(HOST)]);
     bench.simulator.set_state(&id, State::Provisioning);
@@ -228,10 +221,7 @@ fn a_strangers_machine_is_never_adopted_changed_or_deleted() {
         assert_eq!(bench.simulator.device(id).unwrap().state, State::Inactive);
     }
     let requests = bench.simulator.requests();
-    let touched = requests
-        .iter()
-        .filter_map(|request| request.device.as_ref())
-        .find(|id| strangers.contains(id));
+    let touched = requests.iter().filter_map(|request| request.device.as_ref()).find(|id| strangers.contains(id));
     assert_eq!(touched, None);
 }
 
@@ -402,8 +392,7 @@ fn a_4xx_is_an_answer_and_its_reasons_stand_in_the_first_line_without_json() {
         bench.fault(
             Operation::Create,
             Effect::Status(
-                Answer::new(*status)
-                    .body(r#"{"errors": ["ams1 has no provisionable servers", "try sjc1"]}"#),
+                Answer::new(*status).body(r#"{"errors": ["ams1 has no provisionable servers", "try sjc1"]}"#),
             ),
         );
         let answer = bench.deploy(HOST);
@@ -464,10 +453,7 @@ fn an_order_that_was_not_taken_is_sent_again() {
 #[test]
 fn an_order_is_not_redirected() {
     let bench = Bench::new().lapsing("300");
-    bench.fault(
-        Operation::Create,
-        Effect::Redirect { url: "http://127.0.0.1:1/elsewhere".to_owned(), code: 307 },
-    );
+    bench.fault(Operation::Create, Effect::Redirect { url: "http://127.0.0.1:1/elsewhere".to_owned(), code: 307 });
     let first = assert_failure(&bench.deploy(HOST));
     assert!(first.contains("redirects"), "{first}");
     assert_eq!(bench.count(Operation::Create), 1);

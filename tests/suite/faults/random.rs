@@ -283,13 +283,8 @@ impl<'a> Game<'a> {
         let child = self.table.start(action, words);
         let mut killed = false;
         if with_signals && self.rng.u8(..) < 110 {
-            let chosen = self.rng.choice([
-                Signal::SIGINT,
-                Signal::SIGTERM,
-                Signal::SIGHUP,
-                Signal::SIGKILL,
-                Signal::SIGKILL,
-            ]);
+            let chosen =
+                self.rng.choice([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL, Signal::SIGKILL]);
             let after = Duration::from_millis(self.rng.u64(0..900));
             thread::sleep(after);
             if let Some(chosen) = chosen {
@@ -335,10 +330,7 @@ impl<'a> Game<'a> {
             Effect::Vanish { after: delay, status: if reset { 404 } else { 403 } },
             Effect::Stuck(State::Provisioning),
             Effect::Stuck(State::Other("post_provisioning".to_owned())),
-            Effect::RefuseDelete {
-                until: delay,
-                reason: "Cannot delete a device while it is provisioning".to_owned(),
-            },
+            Effect::RefuseDelete { until: delay, reason: "Cannot delete a device while it is provisioning".to_owned() },
         ];
         let codes = [500, 502, 503, 504, 429, 422, 401, 403, 408];
         let code = codes[rng.usize(..codes.len())];

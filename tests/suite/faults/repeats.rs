@@ -28,8 +28,7 @@ fn a_cancellation_of_a_machine_that_is_gone_is_a_success() {
 
 #[test]
 fn a_cancellation_of_a_machine_that_somebody_deletes_already_waits_for_its_end() {
-    let bench =
-        Bench::with(Options { deprovisioning: Duration::from_millis(1500), ..Options::default() });
+    let bench = Bench::with(Options { deprovisioning: Duration::from_millis(1500), ..Options::default() });
     let (host, id) = bench.deployed(HOST);
     let (first, second) = std::thread::scope(|scope| {
         let first = scope.spawn(|| host.cancel().unwrap());

@@ -4,20 +4,13 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::common::{Bench, assert_failure, each, taking};
-use simulator::{
-    Answer, Effect, Fault, HostTemplate, Operation, Options, RateLimit, Service, Simulator, State,
-};
+use simulator::{Answer, Effect, Fault, HostTemplate, Operation, Options, RateLimit, Service, Simulator, State};
 
 const HOST: i32 = 7;
 
 /// When requests for this came, since the simulator's start.
 fn times(simulator: &Simulator, operation: Operation) -> Vec<Duration> {
-    simulator
-        .requests()
-        .iter()
-        .filter(|request| request.operation == operation)
-        .map(|request| request.at)
-        .collect()
+    simulator.requests().iter().filter(|request| request.operation == operation).map(|request| request.at).collect()
 }
 
 // ---- Waits -----------------------------------------------------------------------------------------------
@@ -57,11 +50,8 @@ fn a_wait_outlasts_passing_errors_however_many() {
 
 #[test]
 fn a_wait_ends_at_once_on_an_answer_that_will_not_change() {
-    let effects = [
-        Effect::status(401),
-        Effect::status(422),
-        Effect::Redirect { url: "/elsewhere".to_owned(), code: 302 },
-    ];
+    let effects =
+        [Effect::status(401), Effect::status(422), Effect::Redirect { url: "/elsewhere".to_owned(), code: 302 }];
     each(&effects, |effect| {
         let bench = Bench::with(taking(60_000));
         bench.fault(Operation::Get, effect.clone());
@@ -115,11 +105,7 @@ fn retry_after_is_kept_in_seconds_and_as_a_date() {
         let deployed = host.deploy().unwrap();
         assert_eq!(deployed.is_success(), *on != Operation::Delete);
         let times = times(&bench.simulator, *on);
-        let earliest = if *is_date {
-            Duration::from_secs(then) - clock()
-        } else {
-            times[0] + Duration::from_secs(2)
-        };
+        let earliest = if *is_date { Duration::from_secs(then) - clock() } else { times[0] + Duration::from_secs(2) };
         let early = earliest.saturating_sub(times[1]);
         assert!(early < Duration::from_millis(20), "{early:?} too early");
     });
@@ -143,11 +129,8 @@ fn what_is_left_of_a_rate_limit_is_spread_over_the_time_until_it_is_renewed() {
     let provisioning = Duration::from_millis(3000);
     let limit = RateLimit { requests: 12, window: Duration::from_secs(5), date: false };
     let looks = |rate_limit: Option<RateLimit>| {
-        let bench = Bench::with(Options {
-            provisioning: provisioning..=provisioning,
-            rate_limit,
-            ..Options::default()
-        });
+        let bench =
+            Bench::with(Options { provisioning: provisioning..=provisioning, rate_limit, ..Options::default() });
         let answer = bench.deploy(HOST);
         assert!(answer.is_success(), "{answer:?}");
         let requests = bench.simulator.requests();
@@ -167,11 +150,7 @@ fn what_is_left_of_a_rate_limit_is_spread_over_the_time_until_it_is_renewed() {
 fn hosts_that_share_a_rate_limit_are_all_deployed() {
     each(&[false, true], |date| {
         let bench = Bench::with(Options {
-            rate_limit: Some(RateLimit {
-                requests: 6,
-                window: Duration::from_secs(1),
-                date: *date,
-            }),
+            rate_limit: Some(RateLimit { requests: 6, window: Duration::from_secs(1), date: *date }),
             ..Options::default()
         });
         let ids: Vec<i32> = (1..=4).collect();
@@ -335,22 +314,16 @@ fn a_hang_is_bounded_by_the_deadline_whatever_is_asked_for() {
     };
     let mut cases = Vec::new();
     for effect in [Effect::Hang, Effect::Trickle(Duration::from_millis(200))] {
-        for (on, action) in
-            [(List, "deploy"), (Get, "deploy"), (Get, "shutdown"), (Get, "cancel"), (Get, "poll")]
-        {
+        for (on, action) in [(List, "deploy"), (Get, "deploy"), (Get, "shutdown"), (Get, "cancel"), (Get, "poll")] {
             // A status of 404 is an answer, even where its body trickles.
             if action != "cancel" || matches!(effect, Effect::Hang) {
                 cases.push((on, effect.clone(), action));
             }
         }
     }
-    for (on, action) in [
-        (PowerOff, "shutdown"),
-        (Reboot, "reboot"),
-        (Delete, "cancel"),
-        (Connection, "deploy"),
-        (Connection, "cancel"),
-    ] {
+    for (on, action) in
+        [(PowerOff, "shutdown"), (Reboot, "reboot"), (Delete, "cancel"), (Connection, "deploy"), (Connection, "cancel")]
+    {
         cases.push((on, Effect::Hang, action));
     }
     each(&cases, |(on, effect, action)| {
@@ -384,8 +357,7 @@ fn a_oned_that_hangs_is_bounded_by_its_own_time_out() {
 
 #[test]
 fn an_api_that_cannot_be_reached_is_an_error_before_anything_is_ordered() {
-    let bench =
-        Bench::new().set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1").set("PM_TIMEOUT", "1");
+    let bench = Bench::new().set("PACKET_API_URL", "http://127.0.0.1:1/metal/v1").set("PM_TIMEOUT", "1");
     let answer = bench.deploy(HOST);
     let first = assert_failure(&answer);
     assert!(first.contains("PACKET_API_URL"), "{first}");

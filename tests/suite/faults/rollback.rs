@@ -58,12 +58,7 @@ fn a_machine_whose_provisioning_failed_is_deleted() {
 
 #[test]
 fn a_machine_that_is_not_up_by_the_deadline_is_deleted() {
-    let states = [
-        State::Queued,
-        State::Provisioning,
-        State::Inactive,
-        State::Other("being_thought_about".to_owned()),
-    ];
+    let states = [State::Queued, State::Provisioning, State::Inactive, State::Other("being_thought_about".to_owned())];
     each(&states, |state| {
         let bench = Bench::new().set("PM_TIMEOUT", "2");
         bench.fault(Operation::Create, Effect::Stuck(state.clone()));
@@ -79,10 +74,7 @@ fn a_machine_that_is_not_up_by_the_deadline_is_deleted() {
 fn a_machine_that_the_provider_took_back_is_not_waited_for_and_is_not_said_to_be_billed() {
     each(&[404, 403], |status| {
         let bench = stuck();
-        bench.fault(
-            Operation::Create,
-            Effect::Vanish { after: Duration::from_secs(2), status: *status },
-        );
+        bench.fault(Operation::Create, Effect::Vanish { after: Duration::from_secs(2), status: *status });
         let answer = bench.deploy(HOST);
         let first = assert_rolled_back(&bench, &answer);
         let how = match status {
@@ -114,8 +106,7 @@ fn a_machine_that_somebody_deletes_is_not_waited_for() {
 
 #[test]
 fn a_deletion_whose_answer_was_lost_is_not_repeated_until_the_machine_is_gone() {
-    let bench =
-        Bench::with(Options { deprovisioning: Duration::from_secs(3), ..Options::default() });
+    let bench = Bench::with(Options { deprovisioning: Duration::from_secs(3), ..Options::default() });
     bench.fault(Operation::Create, Effect::FailProvisioning);
     bench.fault(Operation::Delete, Effect::status_after(503));
     let answer = bench.deploy(HOST);
@@ -260,9 +251,7 @@ fn a_stdout_that_is_closed_or_dev_null_is_no_hand_over() {
 
 /// One where machines are stuck and the listing lags, and that waits long enough to outlast every test.
 fn slow() -> Bench {
-    let bench =
-        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() })
-            .lapsing("600");
+    let bench = Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() }).lapsing("600");
     bench.fault_always(Operation::Create, Effect::Stuck(State::Provisioning));
     bench
 }
@@ -355,10 +344,8 @@ fn a_second_signal_to_a_cancellation_says_that_the_machine_may_be_left() {
 
 #[test]
 fn a_hangup_that_is_ignored_stays_ignored() {
-    let bench = Bench::with(Options {
-        provisioning: Duration::from_secs(1)..=Duration::from_secs(1),
-        ..Options::default()
-    });
+    let bench =
+        Bench::with(Options { provisioning: Duration::from_secs(1)..=Duration::from_secs(1), ..Options::default() });
     let host = bench.host(&HostTemplate::new(HOST));
     let file = host.write_deployment_file().unwrap();
     let line = bench.oneprovision.command_line("packet", "deploy", &[&file, "TODO"]);

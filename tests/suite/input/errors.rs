@@ -12,13 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common;
-use crate::common::{
-    BINARY, Bench, UNKNOWN_ID, assert_failure, assert_failure_with, each, finish, unregistered,
-};
+use crate::common::{BINARY, Bench, UNKNOWN_ID, assert_failure, assert_failure_with, each, finish, unregistered};
 use simulator::oneprovision::{Answer, read_error};
 use simulator::{
-    Answer as Reply, ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Operation, Options, SESSION,
-    Service, State, TOKEN,
+    Answer as Reply, ENCRYPTED_TOKEN, Effect, Fault, HostTemplate, Operation, Options, SESSION, Service, State, TOKEN,
 };
 
 const NAME: &str = "provision-7";
@@ -53,16 +50,12 @@ fn a_call_without_an_action_names_them() {
     let answer = run(&mut bench.explicit(&[]));
     assert_failure_with(
         &answer,
-        &[
-            "there is no action: call pm-packet deploy|poll|cancel|reboot|reset|shutdown",
-            "..., or --help",
-        ],
+        &["there is no action: call pm-packet deploy|poll|cancel|reboot|reset|shutdown", "..., or --help"],
     );
     for odd in ["destroy", "", "--frob", "-x", "--", "Deploy", "deploy "] {
         let answer = run(&mut bench.explicit(&[odd, "x"]));
-        let first = format!(
-            "there is no action {odd:?}: the known ones are deploy, poll, cancel, reboot, reset, shutdown"
-        );
+        let first =
+            format!("there is no action {odd:?}: the known ones are deploy, poll, cancel, reboot, reset, shutdown");
         assert_failure_with(&answer, &[&first]);
     }
     assert_nobody_was_asked(&bench);
@@ -85,11 +78,8 @@ fn an_unknown_provider_lists_the_known_ones() {
     fs::create_dir(&folder).unwrap();
     symlink(BINARY, folder.join("poll")).unwrap();
     let answer = bench.oneprovision.run("acme", "poll", &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
-    let parts = [
-        "poll: there is no provider \"acme\"",
-        "the folder of the link, or PM_MAD, must be one of packet, ",
-        "dummy",
-    ];
+    let parts =
+        ["poll: there is no provider \"acme\"", "the folder of the link, or PM_MAD, must be one of packet, ", "dummy"];
     assert_failure_with(&answer, &parts);
     let mut template = HostTemplate::new(8);
     template.pm_mad = "acme".to_owned();
@@ -107,10 +97,7 @@ fn a_link_that_stands_nowhere_says_so() {
     let bench = bench();
     let mut command = bench.explicit(&[UNKNOWN_ID]);
     let answer = run(command.arg0("poll").env("PATH", bench.path("home")));
-    assert_failure_with(
-        &answer,
-        &["poll stands in no folder whose name is a provider", "call it by its path"],
-    );
+    assert_failure_with(&answer, &["poll stands in no folder whose name is a provider", "call it by its path"]);
     let answer = run(bench.explicit(&[UNKNOWN_ID]).arg0("/poll"));
     assert_failure_with(&answer, &["/poll stands in no folder", "call it by its path"]);
 }
@@ -128,8 +115,7 @@ fn missing_arguments_are_named_all_at_once() {
         ("shutdown", vec![UNKNOWN_ID], "HOST and LCM_STATE"),
         ("shutdown", vec![UNKNOWN_ID, NAME], "LCM_STATE"),
     ] {
-        let first =
-            format!("{action}: the arguments lack {missing}: see `pm-packet {action} --help`");
+        let first = format!("{action}: the arguments lack {missing}: see `pm-packet {action} --help`");
         assert_eq!(assert_failure(&bench.run(action, &words)), first);
         let words = [&[action][..], &words].concat();
         assert_eq!(assert_failure(&run(&mut bench.explicit(&words))), first);
@@ -141,10 +127,7 @@ fn missing_arguments_are_named_all_at_once() {
 fn an_argument_that_is_not_utf_8_is_named() {
     let bench = bench();
     let answer = run(bench.command("poll", &[UNKNOWN_ID]).arg(OsStr::from_bytes(b"n\xff")));
-    assert_failure_with(
-        &answer,
-        &["argument 2 is not UTF-8 (\"n\\xFF\")", "check how it is called"],
-    );
+    assert_failure_with(&answer, &["argument 2 is not UTF-8 (\"n\\xFF\")", "check how it is called"]);
     assert_nobody_was_asked(&bench);
 }
 
@@ -166,9 +149,8 @@ fn a_deploy_id_that_is_none_never_reaches_the_network() {
     ] {
         for action in ABOUT_A_MACHINE {
             let answer = run(&mut bench.command(action, &[odd, NAME, "7", NAME]));
-            let first = format!(
-                "{action}: DEPLOY_ID is {odd:?}, which is not a UUID: give the DEPLOY_ID that deploy printed"
-            );
+            let first =
+                format!("{action}: DEPLOY_ID is {odd:?}, which is not a UUID: give the DEPLOY_ID that deploy printed");
             assert_eq!(assert_failure(&answer), first.replace('é', "\\u{e9}"));
         }
         let answer = run(&mut bench.command("shutdown", &[odd, NAME, "SHUTDOWN", "7", NAME]));
@@ -181,14 +163,10 @@ fn a_deploy_id_that_is_none_never_reaches_the_network() {
 fn a_deploy_id_of_the_dummy_is_an_address() {
     let bench = bench();
     for action in ABOUT_A_MACHINE {
-        let answer =
-            bench.oneprovision.run("dummy", action, &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
+        let answer = bench.oneprovision.run("dummy", action, &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
         assert_failure_with(
             &answer,
-            &[
-                &format!("{action}: DEPLOY_ID is {UNKNOWN_ID:?}, which is not an IP address"),
-                "give the DEPLOY_ID",
-            ],
+            &[&format!("{action}: DEPLOY_ID is {UNKNOWN_ID:?}, which is not an IP address"), "give the DEPLOY_ID"],
         );
     }
     assert_nobody_was_asked(&bench);
@@ -204,13 +182,8 @@ fn a_host_id_that_is_no_number_is_said_to_be_shifted() {
     for odd in ["seven", "-7", "+7", "7.0", "4294967296", "0x7"] {
         for action in ABOUT_A_MACHINE {
             let answer = bench.run(action, &[UNKNOWN_ID, NAME, odd, NAME]);
-            let first = format!(
-                "{action}: HOST_ID is {odd:?}, which is no number: the arguments look shifted"
-            );
-            assert_failure_with(
-                &answer,
-                &[&first, "an empty one vanishes on its way through the shell"],
-            );
+            let first = format!("{action}: HOST_ID is {odd:?}, which is no number: the arguments look shifted");
+            assert_failure_with(&answer, &[&first, "an empty one vanishes on its way through the shell"]);
         }
         let answer = bench.run("shutdown", &[UNKNOWN_ID, NAME, "SHUTDOWN", odd, NAME]);
         assert_failure_with(&answer, &["shutdown: HOST_ID is ", "look shifted"]);
@@ -226,9 +199,8 @@ fn a_state_of_a_shutdown_that_is_none_names_the_three() {
     let bench = bench();
     for odd in ["SUSPEND", "", "shutdown", "SHUTDOWN_", NAME] {
         let answer = run(&mut bench.command("shutdown", &[UNKNOWN_ID, NAME, odd, "7", NAME]));
-        let first = format!(
-            "shutdown: LCM_STATE is {odd:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY"
-        );
+        let first =
+            format!("shutdown: LCM_STATE is {odd:?}: it must be SHUTDOWN, SHUTDOWN_POWEROFF or SHUTDOWN_UNDEPLOY");
         assert_eq!(assert_failure(&answer), first);
     }
     assert_nobody_was_asked(&bench);
@@ -239,10 +211,7 @@ fn a_host_that_is_not_named_at_all_is_asked_for() {
     let bench = bench();
     for action in ABOUT_A_MACHINE {
         let answer = bench.run(action, &[UNKNOWN_ID]);
-        let parts = [
-            &format!("{action}: there is neither a host id nor a host name"),
-            "give HOST and HOST_ID",
-        ];
+        let parts = [&format!("{action}: there is neither a host id nor a host name"), "give HOST and HOST_ID"];
         assert_failure_with(&answer, &parts.map(|part: &str| part));
     }
     assert_nobody_was_asked(&bench);
@@ -284,15 +253,11 @@ fn a_deployment_file_that_is_not_there_or_no_file_is_named() {
 fn no_hosts() -> Vec<(Vec<u8>, &'static str)> {
     let text = |text: &str| text.as_bytes().to_vec();
     let good = unregistered(&[]);
-    let utf_16: Vec<u8> =
-        [0xff, 0xfe].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let utf_16: Vec<u8> = [0xff, 0xfe].into_iter().chain(good.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     vec![
         (text("hello"), "there is text outside of the root element"),
         (text("<!-- nothing -->"), "it has no element"),
-        (
-            text(&good[..good.find("</TEMPLATE>").unwrap_or_default()]),
-            "never closed: the text is cut off",
-        ),
+        (text(&good[..good.find("</TEMPLATE>").unwrap_or_default()]), "never closed: the text is cut off"),
         (text(&good[..good.len() - 3]), "at byte"),
         (text("<HOST><TEMPLATE>"), "<TEMPLATE> is never closed"),
         (text("<HOST></HOST></HOST>"), "close tag `</HOST>` does not match any open tag"),
@@ -304,17 +269,11 @@ fn no_hosts() -> Vec<(Vec<u8>, &'static str)> {
         (text("<HOST><ID>seven</ID></HOST>"), "its ID is not a number"),
         (text("<HOST><ID>-7</ID></HOST>"), "its ID is not a number"),
         (text("<HOST><ID></ID></HOST>"), "its ID is not a number"),
-        (
-            text("<!DOCTYPE HOST [<!ENTITY a \"b\">]><HOST><NAME>&a;</NAME></HOST>"),
-            "it has a document type (DOCTYPE)",
-        ),
+        (text("<!DOCTYPE HOST [<!ENTITY a \"b\">]><HOST><NAME>&a;</NAME></HOST>"), "it has a document type (DOCTYPE)"),
         (text("<HOST><NAME>&own;</NAME></HOST>"), "it has an entity that XML itself does not have"),
         (text("<HOST><NAME>&#8;</NAME></HOST>"), "it has a control character (U+0008)"),
         (text("<HOST><NAME>a & b</NAME></HOST>"), "at byte"),
-        (
-            text(&format!("{}{}", "<HOST>".repeat(500), "</HOST>".repeat(500))),
-            "nested more than 64 deep",
-        ),
+        (text(&format!("{}{}", "<HOST>".repeat(500), "</HOST>".repeat(500))), "nested more than 64 deep"),
         (text("<HOST>\u{0}</HOST>"), "it has a NUL character"),
         (b"<HOST><NAME>\xe9</NAME></HOST>".to_vec(), "it is not in UTF-8, from byte 12 on"),
         (utf_16, "it is in UTF-16: save it as UTF-8"),
@@ -330,11 +289,8 @@ fn a_deployment_file_that_is_no_host_says_why() {
         fs::write(&path, &bytes).unwrap();
         let path = path.display().to_string();
         let answer = bench.run("deploy", &[&path, "TODO"]);
-        let parts = [
-            &*format!("deploy: the deployment file {path} is not the XML of a host: "),
-            why,
-            "see `onehost show -x`",
-        ];
+        let parts =
+            [&*format!("deploy: the deployment file {path} is not the XML of a host: "), why, "see `onehost show -x`"];
         assert_failure_with(&answer, &parts);
         assert_tells_no_secret(&answer);
     }
@@ -347,10 +303,7 @@ fn a_stdin_that_is_no_host_says_why_and_writes_nothing() {
     let path = bench.path("deployment.xml");
     for (bytes, why) in no_hosts() {
         let answer = bench.feed("deploy", &[path.to_str().unwrap(), "TODO"], &bytes);
-        assert_failure_with(
-            &answer,
-            &["deploy: STDIN is not the XML of a host: ", why, "see `onehost show -x`"],
-        );
+        assert_failure_with(&answer, &["deploy: STDIN is not the XML of a host: ", why, "see `onehost show -x`"]);
         assert_tells_no_secret(&answer);
         assert!(!path.exists());
     }
@@ -363,10 +316,7 @@ fn a_file_that_is_empty_holds_no_host() {
     for text in ["", "\n \n"] {
         let file = bench.file("deployment.xml", text);
         let answer = bench.run("deploy", &[&file, "TODO"]);
-        assert_failure_with(
-            &answer,
-            &["is not the XML of a host: it has no element", "see `onehost show -x`"],
-        );
+        assert_failure_with(&answer, &["is not the XML of a host: it has no element", "see `onehost show -x`"]);
     }
     assert_nobody_was_asked(&bench);
 }
@@ -380,20 +330,13 @@ fn what_is_too_large_is_not_read() {
     let answer = bench.run("deploy", &[&file, "TODO"]);
     assert_failure_with(
         &answer,
-        &[
-            "the deployment file ",
-            "cannot be read (it is larger than 4194304 bytes)",
-            "give the path of one",
-        ],
+        &["the deployment file ", "cannot be read (it is larger than 4194304 bytes)", "give the path of one"],
     );
     let new = bench.path("new.xml");
     let answer = bench.feed("deploy", &[new.to_str().unwrap(), "TODO"], large.as_bytes());
     assert_failure_with(
         &answer,
-        &[
-            "deploy: STDIN cannot be read: it is larger than 4194304 bytes",
-            "send the XML of a host, or nothing",
-        ],
+        &["deploy: STDIN cannot be read: it is larger than 4194304 bytes", "send the XML of a host, or nothing"],
     );
     assert!(!new.exists());
     assert_nobody_was_asked(&bench);
@@ -405,10 +348,7 @@ fn a_stdin_that_cannot_be_read_matters_only_where_there_is_no_file() {
     let folder = || Stdio::from(File::open(bench.path("home")).unwrap());
     let missing = bench.path("missing.xml").display().to_string();
     let answer = run(bench.command("deploy", &[&missing, "TODO"]).stdin(folder()));
-    assert_failure_with(
-        &answer,
-        &["deploy: STDIN cannot be read: ", "send the XML of a host, or nothing"],
-    );
+    assert_failure_with(&answer, &["deploy: STDIN cannot be read: ", "send the XML of a host, or nothing"]);
     assert_nobody_was_asked(&bench);
     let file = bench.file("deployment.xml", &unregistered(&[]));
     let answer = run(bench.command("deploy", &[&file, "TODO"]).stdin(folder()));
@@ -423,12 +363,7 @@ fn a_deployment_file_that_cannot_be_written_is_named() {
     let folder = bench.path("home").display().to_string();
     for file in [&missing, &folder, "/", "/proc/deployment.xml"] {
         let answer = bench.feed("deploy", &[file, "TODO"], xml.as_bytes());
-        let parts = [
-            "deploy: the deployment file ",
-            &format!("{file:?}"),
-            "cannot be written (",
-            "see its folder",
-        ];
+        let parts = ["deploy: the deployment file ", &format!("{file:?}"), "cannot be written (", "see its folder"];
         assert_failure_with(&answer, &parts);
         assert_tells_no_secret(&answer);
     }
@@ -456,8 +391,7 @@ fn a_deploy_id_of_the_host_that_is_none_is_to_be_mended() {
 fn a_timeout_that_is_none_is_said() {
     for odd in ["0", "-1", "soon", "1.5", "604801", "99999999999999999999"] {
         let bench = bench().set("PM_TIMEOUT", odd);
-        let parts =
-            [&*format!("PM_TIMEOUT is {odd:?}"), "set it to a number of seconds, 1 to 604800"];
+        let parts = [&*format!("PM_TIMEOUT is {odd:?}"), "set it to a number of seconds, 1 to 604800"];
         assert_failure_with(&bench.run("cancel", &[UNKNOWN_ID, NAME, "7", NAME]), &parts);
         let file = bench.file("deployment.xml", &unregistered(&[("PM_TIMEOUT", odd)]));
         assert_failure_with(&bench.run("deploy", &[&file, "TODO"]), &parts);
@@ -478,31 +412,15 @@ fn settings_of_the_host_that_cannot_be_reach_no_provider() {
             "tok\nInjected: yes",
             "PACKET_TOKEN holds characters that no token has: copy it anew from the provider",
         ),
-        (
-            "PACKET_TOKEN",
-            "tokén",
-            "PACKET_TOKEN holds characters that no token has: copy it anew from the provider",
-        ),
-        (
-            "PACKET_TOKEN",
-            " ",
-            "there is no PACKET_TOKEN: put it into the section provision of the host's template",
-        ),
-        (
-            "PACKET_PROJECT",
-            "../x",
-            "PACKET_PROJECT is no project id: set it to the UUID of the project",
-        ),
+        ("PACKET_TOKEN", "tokén", "PACKET_TOKEN holds characters that no token has: copy it anew from the provider"),
+        ("PACKET_TOKEN", " ", "there is no PACKET_TOKEN: put it into the section provision of the host's template"),
+        ("PACKET_PROJECT", "../x", "PACKET_PROJECT is no project id: set it to the UUID of the project"),
         (
             "PACKET_API_URL",
             "here",
             "PACKET_API_URL is not the address of an API: set it as https://api.equinix.com/metal/v1",
         ),
-        (
-            "PM_TIMEOUT",
-            "never",
-            "PM_TIMEOUT is \"never\": set it to a number of seconds, 1 to 604800",
-        ),
+        ("PM_TIMEOUT", "never", "PM_TIMEOUT is \"never\": set it to a number of seconds, 1 to 604800"),
     ] {
         let bench = Bench::new();
         let host = bench.host(&HostTemplate::new(7).with(name, value));
@@ -524,10 +442,7 @@ fn a_host_without_token_says_where_it_belongs() {
     let bench = Bench::new();
     bench.host(&HostTemplate::new(7).without("PACKET_TOKEN"));
     let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
-    assert_failure_with(
-        &answer,
-        &["poll: there is no PACKET_TOKEN", "put it into the section provision"],
-    );
+    assert_failure_with(&answer, &["poll: there is no PACKET_TOKEN", "put it into the section provision"]);
     assert_eq!(bench.count_of(Service::Api), 0);
 }
 
@@ -538,10 +453,7 @@ fn an_environment_that_is_not_utf_8_is_named() {
     for name in ["ONE_XMLRPC", "ONE_AUTH", "ONE_XMLRPC_TIMEOUT", "PACKET_API_URL", "PM_TIMEOUT"] {
         let mut command = bench.command("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
         let answer = run(command.env(name, odd));
-        assert_failure_with(
-            &answer,
-            &[&format!("the environment variable {name} is not UTF-8: set it anew")],
-        );
+        assert_failure_with(&answer, &[&format!("the environment variable {name} is not UTF-8: set it anew")]);
     }
     assert_eq!(bench.count_of(Service::Api), 0);
 }
@@ -552,9 +464,7 @@ fn a_token_over_plain_http_to_elsewhere_is_warned_of() {
     let answer = bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]);
     assert_failure_with(&answer, &["poll: cannot look at machine "]);
     assert!(
-        answer.stderr.starts_with(
-            "WARNING: PACKET_API_URL is http: the token travels in clear; use https\n"
-        ),
+        answer.stderr.starts_with("WARNING: PACKET_API_URL is http: the token travels in clear; use https\n"),
         "{answer:?}"
     );
 }
@@ -587,10 +497,7 @@ fn a_wrong_token_is_said_by_every_action_and_not_tried_again() {
     let answer = bench.registered(7).deploy().unwrap();
     assert_failure_with(
         &answer,
-        &[
-            "Invalid authentication token (status 401 to GET /projects/",
-            "check PACKET_TOKEN; nothing was ordered",
-        ],
+        &["Invalid authentication token (status 401 to GET /projects/", "check PACKET_TOKEN; nothing was ordered"],
     );
     assert_eq!(bench.count_of(Service::Api), 1);
     assert_all_say(&Effect::status(401), &["(status 401 to ", "check PACKET_TOKEN"]);
@@ -641,25 +548,16 @@ fn a_redirect_is_not_followed_and_said() {
 fn an_order_that_is_refused_says_why_in_the_providers_words() {
     for (template, reason) in [
         (HostTemplate::new(7).with("PLAN", "no-such-plan"), "no-such-plan is not a valid plan"),
-        (
-            HostTemplate::new(7).with("OS", "no_such_os"),
-            "no_such_os is not a valid operating system",
-        ),
+        (HostTemplate::new(7).with("OS", "no_such_os"), "no_such_os is not a valid operating system"),
         (HostTemplate::new(7).with("FACILITY", "nowhere"), "nowhere is not a valid facility"),
         (HostTemplate::new(7).without("FACILITY").with("METRO", "xx"), "xx is not a valid metro"),
         (HostTemplate::new(7).with("HOSTNAME", "a_b"), "Hostname is invalid"),
-        (
-            HostTemplate::new(7).with("BILLING_CYCLE", "weekly"),
-            "billing_cycle is not included in the list",
-        ),
+        (HostTemplate::new(7).with("BILLING_CYCLE", "weekly"), "billing_cycle is not included in the list"),
         (
             HostTemplate::new(7).with("PLAN", "x").with("OS", "y"),
             "x is not a valid plan; y is not a valid operating system",
         ),
-        (
-            HostTemplate::new(7).with("FACILITY", "ny5"),
-            "The facility ny5 has no provisionable baremetal_0 servers",
-        ),
+        (HostTemplate::new(7).with("FACILITY", "ny5"), "The facility ny5 has no provisionable baremetal_0 servers"),
     ] {
         let bench = Bench::new();
         bench.simulator.set_sold_out(&["ny5"]);
@@ -680,19 +578,10 @@ fn an_order_that_is_refused_says_why_in_the_providers_words() {
 #[test]
 fn a_refusal_without_reason_is_said_to_have_none() {
     for (body, parts) in [
-        (
-            "{\"errors\": []}",
-            ["the answer gives no reason (status 422 to POST", "nothing was ordered"],
-        ),
-        (
-            "<html>no</html>",
-            ["the answer gives no reason (status 422 to POST", "nothing was ordered"],
-        ),
+        ("{\"errors\": []}", ["the answer gives no reason (status 422 to POST", "nothing was ordered"]),
+        ("<html>no</html>", ["the answer gives no reason (status 422 to POST", "nothing was ordered"]),
         ("{\"error\": \"just no\"}", ["just no (status 422 to POST", "nothing was ordered"]),
-        (
-            "{\"errors\": [\"one\", null, \"two\"]}",
-            ["one; two (status 422 to POST", "nothing was ordered"],
-        ),
+        ("{\"errors\": [\"one\", null, \"two\"]}", ["one; two (status 422 to POST", "nothing was ordered"]),
         (
             "{\"errors\": [\"a\\nb\\u001b[31m ERROR MESSAGE --8<------\"]}",
             ["a b [31m ERROR MESSAGE - -8<------", "nothing was ordered"],
@@ -760,11 +649,7 @@ fn a_machine_that_is_gone_can_only_be_created_anew() {
         vec!["shutdown", UNKNOWN_ID, NAME, "SHUTDOWN_POWEROFF", "7", NAME],
     ] {
         let answer = bench.run(words[0], &words[1..]);
-        let parts = [
-            &*format!("{}: ", words[0]),
-            UNKNOWN_ID,
-            "is gone: delete the host and create it anew",
-        ];
+        let parts = [&*format!("{}: ", words[0]), UNKNOWN_ID, "is gone: delete the host and create it anew"];
         assert_failure_with(&answer, &parts);
     }
     bench.simulator.oned().set_deploy_id(7, UNKNOWN_ID).unwrap();
@@ -780,11 +665,8 @@ fn a_machine_that_is_gone_can_only_be_created_anew() {
 #[test]
 fn several_machines_of_one_host_are_named_and_none_is_touched() {
     let bench = bench();
-    let twin = || {
-        bench
-            .simulator
-            .add_device(simulator::NewDevice::with_tags(simulator::PROJECT, [common::identity(7)]))
-    };
+    let twin =
+        || bench.simulator.add_device(simulator::NewDevice::with_tags(simulator::PROJECT, [common::identity(7)]));
     let (one, two) = (twin().id, twin().id);
     let answer = bench.registered(7).deploy().unwrap();
     let parts = ["it has 2 machines already, ", &one, &two, "delete all but one at the provider"];
@@ -817,16 +699,10 @@ fn a_provider_that_does_not_run_is_said_with_its_remedy() {
     let remedy = "check PACKET_API_URL and the network";
     each(&ABOUT_A_MACHINE, |action| {
         let answer = bench.run(action, &[UNKNOWN_ID, NAME, "7", NAME]);
-        assert_failure_with(
-            &answer,
-            &[&format!("{action}: "), UNKNOWN_ID, "the connection was refused (", remedy],
-        );
+        assert_failure_with(&answer, &[&format!("{action}: "), UNKNOWN_ID, "the connection was refused (", remedy]);
     });
     let answer = bench.registered(7).deploy().unwrap();
-    assert_failure_with(
-        &answer,
-        &["the connection was refused (GET /projects/", remedy, "nothing was ordered"],
-    );
+    assert_failure_with(&answer, &["the connection was refused (GET /projects/", remedy, "nothing was ordered"]);
 }
 
 #[test]
@@ -876,18 +752,10 @@ fn an_answer_that_makes_no_sense_is_said() {
     let cases = [
         (Effect::Garbage, "the answer cannot be read: "),
         (Effect::Html5xx(502), "(status 502 to GET /devices/"),
+        (Effect::DropBefore { reset: true }, "the connection was closed before the answer was complete"),
+        (Effect::Status(Reply::new(200).body("{\"id\": \"x\", \"state\": \"active\"}")), "whose id is no UUID"),
         (
-            Effect::DropBefore { reset: true },
-            "the connection was closed before the answer was complete",
-        ),
-        (
-            Effect::Status(Reply::new(200).body("{\"id\": \"x\", \"state\": \"active\"}")),
-            "whose id is no UUID",
-        ),
-        (
-            Effect::Status(
-                Reply::new(200).body("{\"id\": \"5bd54a37-4e0d-4de6-8f95-b96b93600b0d\"}"),
-            ),
+            Effect::Status(Reply::new(200).body("{\"id\": \"5bd54a37-4e0d-4de6-8f95-b96b93600b0d\"}")),
             "the answer is about another machine",
         ),
     ];
@@ -897,10 +765,7 @@ fn an_answer_that_makes_no_sense_is_said() {
         let bench = bench.set("PM_TIMEOUT", "1");
         bench.fault_always(Operation::Get, effect.clone());
         let answer = bench.run("poll", &[&id, NAME, "7", NAME]);
-        assert_failure_with(
-            &answer,
-            &["poll: cannot look at machine ", &id, why, "PM_TIMEOUT is the time it gets"],
-        );
+        assert_failure_with(&answer, &["poll: cannot look at machine ", &id, why, "PM_TIMEOUT is the time it gets"]);
     });
 }
 
@@ -1011,9 +876,7 @@ fn the_public_service_that_ended_is_named_where_it_does_not_answer() {
     let bench = bench.set("HTTPS_PROXY", "http://127.0.0.1:9");
     bench.host(&HostTemplate::new(7));
     let parts = ["set PACKET_API_URL to the API that you use", "ended on 2026-06-30"];
-    for answer in
-        [bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]), bench.registered(7).deploy().unwrap()]
-    {
+    for answer in [bench.run("poll", &[UNKNOWN_ID, NAME, "7", NAME]), bench.registered(7).deploy().unwrap()] {
         assert_failure_with(&answer, &parts);
     }
     // Another address is not that service.

@@ -11,9 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common;
-use crate::common::{
-    Bench, UNKNOWN_ID, assert_failure, assert_failure_with, assert_success, finish,
-};
+use crate::common::{Bench, UNKNOWN_ID, assert_failure, assert_failure_with, assert_success, finish};
 use nix::sys::signal::Signal;
 use simulator::oneprovision::{Answer, read_poll};
 use simulator::{Effect, Fault, HostTemplate, Operation};
@@ -122,8 +120,8 @@ fn an_endless_stdin_is_refused_in_little_memory() {
 #[test]
 fn a_host_with_more_of_everything_than_any_has_is_still_read() {
     let keys = "ssh-rsa AAAAB3Nza test@one\n".repeat(1000);
-    let mut template = HostTemplate::new(7)
-        .with("USERDATA", &format!("#cloud-config\n{}", "# é comment\n".repeat(20_000)));
+    let mut template =
+        HostTemplate::new(7).with("USERDATA", &format!("#cloud-config\n{}", "# é comment\n".repeat(20_000)));
     template.ssh_public_key = keys;
     let bench = Bench::new();
     let answer = bench.host(&template).deploy().unwrap();
@@ -139,10 +137,7 @@ fn body(code: u16, text: &str) -> Effect {
 fn an_answer_of_any_size_and_shape_is_refused_in_little_memory() {
     let listed = |items: &str| format!("{{\"devices\": [{}]}}", items.trim_end_matches(','));
     let device = format!("{{\"id\":\"{UNKNOWN_ID}\"}},");
-    let tags = format!(
-        "{{\"devices\": [{{\"id\": \"{UNKNOWN_ID}\", \"tags\": [{}\"\"]}}]}}",
-        plenty("\"\",")
-    );
+    let tags = format!("{{\"devices\": [{{\"id\": \"{UNKNOWN_ID}\", \"tags\": [{}\"\"]}}]}}", plenty("\"\","));
     let cases = [
         (Effect::Endless, "larger than 16777216 bytes"),
         (body(200, &plenty("[")), "the answer cannot be read"),
@@ -182,11 +177,7 @@ fn a_oned_without_end_is_refused_in_little_memory() {
         (Operation::HostPool, Effect::Endless, &["name"]),
         (Operation::HostPool, body(200, &pool), &["name"]),
         (Operation::HostInfo, body(200, &"<value>".repeat(1_000_000)), &["name", "7"]),
-        (
-            Operation::HostInfo,
-            body(200, "<!DOCTYPE x [<!ENTITY a \"ha\">]><methodResponse/>"),
-            &["name", "7"],
-        ),
+        (Operation::HostInfo, body(200, "<!DOCTYPE x [<!ENTITY a \"ha\">]><methodResponse/>"), &["name", "7"]),
     ];
     common::each(&cases, |(operation, effect, host)| {
         let bench = Bench::new().set("ONE_XMLRPC_TIMEOUT", "2");
@@ -275,8 +266,7 @@ fn a_stdin_that_stays_open_does_not_hold_up_a_deploy_whose_file_is_there() {
     let bench = Bench::new();
     let host = bench.host(&HostTemplate::new(7));
     let file = host.write_deployment_file().unwrap();
-    let mut child =
-        bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
     let _open = child.stdin.take();
     let answer = finish(child);
     assert!(answer.is_success(), "{answer:?}");
@@ -289,11 +279,8 @@ fn a_signal_ends_the_wait_for_stdin() {
     let bench = Bench::new();
     for begun in [false, true] {
         let file = bench.path("never.xml");
-        let mut child = bench
-            .command("deploy", &[file.to_str().unwrap(), "TODO"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            bench.command("deploy", &[file.to_str().unwrap(), "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         if begun {
             pipe.write_all(b"<HOST>").unwrap();
@@ -398,11 +385,9 @@ fn nothing_that_others_write_forges_a_frame_or_colours_a_terminal() {
     // The user's own words: arguments, and a host.
     let bench = Bench::new().set("PM_LOG", "debug");
     let forged = FORGED.trim_end_matches('\0');
-    for words in [
-        [forged, "name", "7", "name"],
-        [UNKNOWN_ID, forged, "7", "name"],
-        [UNKNOWN_ID, "name", forged, "name"],
-    ] {
+    for words in
+        [[forged, "name", "7", "name"], [UNKNOWN_ID, forged, "7", "name"], [UNKNOWN_ID, "name", forged, "name"]]
+    {
         for action in common::ACTIONS {
             assert_plain(&finish(bench.start(action, &words)));
         }
@@ -421,10 +406,8 @@ fn nothing_that_others_write_forges_a_frame_or_colours_a_terminal() {
 #[test]
 fn a_message_has_an_end() {
     let bench = Bench::new();
-    let text = format!(
-        "<HOST><TEMPLATE><PROVISION><DEPLOY_ID>{}</DEPLOY_ID></PROVISION></TEMPLATE></HOST>",
-        plenty("x")
-    );
+    let text =
+        format!("<HOST><TEMPLATE><PROVISION><DEPLOY_ID>{}</DEPLOY_ID></PROVISION></TEMPLATE></HOST>", plenty("x"));
     let file = bench.file("long.xml", &text);
     let answer = run_within(&bench, MEMORY, "deploy", &[&file, "TODO"]);
     let line = assert_failure(&answer);
@@ -463,10 +446,7 @@ fn no_value_of_the_provider_breaks_the_line_of_poll() {
         for name in ["OS", "PLAN", "FACILITY", "METRO", "LOGO"] {
             let value = &values[name];
             assert!(value.len() > 2 && value.starts_with('"') && value.ends_with('"'), "{value}");
-            assert!(
-                !value[1..value.len() - 1].contains(['"', '=', '\\', '`', '\'', ' ']),
-                "{value}"
-            );
+            assert!(!value[1..value.len() - 1].contains(['"', '=', '\\', '`', '\'', ' ']), "{value}");
         }
         // Where the password is asked for, one that does not fit a line is not printed.
         let asked = bench.set("PM_ROOT_PASSWORD", "yes");
@@ -505,13 +485,8 @@ fn arguments_of_any_bytes_and_length_are_refused_in_one_frame() {
         let line = assert_failure(&answer);
         assert!(line.len() < 20_000, "{} bytes", line.len());
     }
-    let answer = finish(
-        bench
-            .command("poll", &[])
-            .env("PM_LOG", std::ffi::OsString::from_vec(vec![0xff]))
-            .spawn()
-            .unwrap(),
-    );
+    let answer =
+        finish(bench.command("poll", &[]).env("PM_LOG", std::ffi::OsString::from_vec(vec![0xff])).spawn().unwrap());
     assert_failure_with(&answer, &["PM_LOG is not UTF-8"]);
 }
 
@@ -541,8 +516,7 @@ fn the_file_is_written_for_its_owner_alone_and_never_through_a_link() {
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
     assert!(!bench.path("nothing-here").exists());
     let left = fs::read_dir(bench.path("")).unwrap();
-    let hidden =
-        left.filter(|entry| entry.as_ref().unwrap().file_name().as_encoded_bytes()[0] == b'.');
+    let hidden = left.filter(|entry| entry.as_ref().unwrap().file_name().as_encoded_bytes()[0] == b'.');
     assert_eq!(hidden.count(), 0, "nothing half-written is left");
 }
 
@@ -594,11 +568,7 @@ fn a_reader_that_went_away_is_an_error_and_no_signal() {
 
 #[test]
 fn whatever_others_say_stderr_is_ascii_where_it_is_no_terminal() {
-    let texts = [
-        "plan \u{201c}caf\u{e9}\u{201d} is \u{1f525}",
-        "\u{540d}\u{524d}\u{2026}",
-        &"\u{e9}".repeat(9000),
-    ];
+    let texts = ["plan \u{201c}caf\u{e9}\u{201d} is \u{1f525}", "\u{540d}\u{524d}\u{2026}", &"\u{e9}".repeat(9000)];
     for text in texts {
         let bench = Bench::new().set("PM_LOG", "debug");
         let host = bench.host(&HostTemplate::new(7).with("FACILITY", "any"));
@@ -610,8 +580,7 @@ fn whatever_others_say_stderr_is_ascii_where_it_is_no_terminal() {
         let line = assert_failure(&answer);
         assert!(answer.stderr.is_ascii(), "{answer:?}");
         assert!(line.contains("h\\u{f6}st"), "{line}");
-        let piece =
-            if text.starts_with("plan") { "plan \"caf\\u{e9}\" is \\u{1f525}" } else { "..." };
+        let piece = if text.starts_with("plan") { "plan \"caf\\u{e9}\" is \\u{1f525}" } else { "..." };
         assert!(line.contains(piece), "{line}");
         // In a state and in a log.
         let state = simulator::State::Other(text.to_owned());
@@ -622,9 +591,7 @@ fn whatever_others_say_stderr_is_ascii_where_it_is_no_terminal() {
         assert!(answer.stderr.is_ascii(), "{answer:?}");
     }
     // What our own words have to cut, and what nobody can call us by.
-    for words in
-        [&["d\u{e9}ploy"][..], &["cancel", "\u{2026}"], &[], &["deploy", "/n\u{f6}", "TODO"]]
-    {
+    for words in [&["d\u{e9}ploy"][..], &["cancel", "\u{2026}"], &[], &["deploy", "/n\u{f6}", "TODO"]] {
         let answer = finish(Bench::new().explicit(words).spawn().unwrap());
         assert_failure(&answer);
         assert!(answer.stderr.is_ascii(), "{answer:?}");

@@ -42,9 +42,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    "[A-Z][A-Z0-9_]{0,12}".prop_filter("not a part of the host", |name| {
-        !["PROVISION", "CONTEXT"].contains(&name.as_str())
-    })
+    "[A-Z][A-Z0-9_]{0,12}"
+        .prop_filter("not a part of the host", |name| !["PROVISION", "CONTEXT"].contains(&name.as_str()))
 }
 
 /// `text` as XML has it, either way: OpenNebula uses CDATA, people escape.

@@ -26,9 +26,7 @@ const CUSTOM: &str = "a-secret-of-customdata";
 
 fn template(id: i32) -> HostTemplate {
     let script = format!("#!/bin/sh\necho {PASSWORD} | passwd --stdin root\n");
-    HostTemplate::new(id)
-        .with("USERDATA", &script)
-        .with("CUSTOMDATA", &format!("{{\"key\": \"{CUSTOM}\"}}"))
+    HostTemplate::new(id).with("USERDATA", &script).with("CUSTOMDATA", &format!("{{\"key\": \"{CUSTOM}\"}}"))
 }
 
 /// A bench that logs all that it can.
@@ -109,18 +107,13 @@ fn echoes(all: &str) -> Vec<Effect> {
         with(201, &serde_json::json!({"id": [all, TOKEN]}).to_string()),
         with(502, &format!("<html>{all}</html>")),
         with(200, &format!("<html>{all}</html>")),
-        Effect::Status(
-            simulator::Answer::new(302)
-                .header("Location", &format!("http://127.0.0.1:1/{TOKEN}?{TOKEN}")),
-        ),
+        Effect::Status(simulator::Answer::new(302).header("Location", &format!("http://127.0.0.1:1/{TOKEN}?{TOKEN}"))),
     ]
 }
 
 #[test]
 fn a_provider_that_quotes_what_it_was_sent_gives_nothing_away() {
-    let order = format!(
-        "token {TOKEN}, #!/bin/sh\necho {PASSWORD} | passwd --stdin root\n, {{\"key\":\"{CUSTOM}\"}}"
-    );
+    let order = format!("token {TOKEN}, #!/bin/sh\necho {PASSWORD} | passwd --stdin root\n, {{\"key\":\"{CUSTOM}\"}}");
     let request = format!("X-Auth-Token: {TOKEN}, X-Auth-Token: {TOKEN}");
     let (orders, requests) = (echoes(&order), echoes(&request));
     let cases: Vec<_> = (orders.iter().map(|effect| (Operation::Create, effect)))
@@ -168,9 +161,7 @@ fn a_oned_that_quotes_what_it_was_sent_gives_nothing_away() {
         answer(1, &markup),
         format!("<html>{SESSION}</html>"),
         format!("<{SESSION}>"),
-        format!(
-            "<methodResponse><fault><value><string>{SESSION}</string></value></fault></methodResponse>"
-        ),
+        format!("<methodResponse><fault><value><string>{SESSION}</string></value></fault></methodResponse>"),
         SESSION.to_owned(),
     ];
     common::each(&bodies, |body| {
@@ -332,8 +323,7 @@ fn a_one_auth_that_others_can_read_is_warned_of() {
     fs::set_permissions(&one_auth, fs::Permissions::from_mode(0o644)).unwrap();
     let answer = bench.run("poll", &[&id, "name", "7", "name"]);
     assert!(answer.is_success(), "{answer:?}");
-    let warning =
-        "one_auth holds the password of oned and can be read by every user: chmod 600 it\n";
+    let warning = "one_auth holds the password of oned and can be read by every user: chmod 600 it\n";
     assert!(answer.stderr.ends_with(warning), "{answer:?}");
 }
 
@@ -412,10 +402,7 @@ fn a_provider_that_quotes_the_token_in_whatever_form_gives_nothing_away() {
         common::assert_failure_with(&answer, &["bad token ([secret])"]);
         assert_no_form(&answer, form);
         // In the word for a state, while it waits and where it gives up.
-        bench.simulator.fault(Fault::new(
-            Operation::Create,
-            Effect::Stuck(simulator::State::Other(form.clone())),
-        ));
+        bench.simulator.fault(Fault::new(Operation::Create, Effect::Stuck(simulator::State::Other(form.clone()))));
         let hasty = bench.oneprovision.clone().with("PM_TIMEOUT", "4");
         let answer = hasty.host(bench.simulator.oned(), 7).deploy().unwrap();
         common::assert_failure_with(&answer, &["[secret]"]);

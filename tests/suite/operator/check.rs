@@ -7,8 +7,7 @@ use simulator::oneprovision::Answer;
 use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, SESSION, TOKEN};
 
 /// A public key, and its fingerprint as `ssh-keygen -l` prints it.
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl front-end";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl front-end";
 const FINGERPRINT: &str = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
 
 fn template(id: i32) -> HostTemplate {
@@ -47,9 +46,8 @@ fn found(json: &Value, about: &str) -> Vec<(String, String)> {
 /// Asserts that this is wrong, in words that hold each of `parts`.
 fn assert_wrong(json: &Value, about: &str, parts: &[&str]) {
     let found = found(json, about);
-    let is_meant = |(verdict, said): &&(String, String)| {
-        verdict == "wrong" && parts.iter().all(|part| said.contains(part))
-    };
+    let is_meant =
+        |(verdict, said): &&(String, String)| verdict == "wrong" && parts.iter().all(|part| said.contains(part));
     assert!(found.iter().any(|one| is_meant(&one)), "{about}: {json:#}");
     assert_eq!(json["accepted"], false);
 }

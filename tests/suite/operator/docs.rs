@@ -34,8 +34,7 @@ fn source() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let lines: Vec<&str> =
-            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         (path.display().to_string(), lines.join("\n"))
     };
     found.into_iter().map(read).collect()
@@ -81,8 +80,7 @@ const MISTAKE: &str = "Mistake::new(";
 
 /// What errors say that are made on the spot, with where.
 fn errors() -> Vec<(String, String)> {
-    const MAKERS: [&str; 6] =
-        ["bail!(", "anyhow!(", ".context(", "with_context(||", "NoSuchHost(", MISTAKE];
+    const MAKERS: [&str; 6] = ["bail!(", "anyhow!(", ".context(", "with_context(||", "NoSuchHost(", MISTAKE];
     let mut found = Vec::new();
     for (path, text) in source() {
         for maker in MAKERS {
@@ -120,11 +118,9 @@ fn the_error_page_has_every_error_of_the_code() {
     assert!(errors.len() > 90, "the code is not read: {}", errors.len());
     let is_known = |text: &String| {
         let begin = text.strip_suffix('…').filter(|begin| begin.ends_with(": "));
-        known.contains(text)
-            || begin.is_some_and(|begin| known.iter().any(|entry| entry.starts_with(begin)))
+        known.contains(text) || begin.is_some_and(|begin| known.iter().any(|entry| entry.starts_with(begin)))
     };
-    let missing: Vec<&(String, String)> =
-        errors.iter().filter(|(_, text)| is_said(text) && !is_known(text)).collect();
+    let missing: Vec<&(String, String)> = errors.iter().filter(|(_, text)| is_said(text) && !is_known(text)).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks: {missing:#?}");
 }
 
@@ -140,8 +136,7 @@ fn the_error_page_has_no_error_that_the_code_does_not_have() {
         }
     }
     let is_there = |entry: &String| {
-        let mut parts =
-            entry.split('…').map(|part| part.trim_matches([' ', ':', ';', ',', '(', ')']));
+        let mut parts = entry.split('…').map(|part| part.trim_matches([' ', ':', ';', ',', '(', ')']));
         parts.all(|part| part.len() < 4 || code.contains(part))
     };
     let strange: Vec<String> = entries().into_iter().filter(|entry| !is_there(entry)).collect();
@@ -178,10 +173,9 @@ fn settings() -> BTreeSet<String> {
 fn the_manual_has_every_command_and_setting() {
     let manual = read("man/pm-packet.1").replace("\\-", "-");
     for command in commands() {
-        let has_it = manual.lines().any(|line| {
-            line.starts_with(&format!(".B {command}"))
-                || line.starts_with(&format!(".BI \"{command} "))
-        });
+        let has_it = manual
+            .lines()
+            .any(|line| line.starts_with(&format!(".B {command}")) || line.starts_with(&format!(".BI \"{command} ")));
         assert!(has_it, "{command}");
     }
     let settings = settings();
@@ -194,20 +188,11 @@ fn the_manual_has_every_command_and_setting() {
         .filter(|name| !manual.contains(name.as_str()))
         .collect();
     assert!(missing.is_empty(), "man/pm-packet.1 lacks {missing:?}");
-    for section in [
-        "NAME",
-        "SYNOPSIS",
-        "DESCRIPTION",
-        "ACTIONS",
-        "ENVIRONMENT",
-        "FILES",
-        "EXIT STATUS",
-        "EXAMPLES",
-        "SEE ALSO",
-    ] {
+    for section in
+        ["NAME", "SYNOPSIS", "DESCRIPTION", "ACTIONS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+    {
         assert!(
-            manual.contains(&format!("\n.SH {section}\n"))
-                || manual.contains(&format!("\n.SH \"{section}\"\n")),
+            manual.contains(&format!("\n.SH {section}\n")) || manual.contains(&format!("\n.SH \"{section}\"\n")),
             "{section}"
         );
     }
@@ -234,10 +219,7 @@ fn the_completion_has_every_command_and_option() {
         assert!(completion.contains(&command), "{command}");
     }
     for command in ["check", "list"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_pm-packet"))
-            .args([command, "--help"])
-            .output()
-            .unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).args([command, "--help"]).output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         let options = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
         for option in options.filter_map(|line| line.split_whitespace().next()) {

@@ -22,10 +22,8 @@ fn documents() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    let mut found: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-        .iter()
-        .map(PathBuf::from)
-        .collect();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].iter().map(PathBuf::from).collect();
     pages(Path::new("docs"), &mut found);
     found.sort();
     assert!(found.len() > 8, "documents are missing: {found:?}");
@@ -88,8 +86,7 @@ fn every_link_of_the_documents_points_to_something() {
             };
             let path = Path::new(ROOT).join(path);
             let is_there = path.exists()
-                && (anchor.is_empty()
-                    || anchors(&fs::read_to_string(&path).unwrap_or_default()).contains(anchor));
+                && (anchor.is_empty() || anchors(&fs::read_to_string(&path).unwrap_or_default()).contains(anchor));
             if !is_there {
                 broken.push(format!("{}: {link}", page.display()));
             }
@@ -108,8 +105,7 @@ fn the_readme_is_an_overview_with_the_two_commands_and_the_demo() {
         let has_it = readme.lines().any(|line| line.strip_prefix("    ") == Some(command));
         assert!(has_it, "{command}");
     }
-    let picture =
-        readme.lines().position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
+    let picture = readme.lines().position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
     assert!(picture.is_some_and(|line| line < 40), "{picture:?}");
 }
 
@@ -152,14 +148,11 @@ fn table(spec: &Spec) -> String {
         let cells = cells.map(|cell| cell.replace('|', "\\|"));
         format!("| {} |\n", cells.join(" | "))
     };
-    let mut table =
-        "| attribute | what it is | form | sent as | remarks |\n|---|---|---|---|---|\n".to_owned();
+    let mut table = "| attribute | what it is | form | sent as | remarks |\n|---|---|---|---|---|\n".to_owned();
     for attribute in spec.attributes {
         let sent = match (attribute.field, attribute.tag, spec.identity) {
             ("", Some(key), _) => format!("tag {}", code(key)),
-            ("", _, Identity::Tags { field } | Identity::Pairs { field, .. })
-                if attribute.name == "TAGS" =>
-            {
+            ("", _, Identity::Tags { field } | Identity::Pairs { field, .. }) if attribute.name == "TAGS" => {
                 code(field)
             }
             ("", ..) => String::new(),

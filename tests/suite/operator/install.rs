@@ -72,8 +72,7 @@ impl Scratch {
             self.text("cargo.log")
         );
         for program in programs {
-            body +=
-                &format!("echo '{{\"fresh\":true,\"executable\":\"{}\"}}'\n", self.text(program));
+            body += &format!("echo '{{\"fresh\":true,\"executable\":\"{}\"}}'\n", self.text(program));
         }
         self.script("tools/cargo", &body);
     }
@@ -109,10 +108,8 @@ impl Scratch {
     /// left anywhere.
     #[track_caller]
     fn assert_installed(&self, drivers: &[&str], others: &[(&str, &str)]) {
-        let mut expected: BTreeMap<String, String> = others
-            .iter()
-            .map(|(name, content)| ((*name).to_owned(), (*content).to_owned()))
-            .collect();
+        let mut expected: BTreeMap<String, String> =
+            others.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect();
         if !drivers.is_empty() {
             let binary = fs::read_to_string(self.path("fake")).unwrap();
             expected.insert("var/remotes/pm/pm-packet".into(), format!("755 {binary}"));
@@ -603,12 +600,7 @@ fn the_files_are_given_to_their_owner() {
         scratch.install(arguments).succeeded();
         let given = fs::read_to_string(&log).unwrap();
         assert!(given.lines().all(|line| line.starts_with(&format!("-h -- {owner} "))), "{given}");
-        for path in [
-            scratch.text("one"),
-            pm.clone(),
-            scratch.text("one/bin"),
-            scratch.text("one/bin/pm-packet"),
-        ] {
+        for path in [scratch.text("one"), pm.clone(), scratch.text("one/bin"), scratch.text("one/bin/pm-packet")] {
             assert!(given.lines().any(|line| line.ends_with(&format!(" {path}"))), "{path}");
         }
         // What is put into its place by renaming was given away before.
@@ -660,9 +652,7 @@ fn after_a_failure_or_a_signal_the_former_driver_is_back() {
     for (at, code) in [("exit 1", 1), ("kill -s TERM $PPID; exit 0", 143)] {
         stock(&scratch, "packet");
         failing_mv(&scratch, at);
-        let run = Run::of(
-            &mut scratch.command(&installer(), &["-d", "one", "-b", "fake", "-D", "packet"]),
-        );
+        let run = Run::of(&mut scratch.command(&installer(), &["-d", "one", "-b", "fake", "-D", "packet"]));
         assert_eq!(run.code, Some(code), "{}", run.stderr);
         assert!(run.stderr.contains("stopped halfway"), "{}", run.stderr);
         fs::remove_file(scratch.pm("packet.failed")).unwrap();
@@ -684,8 +674,7 @@ fn without_space_the_installed_binary_stays() {
     let before = identities(&scratch.pm("pm-packet"));
     let installed = fs::read_to_string(scratch.pm("pm-packet")).unwrap();
     scratch.script("fake", "echo newer");
-    scratch
-        .script("tools/cp", "echo half > \"$2\"; echo 'cp: No space left on device' >&2; exit 1");
+    scratch.script("tools/cp", "echo half > \"$2\"; echo 'cp: No space left on device' >&2; exit 1");
     let run = scratch.install(&[]);
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("No space left on device"));
@@ -718,10 +707,7 @@ fn it_builds_what_it_installs() {
 fn a_build_that_fails_leaves_what_was_there() {
     let scratch = Scratch::new("build-fails");
     scratch.install(&[]).succeeded();
-    scratch.script(
-        "tools/cargo",
-        "case $1 in --version) echo cargo 99.0.0;; *) echo 'error: no' >&2; exit 101;; esac",
-    );
+    scratch.script("tools/cargo", "case $1 in --version) echo cargo 99.0.0;; *) echo 'error: no' >&2; exit 101;; esac");
     let before = identities(&scratch.path("one"));
     let run = scratch.run(&["-d", "one", "-D", "packet", "-D", "dummy"]);
     assert_eq!(run.code, Some(1));
@@ -758,10 +744,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
         ("echo 'error: no toolchain' >&2; exit 1".into(), "none that runs here".into()),
         // Not older when compared as text.
         (format!("echo cargo {major}.9.0"), format!("is {major}.9.0")),
-        (
-            format!("echo 'cargo {major}.{}.1-nightly (0 1)'", minor - 1),
-            format!("is {major}.{}.1", minor - 1),
-        ),
+        (format!("echo 'cargo {major}.{}.1-nightly (0 1)'", minor - 1), format!("is {major}.{}.1", minor - 1)),
     ];
     let needed = format!("cargo {RUST_VERSION} or newer");
     let remedies = ["rustup.rs", "distribution's package", "-b target/release/pm-packet"];
@@ -775,10 +758,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
     };
     refused("none that runs here");
     for (body, words) in cases {
-        let body = format!(
-            "[ \"$1\" = --version ] || echo built >> '{}'\n{body}",
-            scratch.text("cargo.log")
-        );
+        let body = format!("[ \"$1\" = --version ] || echo built >> '{}'\n{body}", scratch.text("cargo.log"));
         scratch.script("tools/cargo", &body);
         refused(&words);
     }

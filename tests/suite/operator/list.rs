@@ -6,9 +6,7 @@ use crate::common;
 use crate::common::{Bench, finish};
 use serde_json::Value;
 use simulator::oneprovision::Answer;
-use simulator::{
-    Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, Simulator, State, TOKEN,
-};
+use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, Simulator, State, TOKEN};
 
 const OTHER_PROJECT: &str = "0aa0a0a0-1111-4222-8333-0a0a0a0a0a0a";
 
@@ -53,10 +51,7 @@ fn where_both_worlds_agree_nothing_is_marked() {
         assert_eq!(answer.status.code(), Some(0), "{answer:?}");
         let mut lines = answer.stdout.lines();
         let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-        assert_eq!(
-            head,
-            ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"]
-        );
+        assert_eq!(head, ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"]);
         let line: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
         assert_eq!(line[..4], [&id, "7", &name, "active"]);
         assert_eq!(line[4..6], ["baremetal_0", "ams1"]);
@@ -150,9 +145,7 @@ fn all_projects_are_listed_each_once_and_one_that_cannot_be_is_named() {
     bench.simulator.add_token("tok-of-the-other", &[OTHER_PROJECT]);
     bench.deployed(1);
     bench.deployed(2);
-    let other = HostTemplate::new(3)
-        .with("PACKET_PROJECT", OTHER_PROJECT)
-        .with("PACKET_TOKEN", "tok-of-the-other");
+    let other = HostTemplate::new(3).with("PACKET_PROJECT", OTHER_PROJECT).with("PACKET_TOKEN", "tok-of-the-other");
     assert!(bench.host(&other).deploy().unwrap().is_success());
     let orphan = add(&bench.simulator, OTHER_PROJECT, &[]);
     bench.simulator.clear_requests();
@@ -278,10 +271,7 @@ fn an_account_that_failed_among_others_is_named() {
     bench.host(&HostTemplate::new(3).with("PACKET_PROJECT", OTHER_PROJECT));
     bench.host(&HostTemplate::new(4).with("PACKET_PROJECT", "../x"));
     let answer = incomplete(&bench, &["--all"]);
-    assert!(
-        answer.error().unwrap().contains("are unknown, as they cannot be listed"),
-        "{answer:?}"
-    );
+    assert!(answer.error().unwrap().contains("are unknown, as they cannot be listed"), "{answer:?}");
     let json = json(&incomplete(&bench, &["--all", "--json"]));
     assert_eq!(json["machines"].as_array().unwrap().len(), 1);
     assert_eq!(json["machines"][0]["deploy_id"], id);
@@ -327,9 +317,7 @@ fn all_reads_the_account_of_the_environment_where_no_host_is_left() {
     // Hosts of others beside it.
     bench.simulator.add_project(OTHER_PROJECT, "Other");
     bench.simulator.add_token("tok-of-the-other", &[OTHER_PROJECT]);
-    let other = HostTemplate::new(7)
-        .with("PACKET_PROJECT", OTHER_PROJECT)
-        .with("PACKET_TOKEN", "tok-of-the-other");
+    let other = HostTemplate::new(7).with("PACKET_PROJECT", OTHER_PROJECT).with("PACKET_TOKEN", "tok-of-the-other");
     bench.host(&other);
     bench.simulator.clear_requests();
     assert_eq!(entry(&bench, &orphan)["orphan"], true);

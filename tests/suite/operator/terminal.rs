@@ -82,8 +82,7 @@ fn while_a_wait_lasts_a_line_on_the_terminal_renews_itself_and_disappears() {
         assert!(line.contains(" of 0:") && line.contains("| until active | machine "), "{line:?}");
         assert!(line.contains(&id) && !line.contains('\n'), "{line:?}");
     }
-    let clocks: BTreeSet<&str> =
-        lines.iter().filter_map(|line| line.split(" of ").next()).collect();
+    let clocks: BTreeSet<&str> = lines.iter().filter_map(|line| line.split(" of ").next()).collect();
     assert!(clocks.len() > 1, "it does not count: {seen:?}");
     assert!(seen.contains("| provisioning ("), "{seen:?}");
     assert_eq!(left(&seen), "");
@@ -102,9 +101,7 @@ fn without_a_terminal_or_with_a_dumb_one_there_is_not_a_byte_of_it() {
 
 #[test]
 fn a_lost_order_is_seen_being_looked_for() {
-    let bench =
-        Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() })
-            .lapsing("300");
+    let bench = Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() }).lapsing("300");
     let lost = Effect::DropAfter { reset: false };
     bench.simulator.fault(Fault::new(Operation::Create, lost));
     let (answer, seen) = Watched::start(deploy(&bench)).finish();
@@ -139,11 +136,7 @@ fn ctrl_c_says_that_it_rolls_back_and_what_became_of_it() {
     let lines: Vec<&str> = left.lines().collect();
     assert!(lines[0].starts_with("interrupted (SIGINT): rolling back"), "{left}");
     assert_eq!(lines[1], "ERROR MESSAGE --8<------");
-    assert!(
-        lines[2].contains("interrupted (SIGINT); machine ")
-            && lines[2].contains("was deleted again"),
-        "{left}"
-    );
+    assert!(lines[2].contains("interrupted (SIGINT); machine ") && lines[2].contains("was deleted again"), "{left}");
     assert_eq!(lines.len(), 4, "{left}");
     bench.assert_books(&[]);
 }
@@ -157,10 +150,7 @@ fn an_action_that_is_interrupted_says_that_it_may_happen_all_the_same() {
     bench.until_asked(Operation::Reboot, 1);
     until("it is looked at", || bench.count(Operation::Get) > 2);
     signal(&child, Signal::SIGINT);
-    common::assert_failure_with(
-        &finish(child),
-        &["interrupted (SIGINT)", "may happen all the same", "ask again"],
-    );
+    common::assert_failure_with(&finish(child), &["interrupted (SIGINT)", "may happen all the same", "ask again"]);
 }
 
 #[test]
@@ -173,13 +163,11 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
     assert!(answer.is_success(), "{answer:?}");
     let id = answer.stdout.clone();
     let requests = bench.simulator.requests();
-    let logged: Vec<&str> =
-        answer.stderr.lines().filter(|line| line.starts_with("DEBUG ")).collect();
+    let logged: Vec<&str> = answer.stderr.lines().filter(|line| line.starts_with("DEBUG ")).collect();
     assert_eq!(logged.len(), requests.len(), "{}", answer.stderr);
     for (line, request) in logged.iter().zip(&requests) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, elapsed, "s", method, path, "attempt", attempt, status, millis, "ms"] = words[..]
-        else {
+        let [_, elapsed, "s", method, path, "attempt", attempt, status, millis, "ms"] = words[..] else {
             panic!("{line}");
         };
         assert!(elapsed.parse::<f64>().is_ok() && millis.parse::<u32>().is_ok(), "{line}");
@@ -194,9 +182,7 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
         assert!(attempt.trim_end_matches(':').parse::<u32>().is_ok());
     }
     let looks: Vec<&&str> = logged.iter().filter(|line| line.contains("GET /devices/")).collect();
-    for (line, attempt) in
-        looks.iter().zip(["attempt 1: 503,", "attempt 2: 503,", "attempt 3: 200,"])
-    {
+    for (line, attempt) in looks.iter().zip(["attempt 1: 503,", "attempt 2: 503,", "attempt 3: 200,"]) {
         assert!(line.contains(attempt), "{looks:?}");
     }
     let info = bench.set("PM_LOG", "info");
@@ -208,10 +194,7 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
     assert!(!again.stderr.contains("DEBUG"));
     for text in [&answer.stderr, &again.stderr] {
         assert!(!text.contains(TOKEN) && !text.contains("oneadmin:"), "{text}");
-        assert!(
-            text.lines().all(|line| line.starts_with("DEBUG ") || line.starts_with("INFO ")),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.starts_with("DEBUG ") || line.starts_with("INFO ")), "{text}");
     }
 }
 

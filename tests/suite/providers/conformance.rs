@@ -51,9 +51,7 @@ impl Behind {
 }
 
 fn candidates() -> Vec<Candidate> {
-    let simulator =
-        Simulator::start(Options { powering: Duration::from_millis(100), ..Options::default() })
-            .unwrap();
+    let simulator = Simulator::start(Options { powering: Duration::from_millis(100), ..Options::default() }).unwrap();
     let packet = HostTemplate::new(7).with("PACKET_API_URL", &simulator.api_url());
     let cloud = Ec2::start(Ec2Options::default()).unwrap();
     let ec2 = HostTemplate::ec2(9).with("EC2_API_URL", &cloud.url());
@@ -172,11 +170,7 @@ fn what_is_created_is_there_with_every_tag_and_is_found_by_the_owners() {
         let machine = asked.create();
         let identity = candidate.spec().identity;
         for tag in candidate.owner().tags() {
-            assert!(
-                machine.tags.contains(&identity.encode(&tag)),
-                "{}: {machine:?}",
-                candidate.spec().name
-            );
+            assert!(machine.tags.contains(&identity.encode(&tag)), "{}: {machine:?}", candidate.spec().name);
         }
         let mark = identity.mark(&candidate.owner());
         let seen = asked.get(&machine.id);
@@ -264,11 +258,7 @@ fn what_is_gone_is_gone_and_deleting_it_again_is_no_other_error() {
         for power in [Power::On, Power::Off, Power::Reboot] {
             let error = asked.power(id, power).unwrap_err();
             // A provider that still shows it refuses for its state; then the engine looks, and sees.
-            assert!(
-                matches!(error.kind, Kind::NotFound | Kind::Rejected),
-                "{}: {error}",
-                candidate.spec().name
-            );
+            assert!(matches!(error.kind, Kind::NotFound | Kind::Rejected), "{}: {error}", candidate.spec().name);
         }
         assert!(asked.is_gone(id));
     }
@@ -307,8 +297,7 @@ fn a_state_that_nobody_described_is_not_there_yet() {
 #[test]
 fn no_id_can_change_the_address_of_a_request() {
     for provider in PROVIDERS {
-        for text in ["", ".", "..", "../x", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\nb", "é", "\0"]
-        {
+        for text in ["", ".", "..", "../x", "a/b", "a?b", "a#b", "a%2fb", "a b", "a\nb", "é", "\0"] {
             let spec = provider.spec();
             assert!((spec.id)(text).is_none(), "{}: {text:?}", spec.name);
         }

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::common;
 use crate::common::{
-    ACTIONS, Bench, assert_failure, assert_failure_with, assert_success, assert_warned, each,
-    finish, until,
+    ACTIONS, Bench, assert_failure, assert_failure_with, assert_success, assert_warned, each, finish, until,
 };
 use nix::sys::signal::Signal;
 use simulator::ec2::{ACCESS, Ec2, Ec2Options, Instance, SECRET};
@@ -183,14 +182,7 @@ fn every_attribute_of_the_stock_driver_is_ordered() {
     // The name and the owner's tags are nobody else's to set.
     assert_eq!(
         tags,
-        [
-            ("Name", "centos-host"),
-            ("ONE_HOST_ID", "7"),
-            TAG,
-            ("OpenNebula", ""),
-            ("plain", ""),
-            ("team", "blue & red"),
-        ]
+        [("Name", "centos-host"), ("ONE_HOST_ID", "7"), TAG, ("OpenNebula", ""), ("plain", ""), ("team", "blue & red"),]
     );
 }
 
@@ -212,8 +204,7 @@ fn all_that_is_missing_is_named_at_once_and_nobody_is_asked() {
         .with("ELASTICIP", "mine")
         .with("USERDATA", &"#".repeat(17_000));
     let answer = cloud.bench.host(&template).deploy().unwrap();
-    let parts =
-        ["TAGS", "BLOCKDEVICEMAPPING", "PRIVATEIP", "EBS_OPTIMIZED", "ELASTICIP", "USERDATA"];
+    let parts = ["TAGS", "BLOCKDEVICEMAPPING", "PRIVATEIP", "EBS_OPTIMIZED", "ELASTICIP", "USERDATA"];
     assert_failure_with(&answer, &parts);
     assert!(cloud.ec2.requests().is_empty());
 }
@@ -228,9 +219,7 @@ fn the_session_token_is_sent_and_no_secret_is_ever_printed() {
         let token = request.header("x-amz-security-token");
         assert_eq!(token, Some("session-0123456789"));
         let signed = request.header("authorization").unwrap();
-        assert!(
-            signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,")
-        );
+        assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"));
     }
     let said = format!("{}{}", answer.stdout, answer.stderr);
     for secret in [ACCESS, SECRET, "session-0123456789"] {
@@ -254,8 +243,7 @@ fn several_hosts_get_a_machine_each_also_with_one_clienttoken() {
 #[test]
 fn an_order_whose_answer_was_lost_is_not_carried_out_twice() {
     // So slow a listing that the order is sent again before it appears: only its token tells.
-    let cloud = Cloud::with(Ec2Options { lag: Duration::from_secs(5), ..Ec2Options::default() })
-        .set("PM_TIMEOUT", "7");
+    let cloud = Cloud::with(Ec2Options { lag: Duration::from_secs(5), ..Ec2Options::default() }).set("PM_TIMEOUT", "7");
     cloud.fault(Operation::Create, Effect::DropAfter { reset: true });
     let (_, id) = cloud.deployed();
     assert_eq!(cloud.count(Operation::Create), 2);
@@ -347,36 +335,16 @@ fn errors_of_the_order_end_it_at_once_with_the_reason_of_aws() {
             "There is no Spot capacity available that matches your request.",
             &["There is no Spot capacity", "section provision"],
         ),
-        Case(
-            400,
-            "InvalidAMIID.NotFound",
-            "The image id '[ami-1]' does not exist",
-            &["ami-1", "section provision"],
-        ),
+        Case(400, "InvalidAMIID.NotFound", "The image id '[ami-1]' does not exist", &["ami-1", "section provision"]),
         Case(400, "VcpuLimitExceeded", "You have requested more vCPU capacity", &["more vCPU"]),
         Case(403, "UnauthorizedOperation", "You are not authorized", &["policy of EC2_ACCESS"]),
         Case(401, "AuthFailure", "AWS was not able to validate", &["EC2_ACCESS and EC2_SECRET"]),
         Case(403, "InvalidClientTokenId", "The security token is invalid", &["check EC2_ACCESS"]),
-        Case(
-            403,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated",
-            &["check EC2_SECRET"],
-        ),
+        Case(403, "SignatureDoesNotMatch", "The request signature we calculated", &["check EC2_SECRET"]),
         Case(403, "SignatureDoesNotMatch", "Signature expired: 2015", &["set the clock"]),
         Case(400, "RequestExpired", "Request has expired.", &["set the clock"]),
-        Case(
-            400,
-            "ExpiredToken",
-            "The security token has expired",
-            &["EC2_SESSION_TOKEN has expired"],
-        ),
-        Case(
-            403,
-            "AuthFailure",
-            "Not authorized for images: [ami-1]",
-            &["images: [ami-1]", "section provision"],
-        ),
+        Case(400, "ExpiredToken", "The security token has expired", &["EC2_SESSION_TOKEN has expired"]),
+        Case(403, "AuthFailure", "Not authorized for images: [ami-1]", &["images: [ami-1]", "section provision"]),
     ];
     for Case(status, code, message, parts) in cases {
         let cloud = Cloud::new();
@@ -410,9 +378,7 @@ fn a_wrong_key_is_told_at_once() {
 #[test]
 fn throttling_is_waited_out_wherever_it_strikes() {
     let cloud = Cloud::new();
-    for operation in
-        [Operation::List, Operation::Create, Operation::Get, Operation::PowerOff, Operation::Delete]
-    {
+    for operation in [Operation::List, Operation::Create, Operation::Get, Operation::PowerOff, Operation::Delete] {
         let throttled = Ec2::error(503, "RequestLimitExceeded", "Request limit exceeded.");
         cloud.ec2.fault(Fault::new(operation, throttled).times(2));
     }
@@ -485,11 +451,7 @@ fn a_machine_that_cannot_have_its_elastic_address_is_rolled_back() {
     let template = HostTemplate::ec2(ID).with("ELASTICIP", "eipalloc-1");
     cloud.fault(
         Operation::Action,
-        Ec2::error(
-            400,
-            "InvalidAllocationID.NotFound",
-            "The allocation ID 'eipalloc-1' does not exist",
-        ),
+        Ec2::error(400, "InvalidAllocationID.NotFound", "The allocation ID 'eipalloc-1' does not exist"),
     );
     let answer = cloud.bench.host(&template).deploy().unwrap();
     assert_failure_with(&answer, &["'eipalloc-1' does not exist", "was deleted again"]);
@@ -500,14 +462,9 @@ fn a_machine_that_cannot_have_its_elastic_address_is_rolled_back() {
 fn a_poll_needs_neither_cloudwatch_nor_the_table_of_types() {
     let cloud = Cloud::new();
     let (host, _) = cloud.deployed();
-    let denied = |action: &str| {
-        Ec2::error(403, "AccessDenied", &format!("not authorized to perform: {action}"))
-    };
+    let denied = |action: &str| Ec2::error(403, "AccessDenied", &format!("not authorized to perform: {action}"));
     cloud.fault(Operation::Bandwidth, denied("cloudwatch:GetMetricData"));
-    cloud.fault(
-        Operation::Catalogue,
-        Ec2::error(403, "UnauthorizedOperation", "You are not authorized"),
-    );
+    cloud.fault(Operation::Catalogue, Ec2::error(403, "UnauthorizedOperation", "You are not authorized"));
     let (answer, values) = host.poll().unwrap();
     assert_success(&answer);
     assert_eq!(values["NETRX"], "0");
@@ -552,11 +509,7 @@ fn a_machine_on_its_way_down_is_resumed_once_it_is_there() {
     let cloud = Cloud::new();
     let (host, id) = cloud.deployed();
     cloud.ec2.put(&id, "running", None);
-    let answer = cloud.bench.oneprovision.run(
-        "ec2",
-        "shutdown",
-        &[&id, "host", "SHUTDOWN_POWEROFF", "7", "host"],
-    );
+    let answer = cloud.bench.oneprovision.run("ec2", "shutdown", &[&id, "host", "SHUTDOWN_POWEROFF", "7", "host"]);
     assert_success(&answer.unwrap());
     assert_eq!(assert_success(&host.resume().unwrap()), id);
     assert_eq!(cloud.instance(&id).state, "running");
@@ -606,8 +559,7 @@ fn check_asks_ec2_by_a_dry_run_and_orders_nothing() {
     assert_eq!(answer.status.code(), Some(0), "{answer:?}");
     assert!(answer.stdout.contains("EC2 would take it"), "{answer:?}");
     assert!(!answer.stdout.contains(SECRET), "{answer:?}");
-    let refused =
-        Ec2::error(400, "InvalidAMIID.NotFound", "The image id '[ami-1e749f67]' does not exist");
+    let refused = Ec2::error(400, "InvalidAMIID.NotFound", "The image id '[ami-1e749f67]' does not exist");
     cloud.fault(Operation::Create, refused);
     let answer = run();
     assert_ne!(answer.status.code(), Some(0), "{answer:?}");
@@ -627,8 +579,7 @@ fn list_shows_the_machines_of_ec2_with_their_hosts() {
 }
 
 #[test]
-fn the_printed_command_removes_an_orphan_of_ec2_with_the_credentials_of_a_host_or_of_the_environment()
- {
+fn the_printed_command_removes_an_orphan_of_ec2_with_the_credentials_of_a_host_or_of_the_environment() {
     let cloud = Cloud::new();
     let (_, id) = cloud.deployed();
     let printed = |cloud: &Cloud, words: &[&str], ending: &str| {
@@ -647,8 +598,7 @@ fn the_printed_command_removes_an_orphan_of_ec2_with_the_credentials_of_a_host_o
         assert_eq!(cloud.billed(), [id.as_str()]);
     };
     printed(&cloud, &["--all"], " --credentials-of 7");
-    let cloud =
-        cloud.set("EC2_ACCESS", ACCESS).set("EC2_SECRET", SECRET).set("REGION_NAME", "us-east-1");
+    let cloud = cloud.set("EC2_ACCESS", ACCESS).set("EC2_SECRET", SECRET).set("REGION_NAME", "us-east-1");
     printed(&cloud, &["--driver", "ec2"], " --driver ec2");
 }
 
@@ -658,8 +608,7 @@ fn two_accounts_in_one_region_are_told_apart() {
     let (_, id) = cloud.deployed();
     let bench = cloud.bench;
     // Another account: the same region, other keys, and another machine.
-    let strange =
-        HostTemplate::ec2(8).with("EC2_ACCESS", "AKIAOTHER").with("DEPLOY_ID", UNKNOWN_ID);
+    let strange = HostTemplate::ec2(8).with("EC2_ACCESS", "AKIAOTHER").with("DEPLOY_ID", UNKNOWN_ID);
     bench.host(&strange);
     let answer = finish(bench.explicit(&["list", "--host", "7"]).spawn().unwrap());
     assert!(answer.stdout.contains(&id), "{answer:?}");
@@ -670,12 +619,10 @@ fn two_accounts_in_one_region_are_told_apart() {
 #[test]
 fn no_capacity_says_to_wait_or_to_choose_another_plan_or_place() {
     let cloud = Cloud::new();
-    let refusal =
-        Ec2::error(500, "InsufficientInstanceCapacity", "We do not have sufficient capacity");
+    let refusal = Ec2::error(500, "InsufficientInstanceCapacity", "We do not have sufficient capacity");
     cloud.fault(Operation::Create, refusal);
     let answer = cloud.host().deploy().unwrap();
-    let parts =
-        ["wait, or choose another plan or place", "section provision", "nothing was ordered"];
+    let parts = ["wait, or choose another plan or place", "section provision", "nothing was ordered"];
     assert_failure_with(&answer, &parts);
 }
 

@@ -72,11 +72,7 @@ impl Moto {
         );
         let policy: String = policy.bytes().map(|byte| format!("%{byte:02X}")).collect();
         ask(port, "iam", "Action=CreateUser&UserName=one");
-        ask(
-            port,
-            "iam",
-            &format!("Action=PutUserPolicy&UserName=one&PolicyName=own&PolicyDocument={policy}"),
-        );
+        ask(port, "iam", &format!("Action=PutUserPolicy&UserName=one&PolicyName=own&PolicyDocument={policy}"));
         let key = ask(port, "iam", "Action=CreateAccessKey&UserName=one");
         moto.access = element(&key, "AccessKeyId");
         moto.secret = element(&key, "SecretAccessKey");
@@ -200,10 +196,9 @@ fn a_host_lives_its_whole_life() {
 fn a_wrong_secret_and_a_wrong_key_are_told_and_order_nothing() {
     let moto = Moto::start(EVERYTHING);
     let bench = moto.bench();
-    for (name, value) in [
-        ("EC2_SECRET", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-        ("EC2_ACCESS", "AKIAIOSFODNN7EXAMPLE"),
-    ] {
+    for (name, value) in
+        [("EC2_SECRET", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), ("EC2_ACCESS", "AKIAIOSFODNN7EXAMPLE")]
+    {
         let host = bench.host(&moto.template(1).with(name, value));
         let parts = ["AuthFailure", "check EC2_ACCESS and EC2_SECRET", "nothing was ordered"];
         assert_failure_with(&host.deploy().unwrap(), &parts);

@@ -18,11 +18,8 @@ fn asked(bench: &Bench, answer: &Answer) -> Vec<Operation> {
     assert!(answer.is_success(), "{answer:?}");
     let requests = bench.simulator.requests();
     for service in [Service::Api, Service::Oned] {
-        let connections: BTreeSet<u64> = requests
-            .iter()
-            .filter(|one| one.service == service)
-            .map(|one| one.connection)
-            .collect();
+        let connections: BTreeSet<u64> =
+            requests.iter().filter(|one| one.service == service).map(|one| one.connection).collect();
         // An order goes out on a connection of its own.
         let orders = requests.iter().filter(|one| one.operation == Operation::Create).count();
         assert!(connections.len() <= 1 + orders, "{requests:?}");
@@ -37,10 +34,7 @@ fn every_action_is_one_call_of_oned_and_one_act_on_one_connection() {
     use Operation::*;
     let bench = bench();
     let host = bench.host(&HostTemplate::new(7));
-    assert_eq!(
-        asked(&bench, &host.deploy().unwrap()),
-        [HostInfo, List, Create, HostInfo, HostUpdate, List, HostInfo]
-    );
+    assert_eq!(asked(&bench, &host.deploy().unwrap()), [HostInfo, List, Create, HostInfo, HostUpdate, List, HostInfo]);
     assert_eq!(asked(&bench, &host.reboot().unwrap()), [HostInfo, Reboot]);
     assert_eq!(asked(&bench, &host.reset().unwrap()), [HostInfo, PowerOff, PowerOn]);
     assert_eq!(asked(&bench, &host.poweroff().unwrap()), [HostInfo, PowerOff]);

@@ -7,9 +7,7 @@ use std::thread;
 
 use crate::common;
 use crate::common::{Bench, assert_failure_with};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use simulator::oneprovision::Answer;
@@ -134,10 +132,7 @@ fn a_certificate_that_is_not_the_providers_is_refused_and_the_first_line_says_wh
 fn the_systems_own_store_does_not_trust_a_made_up_authority() {
     let authority = Authority::new("A company's own");
     let (bench, _) = bench(authority.server("127.0.0.1", 2020, 4000), &authority);
-    assert_failure_with(
-        &deploy(&bench),
-        &["the certificate is self-signed or of an unknown authority"],
-    );
+    assert_failure_with(&deploy(&bench), &["the certificate is self-signed or of an unknown authority"]);
 }
 
 #[test]
@@ -157,10 +152,7 @@ fn a_oned_of_another_authority_does_not_get_the_session() {
     let (bench, _) = bench(authority.server("127.0.0.1", 2020, 4000), &authority);
     let url = format!("{}/RPC2", bench.simulator.api_root());
     let bench = bench.set("ONE_XMLRPC", &url);
-    assert_failure_with(
-        &deploy(&bench),
-        &["oned at https://", "is not to be trusted", "SSL_CERT_FILE"],
-    );
+    assert_failure_with(&deploy(&bench), &["oned at https://", "is not to be trusted", "SSL_CERT_FILE"]);
     assert_eq!(asked(&bench), 0);
 }
 
@@ -176,10 +168,7 @@ fn plain_http_to_another_machine_is_warned_of() {
     let bench = bench.set("PACKET_API_URL", &elsewhere(&api));
     let answer = deploy(&bench);
     assert!(answer.is_success(), "{answer:?}");
-    assert_eq!(
-        answer.stderr,
-        "WARNING: PACKET_API_URL is http: the token travels in clear; use https\n"
-    );
+    assert_eq!(answer.stderr, "WARNING: PACKET_API_URL is http: the token travels in clear; use https\n");
     let bench = bench.set("PACKET_API_URL", &api).set("ONE_XMLRPC", &elsewhere(&oned));
     let answer = bench.deploy(8);
     assert!(answer.is_success(), "{answer:?}");
@@ -199,11 +188,7 @@ impl Proxy {
     /// One that leads to `target`, or refuses with this answer.
     fn start(target: Result<SocketAddr, &'static str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let proxy = Self {
-            address: listener.local_addr().unwrap(),
-            asked: Arc::default(),
-            seen: Arc::default(),
-        };
+        let proxy = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), seen: Arc::default() };
         let (asked, seen) = (proxy.asked.clone(), proxy.seen.clone());
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -266,8 +251,7 @@ fn behind_a_proxy() -> (Bench, SocketAddr) {
     let authority = Authority::new("A company's own");
     let (bench, file) = bench(authority.server("metal.example", 2020, 4000), &authority);
     let address = bench.simulator.api_root().replace("https://", "");
-    let bench =
-        bench.set("SSL_CERT_FILE", &file).set("PACKET_API_URL", "https://metal.example/metal/v1");
+    let bench = bench.set("SSL_CERT_FILE", &file).set("PACKET_API_URL", "https://metal.example/metal/v1");
     (bench, address.parse().unwrap())
 }
 
@@ -291,10 +275,10 @@ fn the_provider_is_asked_through_the_proxy_for_https_which_sees_nothing() {
 #[test]
 fn a_proxy_that_does_not_connect_is_named_without_its_password() {
     let (bench, _) = behind_a_proxy();
-    let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+    let refusal =
+        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
     let proxy = Proxy::start(Err(refusal));
-    let bench =
-        bench.set("HTTPS_PROXY", &proxy.url()).set("PM_TIMEOUT", "2").set("PM_LOG", "debug");
+    let bench = bench.set("HTTPS_PROXY", &proxy.url()).set("PM_TIMEOUT", "2").set("PM_LOG", "debug");
     let answer = deploy(&bench);
     let line = assert_failure_with(&answer, &["407", "through the proxy that HTTPS_PROXY names"]);
     assert!(line.contains("the proxy does not connect"), "{line}");
@@ -325,14 +309,10 @@ fn an_address_that_is_no_proxy_is_not_used_and_not_quoted() {
 fn the_proxy_of_http_is_none_for_https_and_no_proxy_exempts() {
     let authority = Authority::new("A company's own");
     let (bench, file) = bench(authority.server("0.0.0.0", 2020, 4000), &authority);
-    let (url, oned) =
-        (elsewhere(&bench.simulator.api_url()), elsewhere(&bench.simulator.oned_url()));
+    let (url, oned) = (elsewhere(&bench.simulator.api_url()), elsewhere(&bench.simulator.oned_url()));
     let address = bench.simulator.api_root().replace("https://", "");
     let proxy = Proxy::start(Ok(address.parse().unwrap()));
-    let bench = bench
-        .set("SSL_CERT_FILE", &file)
-        .set("PACKET_API_URL", &url)
-        .set("HTTP_PROXY", &proxy.url());
+    let bench = bench.set("SSL_CERT_FILE", &file).set("PACKET_API_URL", &url).set("HTTP_PROXY", &proxy.url());
     assert_deployed(&bench);
     assert_eq!(proxy.asked(), [""; 0], "HTTP_PROXY for https");
     let id = bench.simulator.devices()[0].id.clone();

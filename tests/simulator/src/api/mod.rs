@@ -43,9 +43,7 @@ impl http::Service for Api {
         let (prefix, segments) = route::split(&target.path);
         let route = Route::of(&request.method, &segments);
         let about = (Service::Api, route.operation(&request.body), route.device());
-        self.desk.answer(connection, about, &request, || {
-            self.carry_out(&request, &target, prefix, &route)
-        })
+        self.desk.answer(connection, about, &request, || self.carry_out(&request, &target, prefix, &route))
     }
 }
 
@@ -74,13 +72,7 @@ impl Api {
         (world, self.desk.clock.now())
     }
 
-    fn carry_out(
-        &self,
-        request: &http::Request,
-        target: &Target,
-        prefix: &'static str,
-        route: &Route<'_>,
-    ) -> Response {
+    fn carry_out(&self, request: &http::Request, target: &Target, prefix: &'static str, route: &Route<'_>) -> Response {
         let (mut world, now) = self.world();
         let quota = world.count(now);
         let response = if quota.as_ref().is_some_and(|quota| quota.exceeded) {
@@ -105,13 +97,9 @@ impl Api {
                     return response;
                 }
                 let left = quota.reset.saturating_sub(now);
-                let seconds =
-                    Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-                let retry_after = if quota.date {
-                    clock.http_date(now + seconds)
-                } else {
-                    seconds.as_secs().to_string()
-                };
+                let seconds = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+                let retry_after =
+                    if quota.date { clock.http_date(now + seconds) } else { seconds.as_secs().to_string() };
                 response.header("Retry-After", &retry_after)
             }
         }
@@ -247,8 +235,7 @@ impl<'a> Call<'a> {
             .cloned()
             .collect();
         let meta = page.meta(found.len(), self.prefix, self.target);
-        let shown: Vec<Shown> =
-            page.slice(&found).iter().map(|device| self.show(device.clone())).collect();
+        let shown: Vec<Shown> = page.slice(&found).iter().map(|device| self.show(device.clone())).collect();
         let renderer = self.renderer();
         drop(self.world);
         let devices: Vec<String> = shown.iter().map(|shown| renderer.device(shown)).collect();
@@ -326,9 +313,7 @@ impl<'a> Call<'a> {
             ["locations", "metros"] => {
                 json!({"metros": METROS.iter().map(Renderer::metro).collect::<Vec<_>>()})
             }
-            ["capacity"] => {
-                self.capacity(FACILITIES.iter().map(|place| (place.code, vec![place.code])))
-            }
+            ["capacity"] => self.capacity(FACILITIES.iter().map(|place| (place.code, vec![place.code]))),
             ["capacity", "metros"] => self.capacity(METROS.iter().map(|metro| {
                 let here = FACILITIES.iter().filter(|place| place.metro == metro.code);
                 (metro.code, here.map(|place| place.code).collect())
@@ -360,11 +345,9 @@ impl<'a> Call<'a> {
         let sold_out = &self.world.options.sold_out;
         let levels: serde_json::Map<String, Value> = places
             .map(|(code, facilities)| {
-                let is_empty =
-                    facilities.iter().all(|facility| sold_out.iter().any(|sold| sold == facility));
+                let is_empty = facilities.iter().all(|facility| sold_out.iter().any(|sold| sold == facility));
                 let level = if is_empty { "unavailable" } else { "normal" };
-                let plans =
-                    PLANS.iter().map(|plan| (plan.slug.to_owned(), json!({ "level": level })));
+                let plans = PLANS.iter().map(|plan| (plan.slug.to_owned(), json!({ "level": level })));
                 let plans: serde_json::Map<String, Value> = plans.collect();
                 (code.to_owned(), Value::Object(plans))
             })
@@ -442,9 +425,7 @@ impl Page {
             let query = target.query_with("page", &page.to_string());
             json!({"href": format!("{prefix}{path}?{query}")})
         };
-        let neighbour = |page: Option<usize>| {
-            page.filter(|page| (1..=last).contains(page)).map_or(Value::Null, link)
-        };
+        let neighbour = |page: Option<usize>| page.filter(|page| (1..=last).contains(page)).map_or(Value::Null, link);
         json!({
             "first": link(1),
             "previous": neighbour(self.number.checked_sub(1)),

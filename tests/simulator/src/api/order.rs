@@ -67,19 +67,15 @@ impl Kind {
             Kind::Integer => (value.is_i64(), "must be an integer"),
             Kind::Object => (value.is_object(), "must be an object"),
             Kind::Time => (value.as_str().is_some_and(is_time), "must be a date and time"),
-            Kind::OneOf(words) => (
-                value.as_str().is_some_and(|value| words.contains(&value)),
-                "is not included in the list",
-            ),
-            Kind::Texts => (all(value, Value::is_string), "must be a list of strings"),
-            Kind::Uuids => {
-                (all(value, |value| value.as_str().is_some_and(is_uuid)), "must be a list of UUIDs")
+            Kind::OneOf(words) => {
+                (value.as_str().is_some_and(|value| words.contains(&value)), "is not included in the list")
             }
+            Kind::Texts => (all(value, Value::is_string), "must be a list of strings"),
+            Kind::Uuids => (all(value, |value| value.as_str().is_some_and(is_uuid)), "must be a list of UUIDs"),
             Kind::Objects => (all(value, Value::is_object), "must be a list of objects"),
-            Kind::TextOrTexts => (
-                value.is_string() || all(value, Value::is_string),
-                "must be a string or a list of strings",
-            ),
+            Kind::TextOrTexts => {
+                (value.is_string() || all(value, Value::is_string), "must be a string or a list of strings")
+            }
         };
         (!fits).then_some(wanted)
     }
@@ -145,8 +141,7 @@ pub(super) fn check(
         && text("ipxe_script_url").is_empty()
         && !text("userdata").starts_with("#!ipxe")
     {
-        reasons
-            .push("ipxe_script_url or userdata with #!ipxe is required for custom_ipxe".to_owned());
+        reasons.push("ipxe_script_url or userdata with #!ipxe is required for custom_ipxe".to_owned());
     }
     if order.contains_key("hostname") && !is_hostname(text("hostname")) {
         reasons.push("Hostname is invalid".to_owned());
@@ -194,9 +189,7 @@ fn shape(order: &Map<String, Value>) -> Vec<String> {
     for (field, value) in order {
         match FIELDS.iter().find(|(name, _)| name == field) {
             None => reasons.push(format!("{field} is not a known parameter")),
-            Some((_, kind)) => {
-                reasons.extend(kind.refuses(value).map(|wanted| format!("{field} {wanted}")))
-            }
+            Some((_, kind)) => reasons.extend(kind.refuses(value).map(|wanted| format!("{field} {wanted}"))),
         }
     }
     for field in ["plan", "operating_system"] {
@@ -214,11 +207,7 @@ fn shape(order: &Map<String, Value>) -> Vec<String> {
 
 /// The code of the facility that serves the order: the first of those preferred that has machines, or the first of
 /// the metro.
-fn facility(
-    order: &Map<String, Value>,
-    sold_out: &[String],
-    plan: &str,
-) -> Result<&'static str, String> {
+fn facility(order: &Map<String, Value>, sold_out: &[String], plan: &str) -> Result<&'static str, String> {
     let available = |code: &str| !sold_out.iter().any(|sold| sold == code);
     let any = || FACILITIES.iter().map(|row| row.code).find(|code| available(code));
     if let Some(metro) = order.get("metro").and_then(Value::as_str) {
@@ -231,8 +220,7 @@ fn facility(
             .ok_or_else(|| sold_out_in("metro", metro.code, plan));
     }
     let wanted = order.get("facility");
-    let preferred: Vec<&str> =
-        wanted.and_then(Value::as_str).into_iter().chain(texts(wanted)).collect();
+    let preferred: Vec<&str> = wanted.and_then(Value::as_str).into_iter().chain(texts(wanted)).collect();
     let mut chosen = None;
     for name in &preferred {
         let code = if *name == "any" {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::catalogue::{
-    FACILITIES, Facility, METROS, Metro, OPERATING_SYSTEMS, OperatingSystem, PLANS, Plan,
-    RESERVATIONS, Row, find,
+    FACILITIES, Facility, METROS, Metro, OPERATING_SYSTEMS, OperatingSystem, PLANS, Plan, RESERVATIONS, Row, find,
 };
 use crate::clock::Clock;
 use crate::device::{Address, Device, State};
@@ -69,10 +68,7 @@ impl Renderer<'_> {
         let addresses = device.shown_addresses(now).map(|mut shown| {
             Random::new(*seed).shuffle(&mut shown);
             let metro = find(METROS, metro_of(device)).map(Self::metro);
-            shown
-                .into_iter()
-                .map(|address| self.address(device, address, metro.as_ref()))
-                .collect::<Vec<_>>()
+            shown.into_iter().map(|address| self.address(device, address, metro.as_ref())).collect::<Vec<_>>()
         });
         let on = device.state == State::Active;
         let project = format!("/projects/{}", device.project);
@@ -222,9 +218,7 @@ impl Renderer<'_> {
         let (kind, body) = match state {
             State::Queued => ("instance.created", "Device was queued"),
             State::Provisioning => ("provisioning.101", "Provision started"),
-            State::Active if number <= 2 => {
-                ("provisioning.109", "Provision complete! Your device is ready to go.")
-            }
+            State::Active if number <= 2 => ("provisioning.109", "Provision complete! Your device is ready to go."),
             State::Active => ("instance.powered_on", "Device was powered on"),
             State::Inactive => ("instance.powered_off", "Device was powered off"),
             State::Failed => ("provisioning.failed", "Provision failed"),
@@ -415,12 +409,9 @@ fn actions(state: &State) -> Value {
         actions.iter().map(|(kind, name)| json!({"type": kind, "name": name})).collect()
     };
     match state {
-        State::Active => named(&[
-            ("power_off", "Power Off"),
-            ("reboot", "Reboot"),
-            ("rescue", "Rescue"),
-            ("reinstall", "Reinstall"),
-        ]),
+        State::Active => {
+            named(&[("power_off", "Power Off"), ("reboot", "Reboot"), ("rescue", "Rescue"), ("reinstall", "Reinstall")])
+        }
         State::Inactive => named(&[("power_on", "Power On"), ("reinstall", "Reinstall")]),
         _ => named(&[]),
     }

@@ -60,21 +60,11 @@ impl<'a> Route<'a> {
             ("GET", ["devices", device, "bandwidth"]) => Route::Bandwidth { device },
             ("GET", ["devices", device, "events"]) => Route::Events { device },
             ("GET", ["projects", project]) => Route::ProjectCatalogue { project, what: None },
-            (
-                "GET",
-                [
-                    "projects",
-                    project,
-                    what @ ("plans" | "facilities" | "ssh-keys" | "hardware-reservations"),
-                ],
-            ) => Route::ProjectCatalogue { project, what: Some(what) },
-            (
-                "GET",
-                ["plans" | "operating-systems" | "facilities" | "user" | "ssh-keys" | "projects"],
-            )
-            | ("GET", ["locations", "metros"] | ["capacity"] | ["capacity", "metros"]) => {
-                Route::Catalogue(words)
+            ("GET", ["projects", project, what @ ("plans" | "facilities" | "ssh-keys" | "hardware-reservations")]) => {
+                Route::ProjectCatalogue { project, what: Some(what) }
             }
+            ("GET", ["plans" | "operating-systems" | "facilities" | "user" | "ssh-keys" | "projects"])
+            | ("GET", ["locations", "metros"] | ["capacity"] | ["capacity", "metros"]) => Route::Catalogue(words),
             _ => Route::Unknown,
         }
     }
@@ -114,9 +104,9 @@ impl<'a> Route<'a> {
 
     pub(super) fn project(&self) -> Option<&'a str> {
         match self {
-            Route::Create { project }
-            | Route::List { project }
-            | Route::ProjectCatalogue { project, .. } => Some(project),
+            Route::Create { project } | Route::List { project } | Route::ProjectCatalogue { project, .. } => {
+                Some(project)
+            }
             _ => None,
         }
     }

@@ -52,11 +52,7 @@ impl Inbox {
                 return Err(io::Error::other("the head of the request is too long"));
             }
             if self.fill(stream)? == 0 {
-                return if self.0.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
+                return if self.0.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
         };
         self.0.drain(..head);
@@ -88,8 +84,7 @@ impl Inbox {
     fn head(&self) -> io::Result<Option<(Request, Length, usize)>> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut parsed = httparse::Request::new(&mut headers);
-        let httparse::Status::Complete(length) = parsed.parse(&self.0).map_err(io::Error::other)?
-        else {
+        let httparse::Status::Complete(length) = parsed.parse(&self.0).map_err(io::Error::other)? else {
             return Ok(None);
         };
         let headers: Vec<_> = parsed
@@ -183,11 +178,7 @@ impl Response {
     }
 
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Response {
-            status,
-            headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
-            body: body.into(),
-        }
+        Response { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into() }
     }
 
     pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {

@@ -42,10 +42,8 @@ impl Stop {
     /// Sleeps; false where it was stopped.
     pub(crate) fn sleep(&self, delay: Duration) -> bool {
         let guard = lock(&self.stopped);
-        let (stopped, _) = self
-            .changed
-            .wait_timeout_while(guard, delay, |stopped| !*stopped)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) =
+            self.changed.wait_timeout_while(guard, delay, |stopped| !*stopped).unwrap_or_else(PoisonError::into_inner);
         !*stopped
     }
 }
@@ -232,9 +230,7 @@ fn converse<S: Service>(mut stream: Stream, stop: &Stop, service: &S) -> io::Res
                 return Ok(());
             }
             Delivery::Trickled(pause) => {
-                stream.write_all(
-                    &response.head(&format!("Content-Length: {}", response.body.len())),
-                )?;
+                stream.write_all(&response.head(&format!("Content-Length: {}", response.body.len())))?;
                 for byte in &response.body {
                     stream.flush()?;
                     if !stop.sleep(pause) {

@@ -43,8 +43,7 @@ impl Stream {
         Ok(match tls {
             None => Stream::Plain(socket),
             Some(config) => {
-                let session =
-                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+                let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
                 Stream::Tls(Box::new(StreamOwned::new(session, socket)))
             }
         })

@@ -93,22 +93,13 @@ impl HostTemplate {
         let parent = |name: &str, children: Vec<Node>| Node::Element(Element::new(name, children));
         let zeros = |names: &[&str]| names.iter().map(|name| plain(name, "0")).collect::<Vec<_>>();
         let provision = self.provision.iter().map(|(key, value)| cdata(key, value)).collect();
-        let mut share = zeros(&[
-            "MEM_USAGE",
-            "CPU_USAGE",
-            "TOTAL_MEM",
-            "TOTAL_CPU",
-            "MAX_MEM",
-            "MAX_CPU",
-            "RUNNING_VMS",
-        ]);
+        let mut share =
+            zeros(&["MEM_USAGE", "CPU_USAGE", "TOTAL_MEM", "TOTAL_CPU", "MAX_MEM", "MAX_CPU", "RUNNING_VMS"]);
         share.extend([
             plain("VMS_THREAD", "1"),
             parent(
                 "DATASTORES",
-                ["DISK_USAGE", "FREE_DISK", "MAX_DISK", "USED_DISK"]
-                    .map(|name| cdata(name, "0"))
-                    .into(),
+                ["DISK_USAGE", "FREE_DISK", "MAX_DISK", "USED_DISK"].map(|name| cdata(name, "0")).into(),
             ),
             parent("PCI_DEVICES", Vec::new()),
             parent("NUMA_NODES", Vec::new()),

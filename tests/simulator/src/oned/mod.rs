@@ -219,10 +219,7 @@ impl State {
     fn call(&mut self, call: &Call) -> Result<Outcome, Refusal> {
         let method = call.method.as_str();
         if !METHODS.contains(&method) {
-            return Ok(Outcome::Fault {
-                code: NO_SUCH_METHOD,
-                message: format!("Method '{method}' not defined"),
-            });
+            return Ok(Outcome::Fault { code: NO_SUCH_METHOD, message: format!("Method '{method}' not defined") });
         }
         let session = call.text(0).unwrap_or_default();
         let is_plain = self.plain_sessions.contains(&session);
@@ -249,8 +246,7 @@ impl State {
             return Ok(Outcome::Success(Value::Text(xml)));
         }
         if is_plain {
-            let message =
-                format!("User [{PLAIN_USER}] : Not authorized to perform ADMIN HOST [{id}].");
+            let message = format!("User [{PLAIN_USER}] : Not authorized to perform ADMIN HOST [{id}].");
             return Err(refusal(AUTHORIZATION, -1, message));
         }
         let text = call.text(2).unwrap_or_default();
@@ -306,12 +302,7 @@ impl State {
             );
             return Err(refusal(AUTHORIZATION, -1, message));
         }
-        let values = [
-            ("LISTEN_ADDRESS", "127.0.0.1"),
-            ("NETWORK_SIZE", "254"),
-            ("ONE_KEY", ONE_KEY),
-            ("PORT", "2633"),
-        ];
+        let values = [("LISTEN_ADDRESS", "127.0.0.1"), ("NETWORK_SIZE", "254"), ("ONE_KEY", ONE_KEY), ("PORT", "2633")];
         let values = values.map(|(name, value)| Node::Element(Element::cdata(name, value)));
         Ok(Element::new("TEMPLATE", values.into()).compact())
     }
@@ -336,8 +327,7 @@ impl State {
     }
 
     fn pool(&self) -> String {
-        let hosts: String =
-            self.hosts.iter().map(|host| self.shown(host, false).compact()).collect();
+        let hosts: String = self.hosts.iter().map(|host| self.shown(host, false).compact()).collect();
         format!("<HOST_POOL>{hosts}</HOST_POOL>")
     }
 }
@@ -381,10 +371,7 @@ impl Endpoint {
         }
         let outcome = match call {
             Ok(call) => self.oned.call(&call),
-            Err(error) => Outcome::Fault {
-                code: PARSE,
-                message: format!("Call is not valid XML.  {error:#}"),
-            },
+            Err(error) => Outcome::Fault { code: PARSE, message: format!("Call is not valid XML.  {error:#}") },
         };
         // As Abyss, the HTTP server in xmlrpc-c, sends it.
         Response::new(200, "text/xml; charset=utf-8", outcome.xml())

@@ -53,9 +53,7 @@ impl Vault {
         if self.version == Version::V5_8 {
             return encrypt(clear);
         }
-        let seed = clear
-            .bytes()
-            .fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let seed = clear.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut random = Random::new(seed);
         // AES pads to whole blocks.
         let bytes = (clear.len() / BLOCK + 1) * BLOCK;
@@ -106,8 +104,7 @@ fn decrypt(sealed: &str) -> Option<String> {
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group =
-            (0..3).fold(0, |group, at| group << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
+        let group = (0..3).fold(0, |group, at| group << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
         for at in 0..4 {
             let digit = BASE64[(group >> (18 - 6 * at) & 63) as usize];
             text.push(if at <= chunk.len() { char::from(digit) } else { '=' });

@@ -17,9 +17,7 @@ impl Call {
         let method = root.child("methodName").context("no methodName")?.text();
         let params = root
             .child("params")
-            .map(|params| {
-                params.elements().filter_map(|param| param.child("value")).cloned().collect()
-            })
+            .map(|params| params.elements().filter_map(|param| param.child("value")).cloned().collect())
             .unwrap_or_default();
         Ok(Call { method, params })
     }
@@ -114,9 +112,7 @@ fn array(values: &[String]) -> String {
 }
 
 fn document(content: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<methodResponse>\r\n{content}</methodResponse>\r\n"
-    )
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<methodResponse>\r\n{content}</methodResponse>\r\n")
 }
 
 /// As xmlrpc-c escapes: quotes and apostrophes stay.

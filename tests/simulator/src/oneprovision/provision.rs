@@ -74,8 +74,7 @@ impl<'a> Provision<'a> {
         let mut answers = Vec::new();
         let mut printed = Vec::new();
         for batch in self.hosts.chunks(self.threads.max(1)) {
-            let files: Vec<String> =
-                batch.iter().map(Host::write_deployment_file).collect::<Result<_>>()?;
+            let files: Vec<String> = batch.iter().map(Host::write_deployment_file).collect::<Result<_>>()?;
             let mut first = deploy_all(batch, &files)?.into_iter();
             for (at, host) in batch.iter().enumerate() {
                 let mut answer = first.next().context("an answer a host")?;
@@ -132,11 +131,8 @@ impl<'a> Provision<'a> {
 /// The answers of the hosts' deploys, which run side by side.
 fn deploy_all(hosts: &[Host<'_>], files: &[String]) -> Result<Vec<Answer>> {
     std::thread::scope(|scope| {
-        let runs: Vec<_> = hosts
-            .iter()
-            .zip(files)
-            .map(|(host, file)| scope.spawn(|| host.deploy_with(Path::new(file))))
-            .collect();
+        let runs: Vec<_> =
+            hosts.iter().zip(files).map(|(host, file)| scope.spawn(|| host.deploy_with(Path::new(file)))).collect();
         let joined = runs.into_iter().map(|run| run.join().ok().context("a thread panicked")?);
         joined.collect()
     })

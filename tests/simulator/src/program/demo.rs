@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use argh::FromArgs;
 use simulator::oneprovision::{Answer, Host, host_name_5_8, host_name_5_12};
 use simulator::{
-    Device, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, Request, SESSION,
-    Simulator, State,
+    Device, Effect, Fault, HostTemplate, Oneprovision, Operation, Options, Request, SESSION, Simulator, State,
 };
 
 use super::scratch::Scratch;
@@ -52,8 +51,7 @@ impl Demo {
         let scratch = Scratch::new().context("cannot make a temporary folder")?;
         scratch.write(".one/one_auth", &format!("{SESSION}\n"))?;
         let simulator = Simulator::start(pace()).context("cannot bind the ports")?;
-        let mut oneprovision =
-            Oneprovision::new(remotes, scratch.path(), &simulator).with("PM_TIMEOUT", "20");
+        let mut oneprovision = Oneprovision::new(remotes, scratch.path(), &simulator).with("PM_TIMEOUT", "20");
         oneprovision.announce = Screen::command;
         let screen = Screen::new();
         screen.headline("The whole life of a host, through the links that oneprovision calls");
@@ -212,23 +210,13 @@ impl<'a> Play<'a> {
     /// Orders a machine, and returns its id.
     fn deploy(&mut self, host: Host<'a>, title: &str) -> Result<String> {
         let mut id = String::new();
-        self.step(
-            title,
-            "one machine is active at the provider",
-            Host::deploy,
-            host,
-            |play, _, answer| {
-                let device = play.only()?;
-                ensure!(
-                    answer.stdout == device.id,
-                    "it did not print {} and nothing else",
-                    device.id
-                );
-                ensure!(device.state == State::Active, "the machine is {}", device.state);
-                id = device.id;
-                Ok(())
-            },
-        )?;
+        self.step(title, "one machine is active at the provider", Host::deploy, host, |play, _, answer| {
+            let device = play.only()?;
+            ensure!(answer.stdout == device.id, "it did not print {} and nothing else", device.id);
+            ensure!(device.state == State::Active, "the machine is {}", device.state);
+            id = device.id;
+            Ok(())
+        })?;
         Ok(id)
     }
 
@@ -282,11 +270,7 @@ impl<'a> Play<'a> {
     }
 
     /// Runs an action and prints its answer. Returns it, and when it began in the simulator's time.
-    fn run(
-        &self,
-        action: impl FnOnce(&Host<'a>) -> Result<Answer>,
-        host: Host<'a>,
-    ) -> Result<(Answer, Duration)> {
+    fn run(&self, action: impl FnOnce(&Host<'a>) -> Result<Answer>, host: Host<'a>) -> Result<(Answer, Duration)> {
         let since = self.simulator.now();
         let answer = action(&host)?;
         self.screen.answer(&answer.stdout);

@@ -74,11 +74,7 @@ impl Screen {
             short @ ..100 => format!("({short} ms)"),
             _ => format!("({:.1} s)", elapsed.as_secs_f64()),
         };
-        say!(
-            "{INDENT}{} {finding} {}",
-            self.paint(Colour::Green, "ok"),
-            self.paint(Colour::Dim, &elapsed)
-        );
+        say!("{INDENT}{} {finding} {}", self.paint(Colour::Green, "ok"), self.paint(Colour::Dim, &elapsed));
     }
 
     pub(super) fn wrong(&self, why: &str) {

@@ -45,8 +45,8 @@ impl Serve {
         .context("cannot bind the ports")?;
         if let Some(path) = &self.faults {
             let script = read(path)?;
-            let faults: Vec<Fault> = serde_json::from_str(&script)
-                .with_context(|| format!("{} is not a list of faults", path.display()))?;
+            let faults: Vec<Fault> =
+                serde_json::from_str(&script).with_context(|| format!("{} is not a list of faults", path.display()))?;
             faults.into_iter().for_each(|fault| simulator.fault(fault));
         }
         for path in &self.host {

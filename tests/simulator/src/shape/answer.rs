@@ -66,8 +66,7 @@ const STATES: [&str; 10] = [
 ];
 
 /// A page of machines.
-pub const DEVICES: Shape =
-    Object(&["devices", "meta"], &[("devices", List(&DEVICE)), ("meta", META)]);
+pub const DEVICES: Shape = Object(&["devices", "meta"], &[("devices", List(&DEVICE)), ("meta", META)]);
 
 /// A page of what happened to a machine.
 pub const EVENTS: Shape = Object(&["events", "meta"], &[("events", List(&EVENT)), ("meta", META)]);
@@ -76,17 +75,14 @@ pub const EVENTS: Shape = Object(&["events", "meta"], &[("events", List(&EVENT))
 pub const BANDWIDTH: Shape = Object(&["bandwidth"], &[("bandwidth", List(&TRAFFIC))]);
 
 /// A refusal: one reason, or several.
-pub const ERROR: Shape = Either(&[
-    Object(&["error"], &[("error", Text)]),
-    Object(&["errors"], &[("errors", List(&Text))]),
-]);
+pub const ERROR: Shape =
+    Either(&[Object(&["error"], &[("error", Text)]), Object(&["errors"], &[("errors", List(&Text))])]);
 
 /// What can be bought.
 pub const PLANS: Shape = Object(&["plans"], &[("plans", List(&PLAN))]);
 
 /// What it can run.
-pub const OPERATING_SYSTEMS: Shape =
-    Object(&["operating_systems"], &[("operating_systems", List(&OPERATING_SYSTEM))]);
+pub const OPERATING_SYSTEMS: Shape = Object(&["operating_systems"], &[("operating_systems", List(&OPERATING_SYSTEM))]);
 
 /// Where it can stand.
 pub const FACILITIES: Shape = Object(&["facilities"], &[("facilities", List(&FACILITY))]);
@@ -95,8 +91,7 @@ pub const FACILITIES: Shape = Object(&["facilities"], &[("facilities", List(&FAC
 pub const METROS: Shape = Object(&["metros"], &[("metros", List(&METRO))]);
 
 /// A page of projects.
-pub const PROJECTS: Shape =
-    Object(&["projects", "meta"], &[("projects", List(&PROJECT)), ("meta", META)]);
+pub const PROJECTS: Shape = Object(&["projects", "meta"], &[("projects", List(&PROJECT)), ("meta", META)]);
 
 /// A project.
 pub const PROJECT: Shape = Object(
@@ -207,8 +202,7 @@ const ADDRESS: Shape = Object(
     ],
 );
 
-const BLOCK: Shape =
-    Object(&[], &[("network", Text), ("netmask", Text), ("cidr", Whole(0, 128)), ("href", Text)]);
+const BLOCK: Shape = Object(&[], &[("network", Text), ("netmask", Text), ("cidr", Whole(0, 128)), ("href", Text)]);
 
 const PORT: Shape = Object(
     &["id", "name"],
@@ -219,10 +213,7 @@ const PORT: Shape = Object(
         ("type", Word(&["NetworkPort", "NetworkBondPort"])),
         ("data", Either(&[BOND, CARD])),
         ("bond", Object(&[], &[("id", Uuid), ("name", Text)])),
-        (
-            "network_type",
-            Word(&["layer2-bonded", "layer2-individual", "layer3", "hybrid", "hybrid-bonded"]),
-        ),
+        ("network_type", Word(&["layer2-bonded", "layer2-individual", "layer3", "hybrid", "hybrid-bonded"])),
         ("disbond_operation_supported", Flag),
         ("native_virtual_network", HREF),
         ("virtual_networks", List(&HREF)),
@@ -278,8 +269,7 @@ const PLAN: Shape = Object(
     ],
 );
 
-const PRICED: Shape =
-    Object(&["href"], &[("href", Text), ("price", Object(&[], &[("hour", Number)]))]);
+const PRICED: Shape = Object(&["href"], &[("href", Text), ("price", Object(&[], &[("hour", Number)]))]);
 
 const SPECS: Shape = Object(
     &["cpus", "memory"],
@@ -294,8 +284,7 @@ const SPECS: Shape = Object(
 
 const PART: Shape = Object(&["count", "type"], &[("count", COUNT), ("type", Text)]);
 
-const DRIVE: Shape =
-    Object(&["count"], &[("count", COUNT), ("type", Text), ("size", Text), ("category", Text)]);
+const DRIVE: Shape = Object(&["count"], &[("count", COUNT), ("type", Text), ("size", Text), ("category", Text)]);
 
 const OPERATING_SYSTEM: Shape = Object(
     &["id", "slug"],
@@ -327,18 +316,14 @@ const FACILITY: Shape = Object(
         ("id", Uuid),
         ("code", Text),
         ("name", Text),
-        (
-            "features",
-            List(&Word(&["baremetal", "backend_transfer", "layer_2", "global_ipv4", "ibx"])),
-        ),
+        ("features", List(&Word(&["baremetal", "backend_transfer", "layer_2", "global_ipv4", "ibx"]))),
         ("ip_ranges", List(&Text)),
         ("metro", METRO),
         ("address", Free),
     ],
 );
 
-const METRO: Shape =
-    Object(&["id", "code"], &[("id", Uuid), ("code", Text), ("name", Text), ("country", Text)]);
+const METRO: Shape = Object(&["id", "code"], &[("id", Uuid), ("code", Text), ("name", Text), ("country", Text)]);
 
 const SOMEBODY: Shape = Object(
     &["id", "short_id"],

@@ -9,8 +9,8 @@ mod order;
 use serde_json::{Map, Value};
 
 pub use answer::{
-    BANDWIDTH, DEVICE, DEVICES, ERROR, EVENTS, FACILITIES, METROS, OPERATING_SYSTEMS, PLANS,
-    PROJECT, PROJECTS, RESERVATION, USER,
+    BANDWIDTH, DEVICE, DEVICES, ERROR, EVENTS, FACILITIES, METROS, OPERATING_SYSTEMS, PLANS, PROJECT, PROJECTS,
+    RESERVATION, USER,
 };
 pub use order::{ACTION, ORDER, ORDER_FIELDS};
 
@@ -75,24 +75,16 @@ impl Judge {
         let text = value.as_str();
         let fits = match *shape {
             Shape::Text => text.is_some(),
-            Shape::TextOf(least, most) => {
-                text.is_some_and(|text| (least..=most).contains(&text.chars().count()))
-            }
+            Shape::TextOf(least, most) => text.is_some_and(|text| (least..=most).contains(&text.chars().count())),
             Shape::Word(words) => text.is_some_and(|text| words.contains(&text)),
-            Shape::Uuid => {
-                text.is_some_and(|text| has_form(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
-            }
+            Shape::Uuid => text.is_some_and(|text| has_form(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")),
             // This API writes but one form.
-            Shape::Moment if self.is_answer => {
-                text.is_some_and(|text| has_form(text, "0000-00-00T00:00:00Z"))
-            }
+            Shape::Moment if self.is_answer => text.is_some_and(|text| has_form(text, "0000-00-00T00:00:00Z")),
             Shape::Moment => text.is_some_and(is_rfc_3339),
             Shape::Date => text.is_some_and(|text| has_form(text, "0000-00-00")),
             Shape::Flag => value.is_boolean(),
             Shape::Number => value.is_number(),
-            Shape::Whole(least, most) => {
-                value.as_i64().is_some_and(|number| (least..=most).contains(&number))
-            }
+            Shape::Whole(least, most) => value.as_i64().is_some_and(|number| (least..=most).contains(&number)),
             Shape::Free => value.is_object(),
             Shape::List(shape) => {
                 for (number, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -143,13 +135,7 @@ impl Judge {
         }
     }
 
-    fn object(
-        &mut self,
-        needed: &[&str],
-        fields: &[(&str, Shape)],
-        object: &Map<String, Value>,
-        at: &str,
-    ) {
+    fn object(&mut self, needed: &[&str], fields: &[(&str, Shape)], object: &Map<String, Value>, at: &str) {
         for name in needed {
             if object.get(*name).is_none_or(Value::is_null) {
                 self.faults.push(format!("{at}.{name} is missing"));
@@ -183,10 +169,7 @@ fn has_form(text: &str, form: &str) -> bool {
 /// Whether it is a time of RFC 3339, with a zone.
 fn is_rfc_3339(text: &str) -> bool {
     text.split_at_checked(19).is_some_and(|(clock, zone)| {
-        let zone = zone
-            .strip_prefix('.')
-            .map_or(zone, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-        has_form(clock, "0000-00-00T00:00:00")
-            && (zone == "Z" || has_form(zone, "+00:00") || has_form(zone, "-00:00"))
+        let zone = zone.strip_prefix('.').map_or(zone, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        has_form(clock, "0000-00-00T00:00:00") && (zone == "Z" || has_form(zone, "+00:00") || has_form(zone, "-00:00"))
     })
 }

@@ -6,15 +6,12 @@ use super::Shape::{self, *};
 pub const ORDER: Shape = Either(&[IN_FACILITY, IN_METRO]);
 
 /// An action of a machine. What else an action takes is for those that the driver never asks for.
-pub const ACTION: Shape = Object(
-    &["type"],
-    &[("type", Word(&["power_on", "power_off", "reboot", "rescue", "reinstall"]))],
-);
+pub const ACTION: Shape =
+    Object(&["type"], &[("type", Word(&["power_on", "power_off", "reboot", "rescue", "reinstall"]))]);
 
 const IN_FACILITY: Shape = Object(&["plan", "operating_system", "facility"], &IN_FACILITY_FIELDS);
 const IN_METRO: Shape = Object(&["plan", "operating_system", "metro"], &IN_METRO_FIELDS);
-const IN_FACILITY_FIELDS: [(&str, Shape); COUNT + 1] =
-    with(("facility", Either(&[Text, List(&Text)])));
+const IN_FACILITY_FIELDS: [(&str, Shape); COUNT + 1] = with(("facility", Either(&[Text, List(&Text)])));
 const IN_METRO_FIELDS: [(&str, Shape); COUNT + 1] = with(("metro", Text));
 const COUNT: usize = ORDER_FIELDS.len();
 
@@ -63,23 +60,18 @@ const ADDRESS: Shape = Object(
 
 const KEY: Shape = Object(&[], &[("key", Text), ("label", Text), ("tags", List(&Text))]);
 
-const STORAGE: Shape = Object(
-    &[],
-    &[("disks", List(&DISK)), ("raid", List(&RAID)), ("filesystems", List(&FILESYSTEM))],
-);
+const STORAGE: Shape =
+    Object(&[], &[("disks", List(&DISK)), ("raid", List(&RAID)), ("filesystems", List(&FILESYSTEM))]);
 
-const DISK: Shape =
-    Object(&[], &[("device", Text), ("wipeTable", Flag), ("partitions", List(&PARTITION))]);
+const DISK: Shape = Object(&[], &[("device", Text), ("wipeTable", Flag), ("partitions", List(&PARTITION))]);
 
-const PARTITION: Shape =
-    Object(&[], &[("label", Text), ("number", Whole(0, i32::MAX as i64)), ("size", Text)]);
+const PARTITION: Shape = Object(&[], &[("label", Text), ("number", Whole(0, i32::MAX as i64)), ("size", Text)]);
 
 const RAID: Shape = Object(&[], &[("devices", List(&Text)), ("level", Text), ("name", Text)]);
 
 const FILESYSTEM: Shape = Object(&[], &[("mount", MOUNT)]);
 
-const MOUNT: Shape =
-    Object(&[], &[("device", Text), ("format", Text), ("point", Text), ("options", List(&Text))]);
+const MOUNT: Shape = Object(&[], &[("device", Text), ("format", Text), ("point", Text), ("options", List(&Text))]);
 
 /// The fields of every order and one more.
 const fn with(more: (&'static str, Shape)) -> [(&'static str, Shape); COUNT + 1] {

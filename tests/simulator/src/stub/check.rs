@@ -3,8 +3,7 @@
 use super::fixture::{Action, Fixture, Kind, Rule};
 
 /// What stands before a name in an expression, and what has that name.
-const NAMING: [(&str, &str); 4] =
-    [("option.", "option"), ("find('", "kind"), ("ever('", "kind"), ("all('", "kind")];
+const NAMING: [(&str, &str); 4] = [("option.", "option"), ("find('", "kind"), ("ever('", "kind"), ("all('", "kind")];
 
 impl Fixture {
     /// Whether all that is named is there.
@@ -51,9 +50,7 @@ impl Fixture {
             for (number, step) in steps.iter().enumerate() {
                 let is_last = number + 1 == steps.len();
                 if step.lasts.is_some() == is_last {
-                    return Err(format!(
-                        "life {life}: each step but the last lasts `for` an option"
-                    ));
+                    return Err(format!("life {life}: each step but the last lasts `for` an option"));
                 }
             }
         }

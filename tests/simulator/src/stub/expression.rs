@@ -11,10 +11,8 @@ use super::world::World;
 pub(super) type Scope = BTreeMap<&'static str, Value>;
 
 /// The first words of paths.
-const ROOTS: [&str; 12] = [
-    "method", "path", "query", "form", "header", "body", "option", "it", "the", "list", "with",
-    "null",
-];
+const ROOTS: [&str; 12] =
+    ["method", "path", "query", "form", "header", "body", "option", "it", "the", "list", "with", "null"];
 
 /// `it.status == 'stopped' and query.tag in it.tags`
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -53,9 +51,7 @@ impl Expression {
     pub(super) fn call(name: &str, arguments: Vec<Self>) -> Result<Self, String> {
         match Function::named(name) {
             None => Err(format!("there is no function `{name}`")),
-            Some((_, count)) if count != arguments.len() => {
-                Err(format!("`{name}` takes {count} arguments"))
-            }
+            Some((_, count)) if count != arguments.len() => Err(format!("`{name}` takes {count} arguments")),
             Some((function, _)) => Ok(Expression::Call(function, arguments)),
         }
     }
@@ -64,11 +60,9 @@ impl Expression {
         let mut of = |one: &Expression| one.value(scope, world);
         match self {
             Expression::Literal(value) => value.clone(),
-            Expression::Path(root, segments) => scope
-                .get(root.as_str())
-                .and_then(|value| member(value, segments))
-                .cloned()
-                .unwrap_or_default(),
+            Expression::Path(root, segments) => {
+                scope.get(root.as_str()).and_then(|value| member(value, segments)).cloned().unwrap_or_default()
+            }
             Expression::Index(value, key) => {
                 let (value, key) = (of(value), text(&of(key)));
                 member(&value, &[key]).cloned().unwrap_or_default()
@@ -136,9 +130,7 @@ pub(super) fn is_true(value: &Value) -> bool {
 /// What comes in a query or a form is text: `7` equals `'7'`.
 pub(super) fn is_equal(one: &Value, other: &Value) -> bool {
     one == other
-        || (one.is_string() != other.is_string()
-            && !(one.is_null() || other.is_null())
-            && text(one) == text(other))
+        || (one.is_string() != other.is_string() && !(one.is_null() || other.is_null()) && text(one) == text(other))
 }
 
 /// A member of a list, a key of an object, a part of a text; of a list each.
@@ -167,10 +159,7 @@ mod tests {
         let fixture = Fixture::read(&crate::stub::folder("ec2")).expect("a fixture");
         let mut world = World::new(Arc::new(fixture), json!({}), 1, Arc::new(Clock::start()));
         let scope = Scope::from([
-            (
-                "form",
-                json!({"Filter.1.Name": "tag:a.b", "T.1.Key": "k", "T.2.Key": "l", "T.2.Value": "m"}),
-            ),
+            ("form", json!({"Filter.1.Name": "tag:a.b", "T.1.Key": "k", "T.2.Key": "l", "T.2.Value": "m"})),
             ("body", json!({"list": [1, {"name": "n"}], "none": null, "number": 7})),
             ("it", json!({"state": "on", "tags": {"a.b": "c"}, "names": ["x", "y"]})),
         ]);
@@ -213,9 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_told() {
-        for text in
-            ["", "it.a ==", "(it", "[it", "it]", "'a", "a", "f()", "min(1)", "it not it", "it ? 1"]
-        {
+        for text in ["", "it.a ==", "(it", "[it", "it]", "'a", "a", "f()", "min(1)", "it not it", "it ? 1"] {
             assert!(Expression::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -211,8 +211,7 @@ impl Fixture {
         let path = folder.join(RULES);
         let at_fault = |error: String| format!("{}: {error}", path.display());
         let text = fs::read_to_string(&path).map_err(|error| at_fault(error.to_string()))?;
-        let mut fixture: Fixture =
-            toml::from_str(&text).map_err(|error| at_fault(error.to_string()))?;
+        let mut fixture: Fixture = toml::from_str(&text).map_err(|error| at_fault(error.to_string()))?;
         fixture.compile(folder).map_err(at_fault)?;
         fixture.check().map_err(at_fault)?;
         for file in fs::read_dir(folder).map_err(|error| at_fault(error.to_string()))? {

@@ -88,12 +88,7 @@ impl Stage {
     }
 
     /// Finds, refuses, then makes and changes; or names the answer that says why not.
-    fn perform<'a>(
-        &'a self,
-        rule: &'a Rule,
-        scope: &mut Scope,
-        world: &mut World,
-    ) -> Result<(), &'a String> {
+    fn perform<'a>(&'a self, rule: &'a Rule, scope: &mut Scope, world: &mut World) -> Result<(), &'a String> {
         let id = rule.id(scope, world);
         let mut places = Vec::new();
         for action in &rule.actions {
@@ -217,9 +212,7 @@ impl Answer {
         let with = fields(&self.with, scope, world);
         scope.entry("with").or_insert_with(|| Value::Object(with));
         let response = match &self.template {
-            Some(template) => {
-                Response::new(self.status, &self.content_type, template.render(scope, world))
-            }
+            Some(template) => Response::new(self.status, &self.content_type, template.render(scope, world)),
             None => Response::empty(self.status),
         };
         let headers = fields(&self.headers, scope, world);

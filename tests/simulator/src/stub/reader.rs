@@ -49,9 +49,7 @@ impl<'a> Reader<'a> {
                     let of = self.expression(argument)?;
                     parts.push(self.block(word, of)?);
                 }
-                _ => {
-                    parts.push(Part::Value { of: self.expression(tag)?, is_quoted: self.is_quoted })
-                }
+                _ => parts.push(Part::Value { of: self.expression(tag)?, is_quoted: self.is_quoted }),
             }
         }
         Ok((parts, None))

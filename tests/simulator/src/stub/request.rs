@@ -26,11 +26,7 @@ pub(super) fn asked(request: &Request) -> Scope {
 
 /// The scope of a form that is sent without a request.
 pub(super) fn posted(path: &str, form: impl Iterator<Item = (String, String)>) -> Scope {
-    Scope::from([
-        ("method", "POST".into()),
-        ("path", path.into()),
-        ("form", members(&Target::of_pairs(form))),
-    ])
+    Scope::from([("method", "POST".into()), ("path", path.into()), ("form", members(&Target::of_pairs(form)))])
 }
 
 /// One that comes more than once is a list.

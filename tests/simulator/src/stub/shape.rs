@@ -29,9 +29,7 @@ impl TryFrom<Value> for Shape {
             Value::String(text) if text.contains("{{") => {
                 Shape::Text(Template::parse(&text, Form::Plain, Path::new(""))?)
             }
-            Value::Array(items) => {
-                Shape::List(items.into_iter().map(shape).collect::<Result<_, _>>()?)
-            }
+            Value::Array(items) => Shape::List(items.into_iter().map(shape).collect::<Result<_, _>>()?),
             Value::Object(members) => {
                 let members = members.into_iter().map(|(name, value)| Ok((name, shape(value)?)));
                 Shape::Table(members.collect::<Result<_, String>>()?)
@@ -57,11 +55,7 @@ impl Shape {
 }
 
 /// What each member makes.
-pub(super) fn fields(
-    members: &BTreeMap<String, Shape>,
-    scope: &mut Scope,
-    world: &mut World,
-) -> Map<String, Value> {
+pub(super) fn fields(members: &BTreeMap<String, Shape>, scope: &mut Scope, world: &mut World) -> Map<String, Value> {
     let made = members.iter().map(|(name, shape)| (name.clone(), shape.value(scope, world)));
     made.collect()
 }

@@ -30,8 +30,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let length =
-            |is_part: fn(char) -> bool| rest.find(|one| !is_part(one)).unwrap_or(rest.len());
+        let length = |is_part: fn(char) -> bool| rest.find(|one| !is_part(one)).unwrap_or(rest.len());
         let (token, used) = if first == '\'' {
             let end = rest[1..].find('\'').ok_or("a text without an end")?;
             (Token::Text(rest[1..=end].to_owned()), end + 2)
@@ -131,9 +130,7 @@ impl Parser {
         let mut one = match self.next().ok_or("something is missing")? {
             Token::Text(text) => Expression::Literal(text.into()),
             Token::Number(number) => Expression::Literal(number.into()),
-            Token::Name(name) if name == "true" || name == "false" => {
-                Expression::Literal(Value::Bool(name == "true"))
-            }
+            Token::Name(name) if name == "true" || name == "false" => Expression::Literal(Value::Bool(name == "true")),
             Token::Name(name) if self.sign("(") => Expression::call(&name, self.list(")")?)?,
             Token::Name(name) => Expression::path(&name)?,
             Token::Sign("(") => {

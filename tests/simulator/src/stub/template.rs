@@ -176,10 +176,7 @@ mod tests {
     fn values_are_written_as_the_document_wants_them() {
         assert_eq!(made("{{it.text}}{{it.no}}", Form::Plain), "<\"&");
         assert_eq!(made("<a b=\"{{it.text}}\"/>", Form::Xml), "<a b=\"&lt;&quot;&amp;\"/>");
-        assert_eq!(
-            made("[{{it.text}}, \"\\\" {{it.text}}\", {{it.no}}]", Form::Json),
-            r#"["<\"&", "\" <\"&", null]"#
-        );
+        assert_eq!(made("[{{it.text}}, \"\\\" {{it.text}}\", {{it.no}}]", Form::Json), r#"["<\"&", "\" <\"&", null]"#);
     }
 
     #[test]
@@ -195,13 +192,9 @@ mod tests {
     #[test]
     fn what_is_no_template_is_told_with_its_line() {
         let told = |text: &str| Template::parse(text, Form::Plain, Path::new("/nowhere"));
-        for (text, line) in [
-            ("a{{it", 1),
-            ("\n{{else}}", 2),
-            ("\n\n{{if it}}", 3),
-            ("{{include x}}", 1),
-            ("\n{{it ==}}", 2),
-        ] {
+        for (text, line) in
+            [("a{{it", 1), ("\n{{else}}", 2), ("\n\n{{if it}}", 3), ("{{include x}}", 1), ("\n{{it ==}}", 2)]
+        {
             let error = told(text).expect_err(text);
             assert!(error.starts_with(&format!("line {line}: ")), "{error}");
         }

@@ -79,17 +79,10 @@ impl World {
     }
 
     /// The first object of this kind whose field has this value, among those that are, or that ever were.
-    pub(super) fn look_up(
-        &self,
-        kind: &str,
-        field: &str,
-        value: &Value,
-        ever: bool,
-    ) -> Option<Value> {
+    pub(super) fn look_up(&self, kind: &str, field: &str, value: &Value, ever: bool) -> Option<Value> {
         let mut own = self.objects.iter().filter(|one| one.kind == kind);
-        let found = own.find(|one| {
-            (ever || !one.is_gone) && one.fields.get(field).is_some_and(|own| is_equal(own, value))
-        });
+        let found =
+            own.find(|one| (ever || !one.is_gone) && one.fields.get(field).is_some_and(|own| is_equal(own, value)));
         found.map(Object::value)
     }
 
@@ -104,9 +97,9 @@ impl World {
     pub(super) fn visible(&self, kind: &str, id: &str) -> Option<usize> {
         let lags = self.fixture.kinds[kind].lag_by_id;
         let now = self.clock.now();
-        self.objects.iter().position(|one| {
-            one.kind == kind && !one.is_gone && one.id() == id && (!lags || now >= one.appears)
-        })
+        self.objects
+            .iter()
+            .position(|one| one.kind == kind && !one.is_gone && one.id() == id && (!lags || now >= one.appears))
     }
 
     /// The place of an object that ever was.
@@ -182,9 +175,7 @@ impl World {
             let object = &mut self.objects[place];
             match fate {
                 Effect::FailProvisioning if kind.life.contains_key("fail") => life = "fail",
-                Effect::Vanish { after, .. } if kind.life.contains_key("vanish") => {
-                    taken = Some(now + after)
-                }
+                Effect::Vanish { after, .. } if kind.life.contains_key("vanish") => taken = Some(now + after),
                 Effect::Locked => {
                     object.fields.insert("locked".to_owned(), true.into());
                 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::common::{Api, devices, order, ready, start, wait};
 use serde_json::{Value, json};
-use simulator::{
-    Answer, Effect, Fault, NewDevice, Operation, Options, RateLimit, Simulator, State,
-};
+use simulator::{Answer, Effect, Fault, NewDevice, Operation, Options, RateLimit, Simulator, State};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -207,11 +205,7 @@ fn orders_are_checked() {
     let missing = api.create(&json!({}));
     assert_eq!(
         missing.errors(),
-        [
-            "plan is missing",
-            "operating_system is missing",
-            "Either metro or facility must be provided"
-        ]
+        ["plan is missing", "operating_system is missing", "Either metro or facility must be provided"]
     );
     assert!(simulator.devices().is_empty());
 }
@@ -287,10 +281,7 @@ fn projects_and_tokens_are_told_apart() {
 fn lists_come_in_pages_that_lead_to_each_other() {
     let (simulator, mut api) = ready();
     for number in 0..25 {
-        simulator.add_device(NewDevice::with_tags(
-            simulator.project(),
-            ["a b&c".to_owned(), format!("n{number}")],
-        ));
+        simulator.add_device(NewDevice::with_tags(simulator.project(), ["a b&c".to_owned(), format!("n{number}")]));
     }
     simulator.add_device(NewDevice::with_tags(simulator.project(), ["stranger"]));
     for prefix in ["", "/metal/v1"] {
@@ -301,9 +292,7 @@ fn lists_come_in_pages_that_lead_to_each_other() {
             let page = api.get(&path).json();
             let here = page["devices"].as_array().expect("a list").clone();
             pages.push(here.len());
-            seen.extend(
-                here.iter().map(|device| device["tags"][1].as_str().unwrap_or_default().to_owned()),
-            );
+            seen.extend(here.iter().map(|device| device["tags"][1].as_str().unwrap_or_default().to_owned()));
             assert_eq!(page["meta"]["total"], 25);
             assert_eq!(page["meta"]["last_page"], 3);
             assert_eq!(page["meta"]["previous"].is_null(), pages.len() == 1);

@@ -22,9 +22,7 @@ fn struck(effect: Effect) -> (Simulator, io::Result<Got>, usize) {
 #[test]
 fn a_status_comes_before_or_after_the_effect() {
     let answer = Answer::new(503).header("Retry-After", "7").body("{\"error\": \"tired\"}");
-    for (effect, expected) in
-        [(Effect::Status(answer.clone()), 0), (Effect::StatusAfter(answer), 1)]
-    {
+    for (effect, expected) in [(Effect::Status(answer.clone()), 0), (Effect::StatusAfter(answer), 1)] {
         let (_simulator, answer, machines) = struck(effect);
         let answer = answer.expect("an answer");
         assert_eq!((answer.status, machines), (503, expected));
@@ -35,9 +33,7 @@ fn a_status_comes_before_or_after_the_effect() {
 
 #[test]
 fn a_delay_is_before_or_after_the_effect() {
-    for (effect, done_at_once) in
-        [(Effect::Delay(MS(300)), true), (Effect::DelayBeforeEffect(MS(300)), false)]
-    {
+    for (effect, done_at_once) in [(Effect::Delay(MS(300)), true), (Effect::DelayBeforeEffect(MS(300)), false)] {
         let simulator = start(Options::default());
         simulator.fault(Fault::new(Operation::Create, effect));
         let mut api = Api::of(&simulator);
@@ -181,10 +177,7 @@ fn rules_count_and_choose() {
     let (one, other) = (api.created(), api.created());
     simulator.fault(Fault::new(Operation::Get, Effect::status(500)).device(&one).skip(1).times(2));
     let mut status = |id: &str| api.get(&format!("/devices/{id}")).status;
-    assert_eq!(
-        [status(&one), status(&other), status(&one), status(&one), status(&one)],
-        [200, 200, 500, 500, 200]
-    );
+    assert_eq!([status(&one), status(&other), status(&one), status(&one), status(&one)], [200, 200, 500, 500, 200]);
     simulator.fault(Fault::new(Operation::Api, Effect::status(500)).forever());
     assert_eq!([status(&one), status(&other)], [500, 500]);
     simulator.clear_faults();
@@ -245,8 +238,7 @@ fn a_machine_can_stick_on_a_later_way() {
     api.until(&id, "powering_off");
     std::thread::sleep(MS(60));
     assert_eq!(api.state(&id), "powering_off");
-    simulator
-        .fault(Fault::new(Operation::Create, Effect::Stuck(State::Deprovisioning)).device(&id));
+    simulator.fault(Fault::new(Operation::Create, Effect::Stuck(State::Deprovisioning)).device(&id));
     assert_eq!(api.ask("DELETE", &format!("/devices/{id}"), None).status, 204);
     std::thread::sleep(MS(60));
     assert_eq!(api.state(&id), "deprovisioning");
@@ -284,10 +276,7 @@ fn a_vanished_machine_is_off_the_books() {
 fn deletion_is_refused_for_a_while_or_for_ever() {
     let (simulator, mut api) = ready();
     let reason = "Cannot delete a device while it is provisioning".to_owned();
-    simulator.fault(Fault::new(
-        Operation::Create,
-        Effect::RefuseDelete { until: MS(300), reason: reason.clone() },
-    ));
+    simulator.fault(Fault::new(Operation::Create, Effect::RefuseDelete { until: MS(300), reason: reason.clone() }));
     let id = api.created();
     let refused = api.ask("DELETE", &format!("/devices/{id}"), None);
     assert_eq!((refused.status, refused.errors()), (422, vec![reason]));

@@ -51,18 +51,14 @@ fn actions_get_the_words_of_the_contract() {
     simulator.oned().set_deploy_id(id, "b9eb1666").expect("the host");
     let host = oneprovision.host(simulator.oned(), id);
     let file = remotes.0.join("deployment-1002.xml").display().to_string();
-    let told =
-        |answer: anyhow::Result<simulator::oneprovision::Answer>| answer.expect("an answer").stdout;
+    let told = |answer: anyhow::Result<simulator::oneprovision::Answer>| answer.expect("an answer").stdout;
 
     let usual = ["b9eb1666", &name, "1002", &name, ""];
     assert_eq!(words(&told(host.reboot())), usual);
     assert_eq!(words(&told(host.reset())), usual);
     assert_eq!(words(&told(host.cancel())), usual);
     assert_eq!(words(&host.poll().expect("an answer").0.stdout), usual);
-    assert_eq!(
-        words(&told(host.poweroff())),
-        ["b9eb1666", &name, "SHUTDOWN_POWEROFF", "1002", &name, ""]
-    );
+    assert_eq!(words(&told(host.poweroff())), ["b9eb1666", &name, "SHUTDOWN_POWEROFF", "1002", &name, ""]);
     assert_eq!(words(&told(host.resume())), [&file, &name, "1002", &name, ""]);
     assert_eq!(words(&told(host.deploy())), [&file, "TODO", ""]);
     assert_eq!(
@@ -71,11 +67,7 @@ fn actions_get_the_words_of_the_contract() {
         "the file is the host as it was"
     );
     assert_eq!(fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
-    assert_eq!(
-        simulator.oned().provision(id, "DEPLOY_ID"),
-        Some(format!("{file}|TODO|")),
-        "stdout is stored whole"
-    );
+    assert_eq!(simulator.oned().provision(id, "DEPLOY_ID"), Some(format!("{file}|TODO|")), "stdout is stored whole");
 }
 
 #[test]
@@ -83,18 +75,14 @@ fn words_are_not_quoted() {
     let remotes = Remotes::new("quotes", TELL);
     let simulator = start(Options::default());
     let oneprovision = oneprovision(&remotes, &simulator);
-    let answer =
-        oneprovision.run("packet", "poll", &["", "a b", "$HOME", "c;exit 3"]).expect("an answer");
+    let answer = oneprovision.run("packet", "poll", &["", "a b", "$HOME", "c;exit 3"]).expect("an answer");
     assert_eq!(words(&answer.stdout), ["a", "b", &remotes.0.display().to_string(), "c", ""]);
     assert_eq!(answer.status.code(), Some(3));
 }
 
 #[test]
 fn standard_input_is_a_closed_pipe_and_the_environment_is_scrubbed() {
-    let remotes = Remotes::new(
-        "input",
-        "test -p /dev/stdin && cat && env | sort | cut -d= -f1 | tr '\\n' ' '",
-    );
+    let remotes = Remotes::new("input", "test -p /dev/stdin && cat && env | sort | cut -d= -f1 | tr '\\n' ' '");
     let simulator = start(Options::default());
     let answer = oneprovision(&remotes, &simulator).run("packet", "poll", &[]).expect("an answer");
     assert_eq!(answer.stdout, "HOME ONE_XMLRPC PACKET_API_URL PATH PWD ");
@@ -153,12 +141,7 @@ const DRIVER: &str = concat!(
 
 /// A provision of hosts 1 to 4, two at a time, of which `failing` fail: what it is created with, and what the driver was
 /// called with.
-fn create(
-    name: &str,
-    failing: &[(i32, &str)],
-    choice: Choice,
-    loses_file: bool,
-) -> (Simulator, Created, Vec<String>) {
+fn create(name: &str, failing: &[(i32, &str)], choice: Choice, loses_file: bool) -> (Simulator, Created, Vec<String>) {
     let remotes = Remotes::new(name, DRIVER);
     let simulator = start(Options::default());
     let oneprovision = oneprovision(&remotes, &simulator);

@@ -44,11 +44,7 @@ fn recorded_oned() -> Simulator {
 fn answers_are_the_recorded_ones_byte_for_byte() {
     let simulator = recorded_oned();
     let info = |session: &str, id: i32| {
-        let params = [
-            string(session),
-            integer(id),
-            "<param><value><boolean>0</boolean></value></param>".to_owned(),
-        ];
+        let params = [string(session), integer(id), "<param><value><boolean>0</boolean></value></param>".to_owned()];
         request("one.host.info", &params.concat())
     };
     for (question, answer) in [
@@ -111,11 +107,7 @@ fn hosts_are_renamed_and_deleted_over_the_wire() {
     let simulator = recorded_oned();
     let session = string(simulator::SESSION);
     let rename = [session.clone(), integer(1), string("other")].concat();
-    assert!(
-        call(&simulator, &request("one.host.rename", &rename))
-            .text()
-            .contains("<boolean>1</boolean>")
-    );
+    assert!(call(&simulator, &request("one.host.rename", &rename)).text().contains("<boolean>1</boolean>"));
     assert_eq!(simulator.oned().host_name(1).as_deref(), Some("other"));
     let delete = [session, integer(1)].concat();
     call(&simulator, &request("one.host.delete", &delete));

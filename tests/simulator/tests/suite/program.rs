@@ -15,10 +15,8 @@ fn program() -> Command {
 #[test]
 fn serve_says_where_it_is_and_ends_with_its_input() {
     let script = std::env::temp_dir().join(format!("pm-packet-faults-{}.json", std::process::id()));
-    std::fs::write(&script, r#"[{"on": "catalogue", "effect": {"status": {"code": 503}}}]"#)
-        .expect("a file");
-    let host =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/opennebula-5.12/deployment-create.xml");
+    std::fs::write(&script, r#"[{"on": "catalogue", "effect": {"status": {"code": 503}}}]"#).expect("a file");
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/opennebula-5.12/deployment-create.xml");
     let mut child = program()
         .args(["serve", "--speed", "1000", "--host", host, "--faults"])
         .arg(&script)
@@ -67,8 +65,7 @@ fn the_demo_fails_with_its_first_wrong_step() {
     let root = std::env::temp_dir().join(format!("pm-packet-demo-test-{}", std::process::id()));
     let driver = root.join("pm/packet");
     std::fs::create_dir_all(&driver).expect("a folder");
-    let script =
-        "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
+    let script = "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
     write_script(&driver.join("deploy"), script);
     let output = program().arg("demo").arg(&driver).output().expect("the program");
     let stdout = String::from_utf8_lossy(&output.stdout);

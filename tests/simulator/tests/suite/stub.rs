@@ -91,19 +91,14 @@ fn a_machine_of_scaleways_lives_from_its_order_to_its_end() {
     assert_eq!((&server["zone"], &server["ips"]), (&json!("fr-par-2"), &json!([])));
     wait("it is installed", || api.is(&path, "ready", "installing"));
     let busy = api.refused("POST", &format!("{path}/stop"), 409);
-    assert_eq!(
-        (&busy["type"], &busy["current_state"]),
-        (&json!("transient_state"), &json!("installing"))
-    );
+    assert_eq!((&busy["type"], &busy["current_state"]), (&json!("transient_state"), &json!("installing")));
     wait("it is up", || api.is(&path, "ready", "completed"));
     let server = api.get(&path);
     assert_eq!(server["install"]["user"], "ubuntu");
     assert!(server["ips"][0]["address"].as_str().is_some_and(|ip| ip.starts_with("203.0.113.")));
-    for (action, at_once, then) in [
-        ("stop", "stopping", "stopped"),
-        ("start", "starting", "ready"),
-        ("reboot", "stopping", "ready"),
-    ] {
+    for (action, at_once, then) in
+        [("stop", "stopping", "stopped"), ("start", "starting", "ready"), ("reboot", "stopping", "ready")]
+    {
         let answer = api.ask("POST", &format!("{path}/{action}"), "{}");
         assert_eq!((answer.status, &answer.json()["status"]), (200, &json!(at_once)), "{action}");
         wait(then, || api.is(&path, then, "completed"));
@@ -139,10 +134,7 @@ fn listings_have_pages_and_are_of_a_zone_with_all_of_the_tags() {
     let elsewhere = api.get("/baremetal/v1/zones/nl-ams-1/servers");
     assert_eq!(elsewhere["servers"], json!([]));
     let hourly = api.get(&format!("{ZONE}/offers?subscription_period=hourly&page=2"));
-    assert_eq!(
-        (&hourly["total_count"], &hourly["offers"][0]["stock"]),
-        (&json!(3), &json!("empty"))
-    );
+    assert_eq!((&hourly["total_count"], &hourly["offers"][0]["stock"]), (&json!(3), &json!("empty")));
     assert_eq!(api.get(&format!("{ZONE}/os"))["os"][0]["name"], "Ubuntu");
 }
 
@@ -378,30 +370,14 @@ fn what_is_wrong_in_a_folder_is_told_when_it_is_opened() {
         ("find('allocation', 'name', body.name)", "body.name ==", "something is missing"),
         ("{{the.node.id}}", "{{teh.node.id}}", "nothing is called `teh`"),
         ("answer = \"taken\"", "answer = \"took\"", "rule \"allocate\": there is no answer took"),
-        (
-            "create = \"allocation\"",
-            "create = \"location\"",
-            "rule \"allocate\": there is no kind location",
-        ),
+        ("create = \"allocation\"", "create = \"location\"", "rule \"allocate\": there is no kind location"),
         ("life = \"taken\"", "life = \"took\"", "rule \"allocate\": there is no life took"),
         ("find('allocation'", "find('location'", "line 35: there is no kind location"),
         ("option.token", "option.taken", "line 55: there is no option taken"),
         ("for = \"token\"", "for = \"tokens\"", "kind token: there is no option tokens"),
-        (
-            "{ state = \"valid\", for = \"token\" }",
-            "{ state = \"valid\" }",
-            "life valid: each step but the last",
-        ),
-        (
-            "{{it.id}}, \"expires_in\"",
-            "{{it.id}} \"expires_in\"",
-            "answer token: its body: it makes no Json",
-        ),
-        (
-            "{{body.name}} already",
-            "{{if body.name}} already",
-            "answer taken: its body: line 1: `if` without an end",
-        ),
+        ("{ state = \"valid\", for = \"token\" }", "{ state = \"valid\" }", "life valid: each step but the last"),
+        ("{{it.id}}, \"expires_in\"", "{{it.id}} \"expires_in\"", "answer token: its body: it makes no Json"),
+        ("{{body.name}} already", "{{if body.name}} already", "answer taken: its body: line 1: `if` without an end"),
         ("body = '{\"access", "file = \"none.json\"\n#", "answer token: none.json"),
     ];
     for (right, wrong, error) in cases {

@@ -11,8 +11,7 @@ use simulator::Options;
 
 #[test]
 fn the_api_is_served_over_tls() {
-    let signed =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let certificate = signed.cert.der().clone();
     let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -36,8 +35,7 @@ fn the_api_is_served_over_tls() {
     let name = ServerName::try_from("localhost").expect("a name");
     let session = ClientConnection::new(Arc::new(client), name).expect("a session");
     let mut stream = StreamOwned::new(session, TcpStream::connect(address).expect("a connection"));
-    write!(stream, "GET /user HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n", simulator.token())
-        .expect("sent");
+    write!(stream, "GET /user HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n", simulator.token()).expect("sent");
     let mut status = [0; 12];
     stream.read_exact(&mut status).expect("an answer");
     assert_eq!(&status, b"HTTP/1.1 200");

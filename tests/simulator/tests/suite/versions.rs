@@ -2,8 +2,7 @@
 
 use crate::common::{Answer, Client, fixture, start};
 use simulator::{
-    ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Operation, Options, SESSION,
-    Simulator, TOKEN, Version,
+    ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Operation, Options, SESSION, Simulator, TOKEN, Version,
 };
 
 fn call(simulator: &Simulator, body: &str) -> Answer {
@@ -50,10 +49,9 @@ fn assert_answers(version: &str, simulator: &Simulator, pairs: &[(&str, &str)]) 
 
 #[test]
 fn updates_are_answered_and_kept_as_recorded_byte_for_byte() {
-    for (number, version, before, id) in [
-        ("5.12", Version::V5_12, "host.info-before-update", 135),
-        ("5.8", Version::V5_8, "host.info", 19),
-    ] {
+    for (number, version, before, id) in
+        [("5.12", Version::V5_12, "host.info-before-update", 135), ("5.8", Version::V5_8, "host.info", 19)]
+    {
         let simulator = oned(version);
         let (question, known) = (format!("{before}.request"), format!("{before}.response"));
         let added = simulator.oned().add_host(&text(&recorded(number, &known)));
@@ -77,10 +75,7 @@ fn updates_are_answered_and_kept_as_recorded_byte_for_byte() {
         );
         assert_eq!(simulator.oned().provision(id, "PACKET_TOKEN").as_deref(), Some(TOKEN));
         let stranger = recorded(number, "host.update.request").replace(SESSION, "oneadmin:wrong");
-        assert_eq!(
-            call(&simulator, &stranger).text(),
-            recorded(number, "host.update-bad-credentials.response")
-        );
+        assert_eq!(call(&simulator, &stranger).text(), recorded(number, "host.update-bad-credentials.response"));
         for malformed in ["<TEMPLATE><PROVISION>", "A = \"b\""] {
             assert_eq!(
                 call(&simulator, &update(id, malformed, 1)).text(),
@@ -125,9 +120,7 @@ fn the_file_of_5_8_is_the_recorded_one_and_decrypt_changes_nothing() {
 
 #[test]
 fn versions_say_which_they_are_and_only_5_8_leaves_secrets_encrypted() {
-    for (version, number) in
-        [(Version::V5_8, "5.8.5"), (Version::V5_10, "5.10.5"), (Version::V5_12, "5.12.0.4")]
-    {
+    for (version, number) in [(Version::V5_8, "5.8.5"), (Version::V5_10, "5.10.5"), (Version::V5_12, "5.12.0.4")] {
         let simulator = oned(version);
         simulator.oned().add(&HostTemplate::new(7)).expect("a host");
         let answer = call(&simulator, &recorded("5.12", "system.version.request"));
@@ -164,9 +157,8 @@ fn the_end_of_a_cdata_section_is_answered_with_success_and_not_kept() {
     let simulator = oned(Version::V5_12);
     simulator.oned().add(&HostTemplate::new(7)).expect("a host");
     for value in ["<![CDATA[a]]>b]]>", "<![CDATA[a]]]]><![CDATA[>b]]>"] {
-        let template = format!(
-            "<TEMPLATE><PROVISION><PLAN><![CDATA[new]]></PLAN><X>{value}</X></PROVISION></TEMPLATE>"
-        );
+        let template =
+            format!("<TEMPLATE><PROVISION><PLAN><![CDATA[new]]></PLAN><X>{value}</X></PROVISION></TEMPLATE>");
         assert!(call(&simulator, &update(7, &template, 1)).text().contains("<boolean>1</boolean>"));
         assert_eq!(simulator.oned().provision(7, "PLAN").as_deref(), Some("baremetal_0"));
     }

@@ -19,10 +19,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -30,8 +27,7 @@ impl Answer {
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The reasons of a refusal.
@@ -55,17 +51,8 @@ impl Client {
         Ok(Client(stream))
     }
 
-    pub fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> io::Result<()> {
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n",
-            body.len()
-        );
+    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<()> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -84,8 +71,7 @@ impl Client {
             bytes.extend_from_slice(&buffer[..read]);
             let mut headers = [httparse::EMPTY_HEADER; 32];
             let mut head = httparse::Response::new(&mut headers);
-            let httparse::Status::Complete(start) = head.parse(&bytes).map_err(io::Error::other)?
-            else {
+            let httparse::Status::Complete(start) = head.parse(&bytes).map_err(io::Error::other)? else {
                 continue;
             };
             let mut answer = Answer {
@@ -93,9 +79,7 @@ impl Client {
                 headers: head
                     .headers
                     .iter()
-                    .map(|header| {
-                        (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned())
-                    })
+                    .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned()))
                     .collect(),
                 body: Vec::new(),
             };
@@ -128,12 +112,7 @@ impl Api {
         }
     }
 
-    pub fn try_ask(
-        &mut self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> io::Result<Answer> {
+    pub fn try_ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let headers = [("X-Auth-Token", self.token.as_str()), ("Content-Type", "application/json")];
         self.client.send(method, path, &headers, &text)?;

@@ -12,8 +12,8 @@ use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::Which;
 use crate::opennebula::owner::Owner;
-use crate::provider::api::Session;
 use crate::provider::machine::{MachineId, Power, State};
+use crate::provider::session::Session;
 use crate::provider::{PROVIDERS, Provider};
 use crate::report::finding::Mistake;
 

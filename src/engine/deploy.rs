@@ -101,7 +101,7 @@ impl Engine {
         let noted = entry.as_ref().and_then(|entry| entry.machine.clone());
         let is_owed = entry.is_some_and(|entry| entry.is_owed);
         // Whatever fails before it is known what became of them would lose them again.
-        risk.noted.extend(noted.clone().into_iter().chain(job.recorded.clone()));
+        risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
         if is_owed {
             // When that was nobody knows: a clock may have jumped.
             risk.owed = Some(self.clock.now() + self.owed());
@@ -119,36 +119,35 @@ impl Engine {
             }
         }
         risk.noted.clear();
-        match self.provider.spec().has_idempotency_key {
-            // With one key there is one machine.
-            true if is_owed && !found.is_empty() => risk.settle(),
-            // To send the same order again is the better look.
-            true => {}
-            false if is_owed => {
-                self.report.info("an earlier run was killed while it ordered: looking for it");
-                let until = self.clock.now() + self.owed();
-                risk.owed = Some(until);
-                if found.is_empty() {
-                    found.extend(self.look_for(mark, until, by)?);
-                }
-                if found.is_empty() {
-                    risk.settle();
-                }
-            }
-            false => {}
+        if is_owed {
+            self.find_owed(mark, risk, &mut found, by)?;
         }
         if found.len() > 1 {
-            // One that was noted is the host's, and the others are doubles of it; else it is not ours to say which
-            // of them is to go.
-            let known = [job.recorded.as_ref(), noted.as_ref()];
-            let mut places =
-                known.into_iter().flatten().filter_map(|id| found.iter().position(|machine| machine.id == *id));
-            return match places.next() {
-                Some(place) => Ok(Some(found.swap_remove(place))),
-                None => Err(Error::Several(found.into_iter().map(|machine| machine.id).collect())),
-            };
+            // Which of them is to go is not ours to say.
+            return Err(Error::Several(found.into_iter().map(|machine| machine.id).collect()));
         }
         Ok(found.pop())
+    }
+
+    /// What an earlier run ordered when it was killed, if it is not `found` already.
+    fn find_owed(&self, mark: &str, risk: &mut Risk, found: &mut Vec<Machine>, by: Instant) -> Result<(), Error> {
+        if self.provider.spec().has_idempotency_key {
+            // With one key there is one machine, and to send the same order again is the better look.
+            if !found.is_empty() {
+                risk.settle();
+            }
+            return Ok(());
+        }
+        self.report.info("an earlier run was killed while it ordered: looking for it");
+        let until = self.clock.now() + self.owed();
+        risk.owed = Some(until);
+        if found.is_empty() {
+            found.extend(self.look_for(mark, until, by)?);
+        }
+        if found.is_empty() {
+            risk.settle();
+        }
+        Ok(())
     }
 
     /// The machine that an earlier run noted, if it is still the owner's. One that the provider took back is

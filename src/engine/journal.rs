@@ -21,6 +21,7 @@ use crate::system::clock::Clock;
 use crate::system::environment::Environment;
 use crate::system::file;
 use crate::system::interrupt::Interrupt;
+use crate::wire::digest::sha256;
 
 /// How often a lock that another deploy holds is tried.
 const TRY: Duration = Duration::from_millis(250);
@@ -94,9 +95,8 @@ impl Journal {
     /// The journal in `folder` for this owner at the provider that `spec` describes.
     pub fn in_folder(folder: &Path, spec: &Spec, owner: &Owner) -> Self {
         let identity = owner.identity();
-        let digest = ring::digest::digest(&ring::digest::SHA256, identity.as_bytes());
-        let name: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = folder.join(format!("{}-{name}.order", spec.name));
+        let digest = sha256(identity.as_bytes());
+        let path = folder.join(format!("{}-{}.order", spec.name, &digest[..32]));
         let mark = spec.identity.mark(owner);
         Self { path, beside: None, identity: identity.to_owned(), mark, id: spec.id }
     }

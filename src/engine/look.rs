@@ -24,8 +24,10 @@ pub enum Sight {
 /// What was seen of machines, and what is known of those that were not.
 #[derive(Default)]
 pub(super) struct Sightings {
-    /// Those that were seen by their id, and when first: the address of the API and the credentials are right.
-    seen: BTreeMap<MachineId, Instant>,
+    /// Those that were seen by their id: the address of the API and the credentials are right.
+    seen: BTreeSet<MachineId>,
+    /// When this run first heard of those that were ordered, noted or seen: they are at least as old.
+    heard: BTreeMap<MachineId, Instant>,
     /// Those that a listing showed.
     listed: BTreeSet<MachineId>,
     /// Those that were ordered and not seen yet, and until when they may appear.
@@ -102,7 +104,7 @@ impl Engine {
         // It was known, or has had the time to be.
         let is_known = {
             let sightings = self.sightings();
-            sightings.seen.contains_key(id) || sightings.expected.contains_key(id)
+            sightings.seen.contains(id) || sightings.expected.contains_key(id)
         };
         match self.provider.spec().absence {
             Absence::NotFound if is_known => Ok(Sight::Gone("is gone".into())),
@@ -137,13 +139,15 @@ impl Engine {
     /// Tells of a machine that was just ordered, or ordered nobody knows when: the provider may not know it by its id
     /// yet.
     pub(super) fn expect_machine(&self, id: &MachineId) {
-        let until = self.clock.now() + self.provider.spec().appears_within;
-        self.sightings().expected.insert(id.clone(), until);
+        let now = self.clock.now();
+        let mut sightings = self.sightings();
+        sightings.heard.entry(id.clone()).or_insert(now);
+        sightings.expected.insert(id.clone(), now + self.provider.spec().appears_within);
     }
 
     /// The same of a machine that only a listing showed.
     pub(super) fn expect_unseen(&self, id: &MachineId) {
-        let is_seen = self.sightings().seen.contains_key(id);
+        let is_seen = self.sightings().seen.contains(id);
         if !is_seen {
             self.expect_machine(id);
         }
@@ -154,7 +158,7 @@ impl Engine {
     pub(super) fn is_listing_due(&self, id: &MachineId) -> bool {
         let appears_within = self.provider.spec().appears_within;
         let sightings = self.sightings();
-        let since = sightings.seen.get(id).filter(|_| !sightings.listed.contains(id));
+        let since = sightings.heard.get(id).filter(|_| !sightings.listed.contains(id));
         since.is_none_or(|since| self.clock.now() >= *since + appears_within)
     }
 
@@ -168,7 +172,8 @@ impl Engine {
         let now = self.clock.now();
         let mut sightings = self.sightings();
         sightings.expected.remove(id);
-        sightings.seen.entry(id.clone()).or_insert(now);
+        sightings.heard.entry(id.clone()).or_insert(now);
+        sightings.seen.insert(id.clone());
     }
 
     /// Notes what was seen of a machine.

@@ -80,7 +80,7 @@ impl Engine {
                     "an order may have been carried out and be STILL BILLED ({why}): look for the tag {mark} at the provider and delete what has it"
                 ));
             }
-        } else if !removed.asked.is_empty() {
+        } else if risk.machine.is_some() || !risk.noted.is_empty() {
             // Something in between may have repeated the one order.
             let now = self.clock.now();
             let by = by.max(now + ROLL_BACK.0);

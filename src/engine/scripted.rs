@@ -83,25 +83,10 @@ impl Scripted {
         let process = Process::current();
         process.live();
         let begin = self.clock.passed();
-        let struck = self.world().note(what, begin);
-        let fault = struck.or_else(|| process.storm.as_ref()?.fault(what));
-        if let (What::List, Some(storm)) = (what, &process.storm) {
-            storm.note_listing(false);
-        }
-        if self.world().is_told {
-            let mark = process.mark.as_deref().unwrap_or_default();
-            println!("{:9.3} {mark} {what:?} {fault:?}", begin.as_secs_f64());
-        }
-        assert!(self.world().asked.len() < REQUESTS, "a play that has no end");
-        let allowed = if what == What::Create { ALLOWED.1 } else { ALLOWED.0 };
-        let allowed = allowed.min(self.clock.since_begin(api.by()).saturating_sub(begin));
-        let takes = match fault {
-            Some(Fault::Hang) => allowed,
-            _ => ANSWER.min(allowed),
-        };
+        let fault = self.fault(what, &process, begin);
         let was_stopped = process.interrupt.check().is_err();
         let is_stopped = || !was_stopped && process.interrupt.check().is_err();
-        self.clock.pass(takes, || is_stopped() || process.is_killed());
+        self.clock.pass(self.takes(api, what, fault, begin), || is_stopped() || process.is_killed());
         if process.is_killed() && process.storm.as_ref().is_some_and(|storm| storm.chance(50)) {
             process.live();
         }
@@ -136,15 +121,37 @@ impl Scripted {
             process.kill();
         }
         process.live();
-        let is_answered = done.is_ok() && !matches!(fault, Some(Fault::Lost)) && !is_stopped();
-        if let (What::List, Some(storm), true) = (what, &process.storm, is_answered) {
+        // The connection was closed under it.
+        if matches!(fault, Some(Fault::Lost)) || is_stopped() {
+            return Err(lost);
+        }
+        if let (What::List, Some(storm), true) = (what, &process.storm, done.is_ok()) {
             storm.note_listing(true);
         }
+        done.map_err(|kind| self.error(api, kind, None))
+    }
+
+    /// Notes a request, and says what goes wrong with it.
+    fn fault(&self, what: What, process: &Process, begin: Duration) -> Option<Fault> {
+        let struck = self.world().note(what, begin);
+        let fault = struck.or_else(|| process.storm.as_ref()?.fault(what));
+        if let (What::List, Some(storm)) = (what, &process.storm) {
+            storm.note_listing(false);
+        }
+        if self.world().is_told {
+            let mark = process.mark.as_deref().unwrap_or_default();
+            println!("{:9.3} {mark} {what:?} {fault:?}", begin.as_secs_f64());
+        }
+        assert!(self.world().asked.len() < REQUESTS, "a play that has no end");
+        fault
+    }
+
+    fn takes(&self, api: &Api<'_>, what: What, fault: Option<Fault>, begin: Duration) -> Duration {
+        let allowed = if what == What::Create { ALLOWED.1 } else { ALLOWED.0 };
+        let allowed = allowed.min(self.clock.since_begin(api.by()).saturating_sub(begin));
         match fault {
-            Some(Fault::Lost) => Err(lost),
-            // The connection was closed under it.
-            _ if is_stopped() => Err(lost),
-            _ => done.map_err(|kind| self.error(api, kind, None)),
+            Some(Fault::Hang) => allowed,
+            _ => ANSWER.min(allowed),
         }
     }
 }

@@ -1,23 +1,20 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::account::Account;
-use super::auth::{Ask, Auth, Endpoint};
+use super::auth::{Ask, Auth};
 use super::call::Call;
-use super::explanation::{Explain, Explanation, remedy_of};
+use super::explanation::{Explanation, remedy_of};
 use super::machine::{Machine, MachineId};
-use super::spec::{Format, Spec};
-use crate::http::client::{Answer, Failure, Http, Request};
+use super::session::Session;
+use super::spec::Format;
+use crate::http::client::{Answer, Failure, Request};
 use crate::http::error::{ApiError, Kind};
-use crate::http::url::is_loopback;
-use crate::report::frame::Report;
 use crate::report::secret::Secret;
-use crate::system::clock::Clock;
 use crate::wire::tree::Tree;
 
 /// How long a request may take that is no order: they answer within a second or two.
@@ -29,52 +26,7 @@ const LIMIT: u64 = 16 << 20;
 /// Pages after which a listing must have ended.
 const PAGES: usize = 1000;
 
-/// A provider with the credentials of one account. It keeps connections, and a token that was fetched.
-pub struct Session {
-    spec: &'static Spec,
-    explain: Explain,
-    http: Http,
-    endpoint: Endpoint,
-    account: Account,
-    clock: Arc<dyn Clock>,
-    token: Mutex<Option<Secret>>,
-    memory: Mutex<BTreeMap<MachineId, Machine>>,
-}
-
 impl Session {
-    /// A session of the provider that `spec` describes; `explain` is its reading of errors, and `private` are texts
-    /// that must not be told though it may quote them.
-    pub fn new(
-        spec: &'static Spec,
-        explain: Explain,
-        endpoint: Endpoint,
-        account: Account,
-        clock: Arc<dyn Clock>,
-        mut private: Vec<Secret>,
-        report: Report,
-    ) -> Self {
-        let secrets = spec.secrets().into_iter();
-        private.extend(secrets.filter_map(|name| account.secret(name).cloned()));
-        for name in spec.names(|one| one.is_address) {
-            let url = account.get(name);
-            if url.starts_with("http://") && !is_loopback(url) {
-                let is_signed = matches!(endpoint.auth, Auth::None);
-                let what = if is_signed { "what is ordered" } else { "the token" };
-                report.warn(format_args!("{name} is http: {what} travels in clear; use https"));
-            }
-        }
-        Self {
-            spec,
-            explain,
-            http: Http::new(&endpoint.base, private, report),
-            endpoint,
-            account,
-            clock,
-            token: Mutex::default(),
-            memory: Mutex::default(),
-        }
-    }
-
     /// The way to the API, for requests that end by the moment `by`.
     pub fn api(&self, by: Instant) -> Api<'_> {
         Api { session: self, by }
@@ -83,20 +35,6 @@ impl Session {
     /// The same, for requests that end within `time` from now.
     pub fn within(&self, time: Duration) -> Api<'_> {
         self.api(self.clock.now() + time)
-    }
-
-    /// How long the provider's rate limit asks us to rest.
-    pub fn rest(&self) -> Duration {
-        self.http.rest()
-    }
-
-    /// Ends the requests under way; later ones work.
-    pub fn abort(&self) {
-        self.http.abort();
-    }
-
-    fn token(&self) -> MutexGuard<'_, Option<Secret>> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,6 +59,20 @@ impl<'a> Api<'a> {
     /// A setting of the account, in the clear; empty where there is none.
     pub fn setting(&self, name: &str) -> &'a str {
         self.session.account.get(name)
+    }
+
+    /// The same of a setting that is needed now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn required(&self, name: &str) -> Result<&'a str, ApiError> {
+        match self.setting(name) {
+            "" => Err(ApiError {
+                remedy: "put it into the section provision of the host's template".into(),
+                ..self.problem(Kind::Rejected, format!("there is no {name}"))
+            }),
+            setting => Ok(setting),
+        }
     }
 
     /// The machines of a provider that has no API, as long as this process lasts.
@@ -148,6 +100,18 @@ impl<'a> Api<'a> {
             let http = &self.session.http;
             http.unreadable(call.method, call.shown, &answer, &error.to_string())
         })
+    }
+
+    /// The same of an answer that describes a machine.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn machine(
+        &self,
+        call: &Call<'_>,
+        reading: impl FnOnce(&Tree) -> Result<Machine>,
+    ) -> Result<Machine, ApiError> {
+        self.read(call, reading).map(|machine| self.told(machine))
     }
 
     /// Every item of a listing, page after page: `page` is given the mark of the one to read, as the page before
@@ -296,12 +260,14 @@ impl Ask for Api<'_> {
 mod tests {
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::{TcpListener, TcpStream};
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::provider::Provider;
+    use crate::provider::account::Account;
+    use crate::provider::auth::Endpoint;
     use crate::provider::dummy::Dummy;
-    use crate::report::frame::Level;
+    use crate::report::frame::{Level, Report};
     use crate::system::clock::SystemClock;
     use crate::system::environment::Environment;
 

@@ -2,7 +2,8 @@
 
 use super::api::Api;
 use super::call::Call;
-use crate::http::error::ApiError;
+use super::order::Order;
+use crate::http::error::{ApiError, Kind};
 use crate::report::finding::Finding;
 use crate::report::frame::one_line;
 use crate::wire::tree::Tree;
@@ -50,43 +51,125 @@ impl Entry {
     }
 }
 
-/// The entries of the catalogue at `path`, in the list `list` of the answer.
-///
-/// # Errors
-/// Those of the request.
-pub fn entries(api: &Api<'_>, path: &str, list: &str, names: &[&str]) -> Result<Vec<Entry>, ApiError> {
-    api.read(&Call::get(path), |answer| {
-        let items = answer.list(list)?;
-        Ok(items.map(|item| Entry::of(item, names)).collect())
-    })
+/// A catalogue of the provider, and the attribute that names one of its entries.
+pub struct Shelf<'a> {
+    /// What an entry is, for messages.
+    pub about: &'static str,
+    /// The attribute.
+    pub attribute: &'static str,
+    /// Where the catalogue is.
+    pub path: &'a str,
+    /// The list in the answer.
+    pub list: &'static str,
+    /// The members of an entry that an order may name it by.
+    pub names: &'static [&'static str],
 }
 
-/// The entry that `attribute` names, `name`; a finding says of it, or which names are near.
-pub fn named(
-    about: &'static str,
-    attribute: &str,
-    name: &str,
-    entries: Result<Vec<Entry>, ApiError>,
-    findings: &mut Vec<Finding>,
-) -> Option<Entry> {
-    let entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => {
-            findings.push(unanswered(about, &error));
-            return None;
+impl Shelf<'_> {
+    /// Everything on it.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub fn entries(&self, api: &Api<'_>) -> Result<Vec<Entry>, ApiError> {
+        api.read(&Call::get(self.path), |answer| {
+            Ok(answer.list(self.list)?.map(|item| Entry::of(item, self.names)).collect())
+        })
+    }
+
+    /// The entry that the order names, if it names one; a finding says of it, or which names are near.
+    pub fn chosen(&self, api: &Api<'_>, order: &Order, findings: &mut Vec<Finding>) -> Option<Entry> {
+        match order.attribute(self.attribute) {
+            "" => None,
+            name => self.named(api, name, findings),
         }
+    }
+
+    /// The entry `name`; a finding says of it, or which names are near.
+    pub fn named(&self, api: &Api<'_>, name: &str, findings: &mut Vec<Finding>) -> Option<Entry> {
+        let about = self.about;
+        let entries = match self.entries(api) {
+            Ok(entries) => entries,
+            Err(error) => {
+                findings.push(unanswered(about, &error));
+                return None;
+            }
+        };
+        let offer = closest(name, entries.iter().map(Entry::name));
+        let found = entries.into_iter().find(|entry| entry.is_called(name));
+        findings.push(match &found {
+            Some(entry) => Finding::good(about, entry.told()),
+            None => Finding::bad(
+                about,
+                format!("the provider knows no {about} {:?}", one_line(name)),
+                format!("set {} to another one, such as {offer}", self.attribute),
+            ),
+        });
+        found
+    }
+}
+
+/// What a look at the account showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The credentials are accepted, and what they are for is to be seen.
+    Full,
+    /// What they are for is not: only what belongs to nobody can be asked for.
+    Partial,
+    /// Nothing can be asked.
+    None,
+}
+
+/// Looks at what the credentials are for, such as a project, at `path`. `about`: what the credentials are called, and
+/// what they are for. `remedy`: what to do where there is no such thing.
+pub fn access(
+    api: &Api<'_>,
+    about: [&'static str; 2],
+    path: &str,
+    remedy: &'static str,
+    findings: &mut Vec<Finding>,
+) -> Access {
+    let error = match api.read(&Call::get(path), |answer| Ok(Entry::of(answer, &["id"]))) {
+        Ok(entry) => {
+            findings.push(Finding::good(about[0], "accepted"));
+            if !entry.name().is_empty() {
+                findings.push(Finding::good(about[1], entry.told()));
+            }
+            return Access::Full;
+        }
+        Err(error) => error,
     };
-    let offer = closest(name, entries.iter().map(Entry::name));
-    let found = entries.into_iter().find(|entry| entry.is_called(name));
-    findings.push(match &found {
-        Some(entry) => Finding::good(about, entry.told()),
-        None => Finding::bad(
-            about,
-            format!("the provider knows no {about} {:?}", one_line(name)),
-            format!("set {attribute} to another one, such as {offer}"),
-        ),
-    });
-    found
+    let reasons = error.reasons.join("; ");
+    match error.kind {
+        Kind::Unauthenticated => {
+            findings.push(Finding::bad(about[0], reasons, error.remedy).closing());
+            Access::None
+        }
+        Kind::PermissionDenied | Kind::NotFound => {
+            let remedy = if error.kind == Kind::NotFound { remedy.into() } else { error.remedy };
+            findings.push(Finding::good(about[0], "accepted"));
+            findings.push(Finding::bad(about[1], reasons, remedy).closing());
+            Access::Partial
+        }
+        _ => {
+            findings.push(unanswered("provider", &error).closing());
+            Access::None
+        }
+    }
+}
+
+/// What becomes of a host whose context has no key, where the provider adds so many of its own.
+pub fn without_key(count: usize, has_user_data: bool) -> Finding {
+    const ABOUT: &str = "ssh key";
+    const REMEDY: &str = "put the front-end's key into CONTEXT/SSH_PUBLIC_KEY of the host's template";
+    let none_but = "the host gets no key but what USERDATA brings";
+    match (count, has_user_data) {
+        (0, false) => Finding::bad(ABOUT, "nobody could log in: the host gets no key", REMEDY),
+        (0, true) => Finding::doubtful(ABOUT, none_but, REMEDY),
+        _ => {
+            let what = format!("the host gets the {count} keys that the provider has, none of the context");
+            Finding::doubtful(ABOUT, what, REMEDY)
+        }
+    }
 }
 
 /// A question that got no answer: nobody knows whether a deploy would be accepted.

@@ -3,46 +3,21 @@
 //!
 //! Nothing outlives the process, so every address is a machine that runs until this process deletes it.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use anyhow::Result;
-use serde_json::{Value, json};
-
-use super::account::Account;
-use super::api::Api;
-use super::attribute::Attribute;
-use super::auth::{Auth, Endpoint};
-use super::explanation::Explanation;
-use super::form::Form;
-use super::machine::{Machine, MachineId, Power, State};
-use super::order::Order;
-use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Filter, Provider};
-use crate::http::error::{ApiError, Kind};
-use crate::report::finding::Mistake;
-use crate::wire::tree::Tree;
+use super::kit::*;
 
 /// The dummy.
 pub struct Dummy;
 
 const SPEC: Spec = Spec {
-    name: "dummy",
-    id_form: "an IP address",
-    id,
-    attributes: &[Attribute::sent("IP", "ip", Form::Own("IP address", address), "the address of the host")
-        .required()
-        .remedy("set it to the address of the host")],
-    answers: Format::Json,
-    user_data: UserDataForm::NONE,
-    identity: Identity::Tags { field: "tags" },
     order_within: Duration::ZERO,
     appears_within: Duration::ZERO,
-    absence: Absence::NotFound,
     has_idempotency_key: true,
-    has_objects: false,
-    power: PowerControl::FULL,
+    ..Spec::usual("dummy", "an IP address", id, &[IP])
 };
+
+const IP: Attribute = Attribute::sent("IP", "ip", Form::Own("IP address", address), "the address of the host")
+    .required()
+    .remedy("set it to the address of the host");
 
 fn id(text: &str) -> Option<MachineId> {
     let address: IpAddr = text.parse().ok()?;
@@ -78,10 +53,6 @@ impl Provider for Dummy {
         &SPEC
     }
 
-    fn connect(&self, _: &Account) -> Result<Endpoint> {
-        Ok(Endpoint { base: String::new(), auth: Auth::None })
-    }
-
     fn list(&self, api: &Api<'_>, _: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         Ok(api.memory().values().cloned().collect())
     }
@@ -113,9 +84,5 @@ impl Provider for Dummy {
 
     fn delete(&self, api: &Api<'_>, id: &MachineId) -> Result<(), ApiError> {
         set(api, id, State::Gone)
-    }
-
-    fn explain(&self, _: &Account, _: u16, _: &Tree) -> Explanation {
-        Explanation::default()
     }
 }

@@ -11,25 +11,9 @@ mod query;
 mod sigv4;
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
-
-use self::query::{COMPUTE, METRICS, act, address, ask, is_denied, run, token, unix};
-use super::account::Account;
-use super::api::Api;
-use super::auth::{Auth, Endpoint};
-use super::explanation::Explanation;
-use super::machine::{Machine, MachineId, Power, State, Traffic};
-use super::order::Order;
-use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Advance, Filter, Provider};
-use crate::http::error::{ApiError, Kind};
-use crate::opennebula::owner::Owner;
-use crate::report::finding::{Finding, Mistake};
-use crate::wire::time;
-use crate::wire::tree::Tree;
+use self::query::{COMPUTE, METRICS, act, address, ask, is_denied, run, token};
+use super::kit::*;
 
 pub use self::instance::machines;
 
@@ -37,20 +21,12 @@ pub use self::instance::machines;
 pub struct Ec2;
 
 const SPEC: Spec = Spec {
-    name: "ec2",
-    id_form: "an instance id such as i-0123456789abcdef0",
-    id: instance::id,
-    attributes: attributes::ATTRIBUTES,
     answers: Format::Xml,
     user_data: UserDataForm { field: "UserData", is_base64: true, limit: 16 * 1024, compose: attributes::user_data },
     identity: Identity::Pairs { field: "TagSpecification.1.Tag", members: ("Key", "Value"), alphabet: None },
-    order_within: Duration::from_secs(60),
-    // "Eventual consistency"; mostly it is a second.
-    appears_within: Duration::from_secs(60),
-    absence: Absence::NotFound,
     has_idempotency_key: true,
-    has_objects: false,
-    power: PowerControl::FULL,
+    // `appears_within` is for what AWS calls eventual consistency; mostly it is a second.
+    ..Spec::usual("ec2", "an instance id such as i-0123456789abcdef0", instance::id, attributes::ATTRIBUTES)
 };
 
 /// Instances a page of a listing; the API allows 5 to 1000.
@@ -198,8 +174,7 @@ impl Provider for Ec2 {
 
     /// What CloudWatch counted; nothing where that is not allowed, or not there.
     fn traffic(&self, api: &Api<'_>, id: &MachineId) -> Result<Traffic, ApiError> {
-        let now = SystemTime::now();
-        let start = now.checked_sub(Duration::from_secs(TRAFFIC.0)).unwrap_or(UNIX_EPOCH);
+        let now = time::unix(SystemTime::now());
         let query = |metric: &str| {
             json!({ "Id": metric.to_ascii_lowercase(), "MetricStat": {
                 "Metric": {
@@ -213,8 +188,8 @@ impl Provider for Ec2 {
         };
         let queries = [query("NetworkIn"), query("NetworkOut")];
         let parameters = json!({
-            "StartTime": time::rfc3339_of(unix(start)),
-            "EndTime": time::rfc3339_of(unix(now)),
+            "StartTime": time::rfc3339_of(now.saturating_sub(TRAFFIC.0)),
+            "EndTime": time::rfc3339_of(now),
             "MetricDataQueries": { "member": queries },
         });
         let traffic = ask(api, METRICS, "GetMetricData", parameters, |answer| {

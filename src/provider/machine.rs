@@ -160,3 +160,64 @@ pub struct Traffic {
     /// Sent.
     pub sent: u64,
 }
+
+/// Addresses, those first on which the front-end reaches a machine: public IPv4, public IPv6, private ones. Each is given
+/// with whether it is public, and comes once.
+pub fn by_reach(addresses: impl Iterator<Item = (bool, IpAddr)>) -> Vec<IpAddr> {
+    let mut ranked: Vec<(bool, IpAddr)> = addresses.collect();
+    ranked.sort_by_key(|(is_public, address)| (!is_public, address.is_ipv6()));
+    let mut ordered: Vec<IpAddr> = Vec::new();
+    for (_, address) in ranked {
+        if !ordered.contains(&address) {
+            ordered.push(address);
+        }
+    }
+    ordered
+}
+
+/// A size of memory such as `8GB`, `64GiB` or `1.5 TB`, in KiB; providers count it in powers of two.
+pub fn kib(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
+    let unit = text[digits.len()..].trim().to_ascii_uppercase();
+    let factor = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "K" => 1.0,
+        "M" => 1024.0,
+        "" | "G" => 1024.0 * 1024.0,
+        "T" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    // A size that is none becomes zero, and one beyond all machines the largest number.
+    Some((digits.parse::<f64>().ok()? * factor) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_memory_are_read() {
+        assert_eq!(kib("8GB"), Some(8_388_608));
+        assert_eq!(kib("1TB"), Some(1 << 30));
+        assert_eq!(kib("1.5 TB"), Some(3 << 29));
+        assert_eq!(kib("512MB"), Some(524_288));
+        assert_eq!(kib("64GiB"), Some(64 << 20));
+        for text in ["", "GB", "8PB", "8 bananas", "é"] {
+            assert_eq!(kib(text), None, "{text}");
+        }
+        assert_eq!(kib("-8GB"), Some(0));
+    }
+
+    #[test]
+    fn the_public_ipv4_comes_first_and_each_address_once() {
+        let given = [
+            (false, "10.80.0.11"),
+            (true, "2604:1380:1000::b"),
+            (true, "147.75.0.11"),
+            (false, "10.80.0.11"),
+            (false, "fd00::1"),
+        ];
+        let given = given.map(|(is_public, text)| (is_public, text.parse().unwrap()));
+        let ordered: Vec<String> = by_reach(given.into_iter()).iter().map(IpAddr::to_string).collect();
+        assert_eq!(ordered, ["147.75.0.11", "2604:1380:1000::b", "10.80.0.11", "fd00::1"]);
+    }
+}

@@ -10,9 +10,11 @@ pub mod dummy;
 pub mod ec2;
 pub mod explanation;
 pub mod form;
+pub mod kit;
 pub mod machine;
 pub mod order;
 pub mod packet;
+pub mod session;
 pub mod spec;
 
 use std::sync::Arc;
@@ -20,11 +22,12 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use self::account::Account;
-use self::api::{Api, Session};
-use self::auth::Endpoint;
+use self::api::Api;
+use self::auth::{Auth, Endpoint};
 use self::explanation::Explanation;
 use self::machine::{Machine, MachineId, Power, State, Traffic};
 use self::order::{Order, private_texts};
+use self::session::Session;
 use self::spec::Spec;
 use crate::http::error::ApiError;
 use crate::opennebula::settings::Settings;
@@ -84,7 +87,9 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// A setting that is needed is missing or makes no sense: what, and the remedy.
-    fn connect(&self, account: &Account) -> Result<Endpoint>;
+    fn connect(&self, _account: &Account) -> Result<Endpoint> {
+        Ok(Endpoint { base: String::new(), auth: Auth::None })
+    }
 
     /// The machines of the account that pass `filter`; it MAY list more, as the engine looks at each itself. MUST
     /// look at every page, and fail rather than leave one out. A tombstone has the state [`State::Gone`].
@@ -130,7 +135,9 @@ pub trait Provider: Send + Sync {
 
     /// What an answer with a status from 300 on means. `body` is null where it is not in the provider's format, such
     /// as a proxy's page: then it is none of the provider's own.
-    fn explain(&self, account: &Account, status: u16, body: &Tree) -> Explanation;
+    fn explain(&self, _account: &Account, _status: u16, _body: &Tree) -> Explanation {
+        Explanation::default()
+    }
 
     /// Asks whether `order` would be accepted: whether the credentials are, and what is named is known and to be
     /// had. MUST change nothing; MAY send a request for each question, and says all that it finds.

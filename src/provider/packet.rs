@@ -7,27 +7,7 @@
 mod device;
 mod preflight;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use anyhow::{Result, bail};
-use serde_json::{Value, json};
-
-use super::account::Account;
-use super::api::Api;
-use super::attribute::Attribute;
-use super::auth::{Auth, Endpoint};
-use super::call::Call;
-use super::explanation::{Explanation, NO_CAPACITY};
-use super::form::Form;
-use super::machine::{Machine, MachineId, Power, State, Traffic};
-use super::order::Order;
-use super::spec::{Absence, Format, Identity, PowerControl, Spec, UserDataForm};
-use super::{Filter, Provider};
-use crate::http::error::{ApiError, Kind};
-use crate::http::url::percent_encode;
-use crate::opennebula::owner::Owner;
-use crate::report::finding::{Finding, Mistake};
-use crate::wire::tree::Tree;
+use super::kit::*;
 
 pub use self::device::{machine, read_reasons, read_traffic};
 
@@ -35,19 +15,9 @@ pub use self::device::{machine, read_reasons, read_traffic};
 pub struct Packet;
 
 const SPEC: Spec = Spec {
-    name: "packet",
-    id_form: "a UUID",
-    id: device::id,
-    attributes: ATTRIBUTES,
-    answers: Format::Json,
     user_data: UserDataForm::plain("userdata", usize::MAX),
-    identity: Identity::Tags { field: "tags" },
-    order_within: Duration::from_secs(60),
     appears_within: Duration::from_secs(12),
-    absence: Absence::NotFound,
-    has_idempotency_key: false,
-    has_objects: false,
-    power: PowerControl::FULL,
+    ..Spec::usual("packet", "a UUID", device::id, ATTRIBUTES)
 };
 
 /// `LOCKED` is left out with intent: a locked machine cannot be deleted, so a failed deploy would leave it.
@@ -84,8 +54,8 @@ const ATTRIBUTES: &[Attribute] = &[
 
 /// Machines a page of a listing; the API allows up to 1000.
 const PAGE: usize = 100;
-/// The time of which `poll` sums up the traffic.
-const TRAFFIC: Duration = Duration::from_secs(3600);
+/// The seconds of which `poll` sums up the traffic.
+const TRAFFIC: u64 = 3600;
 
 fn project(written: &str) -> Result<Value> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -97,13 +67,7 @@ fn project(written: &str) -> Result<Value> {
 
 /// The path of the project's machines.
 fn devices(api: &Api<'_>) -> Result<String, ApiError> {
-    match api.setting("PACKET_PROJECT") {
-        "" => Err(ApiError {
-            remedy: "put it into the section provision of the host's template".into(),
-            ..api.problem(Kind::Rejected, "there is no PACKET_PROJECT")
-        }),
-        project => Ok(format!("/projects/{project}/devices")),
-    }
+    Ok(format!("/projects/{}/devices", api.required("PACKET_PROJECT")?))
 }
 
 impl Provider for Packet {
@@ -136,14 +100,11 @@ impl Provider for Packet {
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
-        let path = devices(api)?;
-        let call = Call::order(&path).json(&order.body);
-        api.read(&call, machine).map(|machine| api.told(machine))
+        api.machine(&Call::order(&devices(api)?).json(&order.body), machine)
     }
 
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
-        let path = format!("/devices/{id}");
-        api.read(&Call::get(&path), machine).map(|machine| api.told(machine))
+        api.machine(&Call::get(&format!("/devices/{id}")), machine)
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
@@ -195,9 +156,8 @@ impl Provider for Packet {
     }
 
     fn traffic(&self, api: &Api<'_>, id: &MachineId) -> Result<Traffic, ApiError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let from = now.saturating_sub(TRAFFIC).as_secs();
-        let path = format!("/devices/{id}/bandwidth?from={from}&until={}", now.as_secs());
+        let now = time::unix(SystemTime::now());
+        let path = format!("/devices/{id}/bandwidth?from={}&until={now}", now.saturating_sub(TRAFFIC));
         api.read(&Call::get(&path), |answer| Ok(read_traffic(answer)))
     }
 }

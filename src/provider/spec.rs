@@ -9,6 +9,7 @@ use super::machine::{Machine, MachineId, Power};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
 use crate::opennebula::user_data::{self, UserData};
+use crate::wire::digest::sha256;
 
 /// A provider's facts.
 pub struct Spec {
@@ -41,6 +42,31 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// What most providers are like: JSON, no user data, tags, an order that may take effect for a minute and be shown
+    /// after another one, a not-found that is a proof, and all about power.
+    pub const fn usual(
+        name: &'static str,
+        id_form: &'static str,
+        id: fn(&str) -> Option<MachineId>,
+        attributes: &'static [Attribute],
+    ) -> Self {
+        Self {
+            name,
+            id_form,
+            id,
+            attributes,
+            answers: Format::Json,
+            user_data: UserDataForm::NONE,
+            identity: Identity::Tags { field: "tags" },
+            order_within: Duration::from_secs(60),
+            appears_within: Duration::from_secs(60),
+            absence: Absence::NotFound,
+            has_idempotency_key: false,
+            has_objects: false,
+            power: PowerControl::FULL,
+        }
+    }
+
     /// The attributes that are secret.
     pub fn secrets(&self) -> Vec<&'static str> {
         self.names(|one| one.is_secret)
@@ -195,9 +221,7 @@ impl Identity {
                 joined(key, &value.chars().map(own).collect::<String>())
             }
             Self::Name { .. } => {
-                let digest = ring::digest::digest(&ring::digest::SHA256, tag.as_bytes());
-                let digits = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}"));
-                format!("one-{}", digits.collect::<String>())
+                format!("one-{}", &sha256(tag.as_bytes())[..32])
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The forms that others write in: XML, JSON, and points in time.
 
+pub mod digest;
 pub mod time;
 pub mod tree;
 pub mod xml;

@@ -42,6 +42,11 @@ fn moment(time: OffsetDateTime, leap: Duration) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(since + leap)
 }
 
+/// The Unix seconds of a moment.
+pub fn unix(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// Unix seconds as `2015-08-30T12:36:00Z`.
 pub fn rfc3339_of(unix: u64) -> String {
     let time = i64::try_from(unix).ok();

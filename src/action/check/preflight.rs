@@ -11,9 +11,9 @@ use crate::action::timeout;
 use crate::engine::{Engine, Sight};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
-use crate::provider::api::Session;
 use crate::provider::machine::State;
 use crate::provider::order::Order;
+use crate::provider::session::Session;
 use crate::provider::{self, Filter, Provider};
 use crate::report::finding::{Finding, Mistake, Problems};
 

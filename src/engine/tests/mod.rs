@@ -72,7 +72,7 @@ struct Stage {
     clock: Arc<VirtualClock>,
     provider: &'static Scripted,
     timeout: Duration,
-    folder: PathBuf,
+    folder: Folder,
     /// When a signal comes to the next process.
     signal: Cell<Option<Duration>>,
     /// What was handed over by the deploys so far.
@@ -81,9 +81,12 @@ struct Stage {
     recorded: RefCell<Option<MachineId>>,
 }
 
-impl Drop for Stage {
+/// A folder of its own, as long as this lives.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -104,7 +107,7 @@ impl Stage {
             clock,
             provider,
             timeout: seconds(1800),
-            folder,
+            folder: Folder(folder),
             signal: Cell::default(),
             handed_over: RefCell::default(),
             recorded: RefCell::default(),
@@ -127,7 +130,7 @@ impl Stage {
 
     fn journal(&self) -> Journal {
         let spec = provider::Provider::spec(self.provider);
-        self.of_host(|host, _| Journal::in_folder(&self.folder, spec, &Owner::of(host)))
+        self.of_host(|host, _| Journal::in_folder(&self.folder.0, spec, &Owner::of(host)))
     }
 
     /// A new process.

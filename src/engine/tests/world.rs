@@ -191,17 +191,7 @@ impl World {
             reason: fails.map(|(_, reason)| reason),
             tombstone: self.manner.tombstone,
         };
-        match Process::current().storm.and_then(|storm| storm.fate()) {
-            Some((Fate::Fails, after)) => {
-                device.lead(ordered + after, &[(State::Failed, Duration::ZERO)]);
-                device.reason = Some("out_of_stock");
-            }
-            Some((Fate::IsTaken, after)) => {
-                device.is_taken = true;
-                device.lead(ordered + after, &[(State::Gone, Duration::ZERO)]);
-            }
-            None => {}
-        }
+        meet_fate(&mut device);
         let shown = device.shown(spec, now).ok_or(Kind::Ambiguous);
         self.machines.push(device);
         shown
@@ -224,6 +214,21 @@ impl World {
             _ => device.lead(now, &[(State::Deleting, deleting), (State::Gone, Duration::ZERO)]),
         }
         Ok(())
+    }
+}
+
+/// What becomes of a machine in a storm.
+fn meet_fate(device: &mut Device) {
+    match Process::current().storm.and_then(|storm| storm.fate()) {
+        Some((Fate::Fails, after)) => {
+            device.lead(device.ordered + after, &[(State::Failed, Duration::ZERO)]);
+            device.reason = Some("out_of_stock");
+        }
+        Some((Fate::IsTaken, after)) => {
+            device.is_taken = true;
+            device.lead(device.ordered + after, &[(State::Gone, Duration::ZERO)]);
+        }
+        None => {}
     }
 }
 

@@ -2,16 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 
-use super::super::attribute::Attribute;
-use super::super::form::{Form, words, yes_or_no};
-use super::super::spec::Payload;
-use crate::opennebula::host::Host;
-use crate::report::finding::Mistake;
+use super::super::kit::*;
 
 /// Every attribute.
 #[rustfmt::skip]

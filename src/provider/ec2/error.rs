@@ -1,8 +1,6 @@
 //! What EC2's errors mean ("Error codes for the Amazon EC2 API").
 
-use super::super::explanation::{Explanation, NO_CAPACITY};
-use crate::http::error::Kind;
-use crate::wire::tree::Tree;
+use super::super::kit::*;
 
 /// What an error answer means. Where EC2 says it by a code, the status decides nothing.
 pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {

@@ -1,12 +1,6 @@
 //! How EC2 describes an instance.
 
-use std::net::IpAddr;
-
-use super::super::machine::{Machine, MachineId, State};
-use super::super::spec::joined;
-use crate::report::frame::one_line;
-use crate::wire::time;
-use crate::wire::tree::Tree;
+use super::super::kit::*;
 
 /// What `poll` prints, as the stock driver names it, and where it stands.
 const VALUES: &[(&str, &str)] = &[
@@ -59,7 +53,7 @@ fn machine(instance: &Tree) -> Option<Machine> {
     Some(Machine {
         reason: reason.map(str::to_owned),
         tags: tags.collect(),
-        addresses: addresses(instance),
+        addresses: by_reach(addresses(instance)),
         size: Some((cores.saturating_mul(threads), 0)),
         plan: instance.text("instanceType").map(str::to_owned),
         place: instance.text("placement.availabilityZone").map(str::to_owned),
@@ -92,27 +86,18 @@ fn groups(instance: &Tree) -> Vec<&str> {
     groups
 }
 
-/// The machine's addresses: the public IPv4 first, then IPv6, then the private one.
-fn addresses(instance: &Tree) -> Vec<IpAddr> {
+/// The machine's addresses, each with whether it is public.
+fn addresses(instance: &Tree) -> impl Iterator<Item = (bool, IpAddr)> {
     let interfaces = instance.items("networkInterfaceSet");
     let v6 = interfaces.flat_map(|interface| interface.items("ipv6AddressesSet"));
-    let own = ["ipAddress", "ipv6Address"].map(|name| instance.text(name));
-    let texts = (own.into_iter().flatten())
-        .chain(v6.filter_map(|address| address.text("ipv6Address")))
-        .chain(instance.text("privateIpAddress"));
-    let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in texts.filter_map(|text| text.parse().ok()) {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    addresses
+    let public = ["ipAddress", "ipv6Address"].into_iter().filter_map(|name| instance.text(name));
+    let public = public.chain(v6.filter_map(|address| address.text("ipv6Address")));
+    let all = public.map(|text| (true, text)).chain(instance.text("privateIpAddress").map(|text| (false, text)));
+    all.filter_map(|(is_public, text)| Some((is_public, text.parse().ok()?)))
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Result;
-
     use super::*;
 
     /// What moto 5.2 answered, in the layout of the API Reference.

@@ -1,30 +1,14 @@
 //! The query API: a signed form goes in, XML comes out.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use anyhow::{Result, bail};
-use serde_json::{Value, json};
-
-use super::super::api::Api;
-use super::super::call::Call;
-use super::super::machine::MachineId;
-use super::super::order::Order;
+use super::super::kit::*;
 use super::form;
-use super::sigv4::{Signer, sha256};
-use crate::http::error::{ApiError, Kind};
-use crate::report::secret::Secret;
-use crate::wire::time;
-use crate::wire::tree::Tree;
+use super::sigv4::Signer;
+use crate::wire::digest::sha256;
 
 /// One of AWS's services: its name, and the version of its API.
 pub(super) type Service = (&'static str, &'static str);
 pub(super) const COMPUTE: Service = ("ec2", "2016-11-15");
 pub(super) const METRICS: Service = ("monitoring", "2010-08-01");
-
-/// Seconds since 1970.
-pub(super) fn unix(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
 
 /// Where a service is.
 pub(super) fn address(service: &str, region: &str, own: &str) -> String {
@@ -56,7 +40,7 @@ pub(super) fn ask<T>(
     let region = api.setting("REGION_NAME");
     let url = address(service.0, region, api.setting("EC2_API_URL"));
     let (host, path) = parted(&url);
-    let time = time::compact(unix(SystemTime::now()));
+    let time = time::compact(time::unix(SystemTime::now()));
     let kind = "application/x-www-form-urlencoded; charset=utf-8";
     let mut headers = vec![("content-type", kind), ("host", host), ("x-amz-date", &time)];
     let session = api.setting("EC2_SESSION_TOKEN");

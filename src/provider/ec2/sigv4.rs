@@ -5,9 +5,10 @@
 //! user guide of IAM). There are crates for it, but each brings an SDK's types or a second SHA-256 along;
 //! `ring` is in the binary already, for TLS.
 
-use ring::{digest, hmac};
+use ring::hmac;
 
 use crate::report::secret::Secret;
+use crate::wire::digest::{hex, sha256};
 
 /// Who signs, and for whom.
 pub struct Signer<'a> {
@@ -45,17 +46,8 @@ impl Signer<'_> {
     }
 }
 
-/// The SHA-256 of `bytes`, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
 fn hmac_sha256(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,6 @@
 //! How Packet describes a device, its traffic and its errors.
 
-use std::net::IpAddr;
-
-use anyhow::{Context, Result};
-
-use super::super::form::is_uuid;
-use super::super::machine::{Machine, MachineId, State, Traffic};
-use crate::report::frame::one_line;
-use crate::report::secret::Secret;
-use crate::wire::time;
-use crate::wire::tree::Tree;
+use super::super::kit::*;
 
 /// A deploy id: a UUID, as nothing else is ever put into an address.
 pub fn id(text: &str) -> Option<MachineId> {
@@ -41,13 +32,17 @@ pub fn machine(device: &Tree) -> Result<Machine> {
         ("METRO", metro.clone()),
         ("LOGO", logo),
     ];
+    let addresses = device.items("ip_addresses").filter_map(|entry| {
+        let is_public = entry.flag("public").unwrap_or_default();
+        Some((is_public, entry.text("address")?.parse().ok()?))
+    });
     let cpus = device.count("plan.specs.cpus.0.count").unwrap_or_default();
     let memory = device.text("plan.specs.memory.total").and_then(kib);
     Ok(Machine {
         progress: device.number("provisioning_percentage"),
         name: own("hostname"),
         tags: device.texts("tags").map(str::to_owned).collect(),
-        addresses: addresses(device),
+        addresses: by_reach(addresses),
         locked: device.flag("locked").unwrap_or_default(),
         size: Some((cpus, memory.unwrap_or_default())),
         plan,
@@ -72,36 +67,6 @@ fn state(word: &str) -> State {
     }
 }
 
-/// The machine's addresses: public IPv4 first, as the front-end reaches the host on it, then public IPv6, then
-/// private ones. The API promises no order.
-fn addresses(device: &Tree) -> Vec<IpAddr> {
-    let mut ranked: Vec<(bool, bool, IpAddr)> = device
-        .items("ip_addresses")
-        .filter_map(|entry| {
-            let address: IpAddr = entry.text("address")?.parse().ok()?;
-            let is_public = entry.flag("public").unwrap_or_default();
-            Some((!is_public, address.is_ipv6(), address))
-        })
-        .collect();
-    ranked.sort_by_key(|(private, v6, _)| (*private, *v6));
-    ranked.into_iter().map(|(_, _, address)| address).collect()
-}
-
-/// A size such as `8GB` or `1.5TB`, in KiB; the API counts in powers of two.
-fn kib(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
-    let unit = text[digits.len()..].trim().to_ascii_uppercase();
-    let factor = match unit.trim_end_matches('B').trim_end_matches('I') {
-        "K" => 1.0,
-        "M" => 1024.0,
-        "" | "G" => 1024.0 * 1024.0,
-        "T" => 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    // A size that is none becomes zero, and one beyond all machines the largest number.
-    Some((digits.parse::<f64>().ok()? * factor) as u64)
-}
-
 /// The traffic that an answer tells: kilobits become bytes, as the stock driver reckons.
 pub fn read_traffic(answer: &Tree) -> Traffic {
     let sum = |target: &str| {
@@ -122,8 +87,6 @@ pub fn read_reasons(error: &Tree) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     fn read(device: Value) -> Result<Machine> {
@@ -131,29 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_of_memory_are_read() {
-        assert_eq!(kib("8GB"), Some(8_388_608));
-        assert_eq!(kib("1TB"), Some(1 << 30));
-        assert_eq!(kib("1.5 TB"), Some(3 << 29));
-        assert_eq!(kib("512MB"), Some(524_288));
-        assert_eq!(kib("64GiB"), Some(64 << 20));
-        for text in ["", "GB", "8PB", "8 bananas", "é"] {
-            assert_eq!(kib(text), None, "{text}");
-        }
-        assert_eq!(kib("-8GB"), Some(0));
-    }
-
-    #[test]
     fn the_public_ipv4_comes_first() -> Result<()> {
         let entry = |address: &str, public: bool| json!({ "address": address, "public": public });
-        let device = json!({ "ip_addresses": [
+        let device = json!({ "id": "b9eb1666-1b72-45ee-b529-806b079ce5af", "ip_addresses": [
             entry("10.80.0.11", false),
             entry("2604:1380:1000::b", true),
             entry("147.75.0.11", true),
             entry("not an address", true),
         ]});
-        let tree = Tree::json(device.to_string().as_bytes())?;
-        let ordered: Vec<String> = addresses(&tree).iter().map(IpAddr::to_string).collect();
+        let ordered: Vec<String> = read(device)?.addresses.iter().map(IpAddr::to_string).collect();
         assert_eq!(ordered, ["147.75.0.11", "2604:1380:1000::b", "10.80.0.11"]);
         Ok(())
     }

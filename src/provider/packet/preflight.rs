@@ -1,24 +1,26 @@
 //! The questions of `check`: what Packet knows of an order before it is sent. All of them are GETs.
 
-use super::super::api::Api;
-use super::super::call::Call;
-use super::super::catalogue::{self, Entry, closest, unanswered};
-use super::super::form::words;
-use super::super::order::Order;
-use crate::http::error::{ApiError, Kind};
-use crate::report::finding::Finding;
-use crate::report::frame::one_line;
+use super::super::kit::catalogue::Access;
+use super::super::kit::*;
 
 /// Asks all that can be asked without ordering.
 pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let Some(project) = project_seen(api, &mut findings) else {
-        return findings;
+    let project = match api.setting("PACKET_PROJECT") {
+        "" => "/projects?per_page=1".to_owned(),
+        project => format!("/projects/{project}"),
     };
-    let path = format!("{project}/plans");
-    let plan = chosen(api, order, ["plan", "PLAN"], &path, "plans", &mut findings);
-    let (path, list) = ("/operating-systems", "operating_systems");
-    let system = chosen(api, order, ["operating system", "OS"], path, list, &mut findings);
+    let remedy = "set PACKET_PROJECT to the UUID of a project that exists";
+    let access = catalogue::access(api, ["token", "project"], &project, remedy, &mut findings);
+    let project = match access {
+        Access::Full if !project.contains('?') => project,
+        Access::Partial => String::new(),
+        _ => return findings,
+    };
+    let plans = format!("{project}/plans");
+    let plan = shelf("plan", "PLAN", &plans, "plans").chosen(api, order, &mut findings);
+    let systems = shelf("operating system", "OS", "/operating-systems", "operating_systems");
+    let system = systems.chosen(api, order, &mut findings);
     findings.extend(system.zip(plan.as_ref()).and_then(|(system, plan)| runs_on(&system, plan)));
     let reservation = order.attribute("HARDWARE_RESERVATION");
     // A reserved server stands where it stands, whatever else there is.
@@ -28,71 +30,24 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
         findings.push(reserved(api, reservation, &project, plan.as_ref()));
     }
     if order.ssh_keys.is_empty() {
-        findings.push(keys(api, &project, order.body.get("userdata").is_some()));
+        let has_user_data = order.body.get("userdata").is_some();
+        findings.push(match keys(api, &project) {
+            Ok(count) => catalogue::without_key(count, has_user_data),
+            Err(error) => unanswered("ssh key", &error),
+        });
     }
     findings
 }
 
-/// The path of the project, if the token is accepted and the provider answers; an empty one where the project is
-/// not to be seen, so that the rest can be asked all the same.
-fn project_seen(api: &Api<'_>, findings: &mut Vec<Finding>) -> Option<String> {
-    let project = api.setting("PACKET_PROJECT");
-    let path = match project {
-        "" => "/projects?per_page=1".to_owned(),
-        project => format!("/projects/{project}"),
-    };
-    let seen = api.read(&Call::get(&path), |answer| Ok(Entry::of(answer, &["id"])));
-    let error = match seen {
-        Ok(entry) => {
-            findings.push(Finding::good("token", "accepted"));
-            if project.is_empty() {
-                return None;
-            }
-            findings.push(Finding::good("project", entry.told()));
-            return Some(path);
-        }
-        Err(error) => error,
-    };
-    let reasons = error.reasons.join("; ");
-    match error.kind {
-        Kind::Unauthenticated => {
-            findings.push(Finding::bad("token", reasons, error.remedy).closing());
-            None
-        }
-        Kind::PermissionDenied | Kind::NotFound => {
-            let remedy = match error.kind {
-                Kind::NotFound => "set PACKET_PROJECT to the UUID of a project that exists".into(),
-                _ => error.remedy,
-            };
-            findings.push(Finding::good("token", "accepted"));
-            findings.push(Finding::bad("project", reasons, remedy).closing());
-            Some(String::new())
-        }
-        _ => {
-            findings.push(unanswered("provider", &error).closing());
-            None
-        }
-    }
+fn shelf<'a>(about: &'static str, attribute: &'static str, path: &'a str, list: &'static str) -> Shelf<'a> {
+    Shelf { about, attribute, path, list, names: &["slug", "code", "id"] }
 }
 
-fn entries(api: &Api<'_>, path: &str, list: &str) -> Result<Vec<Entry>, ApiError> {
-    catalogue::entries(api, path, list, &["slug", "code", "id"])
-}
-
-/// The entry of the catalogue at `path` that an attribute of the order names, if that is given.
-fn chosen(
-    api: &Api<'_>,
-    order: &Order,
-    [about, attribute]: [&'static str; 2],
-    path: &str,
-    list: &str,
-    findings: &mut Vec<Finding>,
-) -> Option<Entry> {
-    let name = order.attribute(attribute);
-    if name.is_empty() {
-        return None;
-    }
-    catalogue::named(about, attribute, name, entries(api, path, list), findings)
+/// How many keys of its own the provider would add.
+fn keys(api: &Api<'_>, project: &str) -> Result<usize, ApiError> {
+    let own = if project.is_empty() { None } else { Some(format!("{project}/ssh-keys")) };
+    let count = |path: &str| shelf("ssh key", "", path, "ssh_keys").entries(api).map(|keys| keys.len());
+    Ok(count("/ssh-keys")? + own.map_or(Ok(0), |path| count(&path))?)
 }
 
 /// A finding where the operating system does not run on the plan.
@@ -109,25 +64,24 @@ fn runs_on(system: &Entry, plan: &Entry) -> Option<Finding> {
 
 /// Whether the places of the order are known, sell the plan, and have some left.
 fn places(api: &Api<'_>, order: &Order, project: &str, plan: Option<&Entry>, findings: &mut Vec<Finding>) {
-    let metro = order.attribute("METRO");
-    if !metro.is_empty() {
-        let place = chosen(api, order, ["metro", "METRO"], "/locations/metros", "metros", findings);
-        let places: Vec<Entry> = place.into_iter().collect();
-        let kind = ["METRO", "/capacity/metros", "available_in_metros"];
-        findings.extend(plan.and_then(|plan| room(api, plan, &places, kind)));
-        return;
-    }
-    let codes = words(order.attribute("FACILITY"));
-    let mut places = Vec::new();
-    for code in codes.iter().filter(|code| *code != "any") {
-        let known = entries(api, &format!("{project}/facilities"), "facilities");
-        places.extend(catalogue::named("facility", "FACILITY", code, known, findings));
-    }
-    // The provider's own word for a free choice.
-    if !codes.iter().any(|code| code == "any") {
-        let kind = ["FACILITY", "/capacity", "available_in"];
-        findings.extend(plan.and_then(|plan| room(api, plan, &places, kind)));
-    }
+    let mut known = Vec::new();
+    let kind = if order.attribute("METRO").is_empty() {
+        let path = format!("{project}/facilities");
+        let facilities = shelf("facility", "FACILITY", &path, "facilities");
+        let codes = words(order.attribute("FACILITY"));
+        for code in codes.iter().filter(|code| *code != "any") {
+            known.extend(facilities.named(api, code, findings));
+        }
+        // The provider's own word for a free choice.
+        if codes.iter().any(|code| code == "any") {
+            return;
+        }
+        ["FACILITY", "/capacity", "available_in"]
+    } else {
+        known.extend(shelf("metro", "METRO", "/locations/metros", "metros").chosen(api, order, findings));
+        ["METRO", "/capacity/metros", "available_in_metros"]
+    };
+    findings.extend(plan.and_then(|plan| room(api, plan, &known, kind)));
 }
 
 /// A finding of whether `places` sell the plan and have some left, where the provider tells.
@@ -175,7 +129,7 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
         return Finding::bad(ABOUT, what, "mend PACKET_PROJECT");
     }
     let path = format!("{project}/hardware-reservations?per_page=1000");
-    let all = match entries(api, &path, "hardware_reservations") {
+    let all = match shelf(ABOUT, "HARDWARE_RESERVATION", &path, "hardware_reservations").entries(api) {
         Ok(all) => all,
         Err(error) => return unanswered(ABOUT, &error),
     };
@@ -208,33 +162,5 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
             Finding::bad(ABOUT, what, format!("set PLAN to that; or {offer}"))
         }
         Some(entry) => Finding::good(ABOUT, format!("{} is free", entry.name())),
-    }
-}
-
-/// What becomes of a host whose context has no key.
-fn keys(api: &Api<'_>, project: &str, has_userdata: bool) -> Finding {
-    const ABOUT: &str = "ssh key";
-    const REMEDY: &str = "put the front-end's key into CONTEXT/SSH_PUBLIC_KEY of the host's template";
-    let mut paths = vec!["/ssh-keys".to_owned()];
-    if !project.is_empty() {
-        paths.push(format!("{project}/ssh-keys"));
-    }
-    let mut count = 0;
-    for path in paths {
-        match entries(api, &path, "ssh_keys") {
-            Ok(keys) => count += keys.len(),
-            Err(error) => return unanswered(ABOUT, &error),
-        }
-    }
-    match (count, has_userdata) {
-        (0, false) => Finding::bad(ABOUT, "nobody could log in: the host gets no key", REMEDY),
-        (0, true) => {
-            let what = "the host gets no key but what USERDATA brings";
-            Finding::doubtful(ABOUT, what, REMEDY)
-        }
-        _ => {
-            let what = format!("the host gets the {count} keys that the provider has, none of the context");
-            Finding::doubtful(ABOUT, what, REMEDY)
-        }
     }
 }

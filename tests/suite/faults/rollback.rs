@@ -77,12 +77,13 @@ fn a_machine_that_the_provider_took_back_is_not_waited_for_and_is_not_said_to_be
         bench.fault(Operation::Create, Effect::Vanish { after: Duration::from_secs(2), status: *status });
         let answer = bench.deploy(HOST);
         let first = assert_rolled_back(&bench, &answer);
-        let how = match status {
-            404 => "is gone",
-            _ => "taken back",
+        let (how, within) = match status {
+            404 => ("is gone", Duration::from_secs(10)),
+            // Only the listing proves it, which may lack a machine that is younger than 12 s.
+            _ => ("taken back", Duration::from_secs(20)),
         };
         assert!(first.contains(how), "{first}");
-        assert!(answer.elapsed < Duration::from_secs(10), "{answer:?}");
+        assert!(answer.elapsed < within, "{answer:?}");
     });
 }
 

@@ -1,0 +1,29 @@
+//! What a provider's file is written with: `use super::kit::*`.
+
+pub use std::net::IpAddr;
+pub use std::time::{Duration, SystemTime};
+
+pub use anyhow::{Context, Result, bail};
+pub use serde_json::{Value, json};
+
+pub use super::account::Account;
+pub use super::api::Api;
+pub use super::attribute::Attribute;
+pub use super::auth::{Auth, Endpoint};
+pub use super::call::Call;
+pub use super::catalogue::{self, Entry, Shelf, closest, unanswered};
+pub use super::explanation::{Explanation, NO_CAPACITY};
+pub use super::form::{Form, is_uuid, words, yes_or_no};
+pub use super::machine::{Machine, MachineId, Power, State, Traffic, by_reach, kib};
+pub use super::order::Order;
+pub use super::spec::{Format, Identity, Payload, Spec, UserDataForm, joined};
+pub use super::{Advance, Filter, Provider};
+pub use crate::http::error::{ApiError, Kind};
+pub use crate::http::url::percent_encode;
+pub use crate::opennebula::host::Host;
+pub use crate::opennebula::owner::Owner;
+pub use crate::report::finding::{Finding, Mistake};
+pub use crate::report::frame::one_line;
+pub use crate::report::secret::Secret;
+pub use crate::wire::time;
+pub use crate::wire::tree::Tree;

@@ -1,0 +1,77 @@
+//! A provider with the credentials of one account, as long as a process needs it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::account::Account;
+use super::auth::{Auth, Endpoint};
+use super::explanation::Explain;
+use super::machine::{Machine, MachineId};
+use super::spec::Spec;
+use crate::http::client::Http;
+use crate::http::url::is_loopback;
+use crate::report::frame::Report;
+use crate::report::secret::Secret;
+use crate::system::clock::Clock;
+
+/// A provider with the credentials of one account. It keeps connections, and a token that was fetched.
+pub struct Session {
+    pub(super) spec: &'static Spec,
+    pub(super) explain: Explain,
+    pub(super) http: Http,
+    pub(super) endpoint: Endpoint,
+    pub(super) account: Account,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) token: Mutex<Option<Secret>>,
+    pub(super) memory: Mutex<BTreeMap<MachineId, Machine>>,
+}
+
+impl Session {
+    /// A session of the provider that `spec` describes; `explain` is its reading of errors, and `private` are texts
+    /// that must not be told though it may quote them.
+    pub fn new(
+        spec: &'static Spec,
+        explain: Explain,
+        endpoint: Endpoint,
+        account: Account,
+        clock: Arc<dyn Clock>,
+        mut private: Vec<Secret>,
+        report: Report,
+    ) -> Self {
+        let secrets = spec.secrets().into_iter();
+        private.extend(secrets.filter_map(|name| account.secret(name).cloned()));
+        for name in spec.names(|one| one.is_address) {
+            let url = account.get(name);
+            if url.starts_with("http://") && !is_loopback(url) {
+                let is_signed = matches!(endpoint.auth, Auth::None);
+                let what = if is_signed { "what is ordered" } else { "the token" };
+                report.warn(format_args!("{name} is http: {what} travels in clear; use https"));
+            }
+        }
+        Self {
+            spec,
+            explain,
+            http: Http::new(&endpoint.base, private, report),
+            endpoint,
+            account,
+            clock,
+            token: Mutex::default(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// How long the provider's rate limit asks us to rest.
+    pub fn rest(&self) -> Duration {
+        self.http.rest()
+    }
+
+    /// Ends the requests under way; later ones work.
+    pub fn abort(&self) {
+        self.http.abort();
+    }
+
+    pub(super) fn token(&self) -> MutexGuard<'_, Option<Secret>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

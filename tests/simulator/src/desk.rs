@@ -82,7 +82,7 @@ impl Desk {
         connection: &mut Connection,
         (service, operation, device): (Service, Operation, Option<&str>),
         request: &http::Request,
-        carry_out: impl FnOnce() -> Response,
+        carry_out: impl FnMut() -> Response,
     ) -> Reply {
         let asked = Asked { at: self.clock.now(), service, operation, device, connection: connection.number };
         let number = lock(&self.log).enter(asked.entry(request));
@@ -94,7 +94,7 @@ impl Desk {
         reply
     }
 
-    fn strike(&self, struck: Option<Effect>, service: Service, carry_out: impl FnOnce() -> Response) -> Reply {
+    fn strike(&self, struck: Option<Effect>, service: Service, mut carry_out: impl FnMut() -> Response) -> Reply {
         let delivered = |response, delivery| Reply { response, delivery };
         match struck {
             None => carry_out().into(),
@@ -102,6 +102,11 @@ impl Desk {
             Some(Effect::StatusAfter(answer)) => {
                 carry_out();
                 substitute(service, &answer).into()
+            }
+            Some(Effect::Twice) => {
+                let response = carry_out();
+                carry_out();
+                response.into()
             }
             Some(Effect::Delay(delay)) => delivered(carry_out(), Delivery::Late(delay)),
             Some(Effect::DelayBeforeEffect(delay)) => {

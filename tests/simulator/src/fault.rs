@@ -196,6 +196,8 @@ pub enum Effect {
         /// Abruptly (RST). Otherwise as after an answer (FIN).
         reset: bool,
     },
+    /// What was asked is done twice, as where something in between repeats a request; the first answer is given.
+    Twice,
     /// What was asked is done, and the connection closed without an answer.
     DropAfter {
         /// Abruptly (RST). Otherwise as after an answer (FIN).

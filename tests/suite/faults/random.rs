@@ -1,10 +1,10 @@
-//! Nothing left behind, whatever happens: hosts are deployed and cancelled side by side while requests go
-//! wrong, machines fail, and the driver is interrupted or killed at any moment. After each call, and in the
-//! end, the books must balance: the machines at the provider are those whose ids were handed over and that
-//! were not cancelled.
+//! Nothing left behind, whatever happens: hosts are deployed and cancelled side by side while requests go wrong, orders
+//! come late or are repeated, machines fail, two deploys of one host run at once, and the driver is interrupted or killed
+//! at any moment. After each call, and in the end, the books must balance: the machines at the provider are those whose
+//! ids were handed over and that were not cancelled. Provisions of several hosts are played as oneprovision leads them.
 //!
-//! `PM_PACKET_RUNS` is the number of hosts (10000 for the long run), `PM_PACKET_SEED` repeats one. Timing is
-//! part of the game, so a seed repeats the same game, not the same moves of the threads.
+//! `PM_PACKET_RUNS` is the number of hosts (10000 for the long run), `PM_PACKET_SEED` names another game. Timing is part
+//! of it, so a seed repeats the same game, not the same moves of the threads.
 
 use std::fmt::Write as _;
 use std::process::Child;
@@ -17,7 +17,7 @@ use crate::common::{Bench, finish, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use simulator::ec2::{Ec2, Ec2Options, Instance};
-use simulator::oneprovision::Answer;
+use simulator::oneprovision::{Answer, Choice, Provision};
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 
 /// In seconds of a clock that runs ten times as fast. An order without an answer is looked for during 72 of them:
@@ -25,6 +25,8 @@ use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 const TIMEOUT: &str = "240";
 const LAG: Duration = Duration::from_millis(800);
 const DELAY: Duration = Duration::from_millis(1000);
+/// How late an order may take effect: that are 45 seconds.
+const LATE: Duration = Duration::from_millis(4500);
 /// Hosts that are played with at a time, and in a long run. The driver mostly sleeps.
 const HOSTS: (usize, usize) = (40, 150);
 
@@ -40,13 +42,71 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
         ..Options::default()
     })
     .lapsing(TIMEOUT);
-    let table = Table { bench, ec2: None };
+    let table = Table { bench, ec2: None, has_copies: false };
     play(&table, runs, seed);
-    let left: Vec<_> = table.bench.simulator.devices();
-    assert!(
-        left.iter().all(|device| device.taken.is_some() || device.state == State::Deprovisioning),
-        "left behind: {left:?}"
-    );
+    table.assert_empty();
+}
+
+/// A copy of an order is seen by the one look before the machine is handed over only where no listing lags.
+#[test]
+fn the_books_balance_where_something_in_between_repeats_orders() {
+    let (runs, seed) = runs_and_seed(40);
+    let bench = Bench::with(Options {
+        provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
+        log: 1000,
+        seed: seed as u64,
+        ..Options::default()
+    })
+    .lapsing(TIMEOUT);
+    let table = Table { bench, ec2: None, has_copies: true };
+    play(&table, runs, seed);
+    table.assert_empty();
+}
+
+/// What somebody chooses where a deploy of a provision fails is drawn, too.
+#[test]
+fn the_books_balance_whatever_oneprovision_does_with_a_provision() {
+    let (runs, seed) = runs_and_seed(12);
+    let bench = Bench::with(Options {
+        provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
+        listing_lag: LAG,
+        log: 1000,
+        seed: seed as u64,
+        ..Options::default()
+    })
+    .lapsing(TIMEOUT);
+    let table = Table { bench, ec2: None, has_copies: false };
+    side_by_side(runs, 6, |run| {
+        let id = |number: usize| 5000 + (run * 3 + number) as i32;
+        let hosts: Vec<_> = (0..3).map(|number| table.bench.host(&HostTemplate::new(id(number)))).collect();
+        let mut game = Game::new(&table, run, Rng::with_seed(seed as u64 + run as u64));
+        game.break_something();
+        let mut provision = Provision::new(hosts);
+        provision.loses_file = game.rng.bool();
+        let mut said = String::new();
+        let choices = [Choice::Retry, Choice::Retry, Choice::Skip, Choice::Quit, Choice::Cleanup];
+        let created = provision.create(|_, answer| {
+            said += &answer.stderr;
+            choices[game.rng.usize(..choices.len())]
+        });
+        let _ = writeln!(game.story, "{created:?}");
+        // What is left of the provision is deleted, as often as it takes.
+        for _ in 0..20 {
+            let (gone, left): (Vec<_>, _) =
+                provision.hosts.iter().partition(|host| table.bench.simulator.oned().host_name(host.id()).is_none());
+            if left.is_empty() {
+                break;
+            }
+            drop(gone);
+            provision.hosts = left;
+            let answers = provision.clean_up().unwrap();
+            let _ = writeln!(game.story, "{answers:?}");
+        }
+        for number in 0..3 {
+            let left = table.billed(&table.tag(id(number)));
+            assert!(left.iter().all(|machine| said.contains(machine)), "{left:?}: {}", game.story);
+        }
+    });
 }
 
 #[test]
@@ -62,17 +122,16 @@ fn the_books_balance_on_ec2_too() {
     })
     .unwrap();
     let bench = Bench::new().set("EC2_API_URL", &ec2.url()).lapsing(TIMEOUT);
-    let table = Table { bench, ec2: Some(ec2) };
+    let table = Table { bench, ec2: Some(ec2), has_copies: false };
     play(&table, runs, seed);
-    let left = table.ec2.as_ref().map(Ec2::instances).unwrap_or_default();
-    assert!(left.iter().all(|instance| !instance.is_billed()), "left behind: {left:?}");
+    table.assert_empty();
 }
 
 /// How many hosts are played with, and from what their games are drawn.
 fn runs_and_seed(usual: usize) -> (usize, usize) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let runs = number("PM_PACKET_RUNS").unwrap_or(usual);
-    let seed = number("PM_PACKET_SEED").unwrap_or_else(|| fastrand::usize(..));
+    let seed = number("PM_PACKET_SEED").unwrap_or(20_261_124);
     println!("PM_PACKET_RUNS={runs} PM_PACKET_SEED={seed}");
     (runs, seed)
 }
@@ -81,6 +140,8 @@ fn runs_and_seed(usual: usize) -> (usize, usize) {
 struct Table {
     bench: Bench,
     ec2: Option<Ec2>,
+    /// Whether something in between may repeat an order.
+    has_copies: bool,
 }
 
 impl Table {
@@ -89,6 +150,27 @@ impl Table {
             Some(_) => HostTemplate::ec2(id),
             None => HostTemplate::new(id),
         }
+    }
+
+    /// The tag of a host's machines.
+    fn tag(&self, id: i32) -> String {
+        format!("ONE_PROVISION_HOST={}:{id}", self.template(id).provision["PROVISION_ID"])
+    }
+
+    fn assert_empty(&self) {
+        let left = match &self.ec2 {
+            Some(ec2) => {
+                let billed = ec2.instances().into_iter().filter(Instance::is_billed);
+                billed.map(|one| format!("{one:?}")).collect::<Vec<_>>()
+            }
+            None => {
+                let is_billed =
+                    |device: &simulator::Device| device.taken.is_none() && device.state != State::Deprovisioning;
+                let devices = self.bench.simulator.devices().into_iter().filter(is_billed);
+                devices.map(|device| format!("{device:?}")).collect()
+            }
+        };
+        assert!(left.is_empty(), "left behind: {left:?}");
     }
 
     fn start(&self, action: &str, words: &[&str]) -> Child {
@@ -139,27 +221,36 @@ impl Table {
 /// Plays with so many hosts.
 fn play(table: &Table, runs: usize, seed: usize) {
     let hosts = if runs > 1000 { HOSTS.1 } else { HOSTS.0 }.min(runs);
-    let next = AtomicUsize::new(0);
     let tally = Mutex::new(Tally::default());
+    side_by_side(runs, hosts, |run| {
+        let rng = Rng::with_seed((seed as u64).wrapping_add(run as u64));
+        let mut game = Game::new(table, run, rng);
+        let id = game.id();
+        table.bench.simulator.oned().add(&table.template(id)).unwrap();
+        game.play();
+        tally.lock().unwrap().add(&game.tally);
+    });
+    let tally = tally.into_inner().unwrap();
+    println!("{tally:?}");
+    assert!(tally.deployed >= runs, "{tally:?}");
+}
+
+/// Plays so many runs, so many of them at a time.
+fn side_by_side(runs: usize, at_a_time: usize, play: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..hosts {
+        for _ in 0..at_a_time {
             scope.spawn(|| {
                 loop {
                     let run = next.fetch_add(1, Ordering::Relaxed);
                     if run >= runs {
                         break;
                     }
-                    let rng = Rng::with_seed((seed as u64).wrapping_add(run as u64));
-                    let mut game = Game::new(table, run, rng);
-                    game.play();
-                    tally.lock().unwrap().add(&game.tally);
+                    play(run);
                 }
             });
         }
     });
-    let tally = tally.into_inner().unwrap();
-    println!("{tally:?}");
-    assert!(tally.deployed >= runs, "{tally:?}");
 }
 
 #[derive(Debug, Default)]
@@ -188,7 +279,7 @@ struct Game<'a> {
     table: &'a Table,
     run: usize,
     rng: Rng,
-    file: String,
+    files: usize,
     name: String,
     tag: String,
     story: String,
@@ -198,19 +289,27 @@ struct Game<'a> {
 impl<'a> Game<'a> {
     fn new(table: &'a Table, run: usize, rng: Rng) -> Self {
         let id = 1000 + run as i32;
-        let bench = &table.bench;
-        let template = table.template(id);
-        let tag = format!("ONE_PROVISION_HOST={}:{id}", template.provision["PROVISION_ID"]);
-        let name = template.name.clone();
-        let oned = bench.simulator.oned();
-        oned.add(&template).unwrap();
-        let file = bench.file(&format!("{run}.xml"), &oned.deployment_file(id).unwrap());
-        Self { table, run, rng, file, name, tag, story: String::new(), tally: Tally::default() }
+        let (name, tag) = (table.template(id).name, table.tag(id));
+        Self { table, run, rng, files: 0, name, tag, story: String::new(), tally: Tally::default() }
+    }
+
+    fn id(&self) -> i32 {
+        1000 + self.run as i32
+    }
+
+    /// The host's deployment file, with a name that no run before had: as oneprovision writes it.
+    fn file(&mut self) -> String {
+        self.files += 1;
+        let xml = self.table.bench.simulator.oned().deployment_file(self.id()).unwrap();
+        self.table.bench.file(&format!("{}-{}.xml", self.run, self.files), &xml)
     }
 
     fn play(&mut self) {
         for _ in 0..self.rng.usize(0..4) {
             self.break_something();
+            if self.rng.u8(..) < 40 {
+                self.deploy_twice();
+            }
             if let Some(id) = self.deploy(true) {
                 self.cancel(&id, true);
             }
@@ -237,7 +336,8 @@ impl<'a> Game<'a> {
     }
 
     fn deploy(&mut self, with_signals: bool) -> Option<String> {
-        let answer = self.call("deploy", &[&self.file.clone(), "TODO"], with_signals)?;
+        let file = self.file();
+        let answer = self.call("deploy", &[&file, "TODO"], with_signals)?;
         let billed = self.billed();
         // What was printed is handed over, even if a kill came between that and the end of the process.
         if answer.status.success() || !answer.stdout.is_empty() {
@@ -259,9 +359,28 @@ impl<'a> Game<'a> {
         None
     }
 
+    /// Two deploys of the host, the second one while the first one runs: it waits, and finds what that left.
+    fn deploy_twice(&mut self) {
+        let (file, other) = (self.file(), self.file());
+        let first = self.table.start("deploy", &[&file, "TODO"]);
+        thread::sleep(Duration::from_millis(self.rng.u64(0..600)));
+        let second = self.table.start("deploy", &[&other, "TODO"]);
+        let answers = [finish(first), finish(second)];
+        self.tally.calls += 2;
+        let billed = self.billed();
+        for answer in &answers {
+            self.tell("deploy", answer);
+        }
+        let said: String = answers.iter().map(|answer| answer.stderr.as_str()).collect();
+        let is_known = |id: &String| answers.iter().any(|answer| answer.stdout == *id);
+        if !said.contains("STILL BILLED") && (billed.len() > 1 || !billed.iter().all(is_known)) {
+            self.fail(&format!("two deploys at once left {billed:?}"));
+        }
+    }
+
     /// Cancels until it is done.
     fn cancel(&mut self, id: &str, with_signals: bool) {
-        let host_id = (1000 + self.run).to_string();
+        let host_id = self.id().to_string();
         for attempt in 0..20 {
             let name = self.name.clone();
             let words = [id, &name, &host_id, &name];
@@ -294,21 +413,20 @@ impl<'a> Game<'a> {
             }
         }
         let answer = finish(child);
-        let _ = writeln!(
-            self.story,
-            "{action} -> {} {:?} {}",
-            answer.status,
-            answer.stdout,
-            answer.stderr.replace('\n', " | ")
-        );
-        if answer.stderr.contains("panicked") {
-            self.fail("it panicked");
-        }
+        self.tell(action, &answer);
         if killed && answer.status.code().is_none() {
             self.tally.killed += 1;
             return Some(answer).filter(|answer| !answer.stdout.is_empty());
         }
         Some(answer)
+    }
+
+    fn tell(&mut self, action: &str, answer: &Answer) {
+        let said = answer.stderr.replace('\n', " | ");
+        let _ = writeln!(self.story, "{action} -> {} {:?} {said}", answer.status, answer.stdout);
+        if answer.stderr.contains("panicked") {
+            self.fail("it panicked");
+        }
     }
 
     /// Lets something go wrong for whoever comes next.
@@ -338,6 +456,8 @@ impl<'a> Game<'a> {
             Effect::status(code),
             Effect::status_after([500, 502, 503, 504][rng.usize(..4)]),
             Effect::Html5xx(502),
+            // A page of something in between says nothing of a machine.
+            Effect::Html5xx(404),
             Effect::Delay(delay),
             Effect::DelayBeforeEffect(delay),
             Effect::Hang,
@@ -359,7 +479,11 @@ impl<'a> Game<'a> {
             Operation::HostInfo,
             Operation::Connection,
         ];
-        let fault = if rng.u8(..) < 60 {
+        let fault = if rng.u8(..) < 30 {
+            let late = Duration::from_millis(rng.u64(0..LATE.as_millis() as u64));
+            let copy = if self.table.has_copies { Effect::Twice } else { Effect::DelayBeforeEffect(late) };
+            Fault::new(Operation::Create, copy)
+        } else if rng.u8(..) < 60 {
             Fault::new(Operation::Create, fates[rng.usize(..fates.len())].clone())
         } else {
             let operation = operations[rng.usize(..operations.len())];
@@ -369,6 +493,6 @@ impl<'a> Game<'a> {
     }
 
     fn fail(&self, what: &str) -> ! {
-        panic!("host {}: {what}\n{}", 1000 + self.run, self.story);
+        panic!("host {}: {what}\n{}", self.id(), self.story);
     }
 }

@@ -347,8 +347,8 @@ impl http::Service for Endpoint {
     }
 
     fn answer(&self, connection: &mut Connection, request: http::Request) -> Reply {
-        let call = Call::parse(&String::from_utf8_lossy(&request.body));
-        let operation = match call.as_ref().map(|call| call.method.as_str()) {
+        let call = || Call::parse(&String::from_utf8_lossy(&request.body));
+        let operation = match call().as_ref().map(|call| call.method.as_str()) {
             Ok("one.host.info") => Operation::HostInfo,
             Ok("one.hostpool.info") => Operation::HostPool,
             Ok("one.host.update") => Operation::HostUpdate,
@@ -357,7 +357,7 @@ impl http::Service for Endpoint {
             _ => Operation::Oned,
         };
         let about = (Service::Oned, operation, None);
-        self.desk.answer(connection, about, &request, || self.carry_out(&request, call))
+        self.desk.answer(connection, about, &request, || self.carry_out(&request, call()))
     }
 }
 

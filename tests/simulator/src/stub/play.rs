@@ -32,7 +32,7 @@ impl http::Service for Stage {
         let asked = asked(&request);
         let (operation, id) = self.about(&asked);
         let about = (Service::Api, operation, id.as_deref());
-        self.desk.answer(connection, about, &request, || self.carry_out(asked, true))
+        self.desk.answer(connection, about, &request, || self.carry_out(asked.clone(), true))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::journal::{self, Journal};
 use crate::engine::{Engine, Error, Sight, power};
 use crate::http::error::{ApiError, Kind};
 use crate::opennebula::host::{Host, HostId};
-use crate::opennebula::oned::Which;
+use crate::opennebula::oned::{OnedError, Which};
 use crate::opennebula::owner::Owner;
 use crate::provider::machine::{MachineId, Power, State};
 use crate::provider::session::Session;
@@ -220,13 +220,9 @@ pub(super) fn mistake_of(error: Error) -> Mistake {
     }
 }
 
-/// What is wrong with oned. Its errors are still texts that end with the remedy, after their last colon.
+/// What is wrong with oned.
 pub(super) fn of_oned(error: &anyhow::Error) -> Mistake {
-    let mistake = Mistake::of(error);
-    match mistake.what.rsplit_once(": ") {
-        Some((what, remedy)) if mistake.remedy.is_empty() => Mistake::new(what, remedy),
-        _ => mistake,
-    }
+    error.downcast_ref::<OnedError>().map_or_else(|| Mistake::of(error), OnedError::mistake)
 }
 
 /// `error` with a machine that was handed over, and what to do about it where it does not say so itself.

@@ -66,10 +66,14 @@ impl Engine {
         };
         let machine = self.bring_up(machine, &order, by)?;
         self.remove_doubles(&machine, &order.mark, risk, by)?;
-        match job.record.look() {
-            Err(Unrecorded::NoSuchHost(why)) => Err(Error::HostDeleted(why)),
-            _ => Ok(machine),
+        match risk.is_unrecorded {
+            true => self.record(job, risk, &machine.id)?,
+            false => match job.record.look() {
+                Err(Unrecorded::NoSuchHost(why)) => return Err(Error::HostDeleted(why)),
+                Ok(()) | Err(Unrecorded::Other(_)) => {}
+            },
         }
+        Ok(machine)
     }
 
     /// Makes the objects that the order needs.
@@ -227,13 +231,21 @@ impl Engine {
         if job.recorded.as_ref() == Some(id) {
             return Ok(());
         }
+        self.record(job, risk, id)
+    }
+
+    /// Writes a machine's id into its host. Where oned refuses, it is tried once more before the id is handed over.
+    fn record(&self, job: &Job<'_>, risk: &mut Risk, id: &MachineId) -> Result<(), Error> {
         match job.record.write(Some(id)) {
-            Ok(()) => Ok(()),
-            Err(Unrecorded::NoSuchHost(why)) => Err(Error::HostDeleted(why)),
+            Ok(()) => risk.is_unrecorded = false,
+            Err(Unrecorded::NoSuchHost(why)) => return Err(Error::HostDeleted(why)),
             Err(Unrecorded::Other(why)) => {
-                self.report.warn(format_args!("the DEPLOY_ID is not in the host yet: {why}"));
-                Ok(())
+                if !risk.is_unrecorded {
+                    self.report.warn(format_args!("the DEPLOY_ID is not in the host yet: {why}"));
+                }
+                risk.is_unrecorded = true;
             }
         }
+        Ok(())
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct Risk {
     pub(super) noted: BTreeSet<MachineId>,
     /// Until when an order without an answer may still become a machine.
     pub(super) owed: Option<Instant>,
+    /// The machine's id could not be written into its host.
+    pub(super) is_unrecorded: bool,
     /// How many orders got no answer.
     pub(super) unanswered: usize,
     /// Objects were made that an order needs.

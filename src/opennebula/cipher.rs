@@ -5,10 +5,11 @@
 
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherDecrypt as _, KeyInit as _};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::report::finding::Mistake;
 use crate::report::secret::Secret;
 
 /// The length of a block of AES, and of a key of AES-256, in bytes.
@@ -37,8 +38,11 @@ impl Key {
     pub(super) fn new(text: &Secret) -> Result<Self> {
         let key = text.expose().as_bytes().get(..KEY);
         let key = key.and_then(|key| Aes256::new_from_slice(key).ok());
-        key.map(Self).ok_or_else(|| {
-            anyhow!("ONE_KEY of oned has not the {KEY} characters of a key: see /var/lib/one/.one/one_key")
+        key.map(Self).with_context(|| {
+            Mistake::new(
+                format!("ONE_KEY of oned has not the {KEY} characters of a key"),
+                "see /var/lib/one/.one/one_key",
+            )
         })
     }
 

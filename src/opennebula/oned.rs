@@ -11,6 +11,7 @@ use crate::opennebula::host::{Host, HostId};
 pub use crate::opennebula::rpc::OnedError;
 use crate::opennebula::rpc::{CONFIG, Rpc};
 use crate::opennebula::xmlrpc::Parameter;
+use crate::report::finding::Mistake;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::environment::Environment;
@@ -109,9 +110,12 @@ impl Oned {
             Ok(())
         });
         let strange = || {
-            format!(
-                "oned at {} tells no ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: see /var/lib/one/.one/one_key",
-                self.endpoint()
+            Mistake::new(
+                format!(
+                    "oned at {} tells no ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with",
+                    self.endpoint()
+                ),
+                "see /var/lib/one/.one/one_key",
             )
         };
         read.with_context(strange)?;
@@ -133,17 +137,17 @@ impl Oned {
         self.rpc.call("one.hostpool.info", &[], POOL_LIMIT)
     }
 
-    pub(super) fn strange_host(&self, id: HostId) -> String {
-        format!(
-            "oned at {} describes host {id} in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-            self.endpoint()
+    pub(super) fn strange_host(&self, id: HostId) -> Mistake {
+        Mistake::new(
+            format!("oned at {} describes host {id} in a form that cannot be read", self.endpoint()),
+            "is it an OpenNebula 5.8 to 5.12?",
         )
     }
 
-    fn strange_pool(&self) -> String {
-        format!(
-            "oned at {} lists its hosts in a form that cannot be read: is it an OpenNebula 5.8 to 5.12?",
-            self.endpoint()
+    fn strange_pool(&self) -> Mistake {
+        Mistake::new(
+            format!("oned at {} lists its hosts in a form that cannot be read", self.endpoint()),
+            "is it an OpenNebula 5.8 to 5.12?",
         )
     }
 
@@ -162,12 +166,11 @@ impl Oned {
             Ok(())
         })
         .with_context(|| self.strange_pool())?;
-        match found[..] {
-            [id] => Ok(id),
-            [] => Err(OnedError::NoSuchHost(format!("oned has no host named {name}: see `onehost list`"))),
-            _ => {
-                Err(OnedError::NoSuchHost(format!("oned has {} hosts named {name}: give the host id too", found.len())))
-            }
-        }
+        let (what, remedy) = match found[..] {
+            [id] => return Ok(id),
+            [] => (format!("oned has no host named {name}"), "see `onehost list`"),
+            _ => (format!("oned has {} hosts named {name}", found.len()), "give the host id too"),
+        };
+        Err(OnedError::NoSuchHost(Mistake::new(what, remedy)))
     }
 }

@@ -54,7 +54,7 @@ impl std::error::Error for RecordError {}
 impl From<OnedError> for RecordError {
     fn from(error: OnedError) -> Self {
         match error {
-            OnedError::NoSuchHost(message) => Self::NoSuchHost(message),
+            OnedError::NoSuchHost(mistake) => Self::NoSuchHost(mistake.to_string()),
             OnedError::CannotAsk(error) => Self::Other(error),
         }
     }

@@ -13,6 +13,7 @@ use crate::http::error::{ApiError, Kind};
 use crate::http::url::is_loopback;
 use crate::opennebula::session::{endpoint, session, timeout};
 use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
+use crate::report::finding::Mistake;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::environment::Environment;
@@ -28,19 +29,35 @@ pub enum OnedError {
     /// oned could not be asked, or does not know us.
     CannotAsk(anyhow::Error),
     /// oned answered that there is no such host.
-    NoSuchHost(String),
+    NoSuchHost(Mistake),
+}
+
+impl OnedError {
+    /// What is wrong, and what to do about it.
+    pub fn mistake(&self) -> Mistake {
+        match self {
+            Self::CannotAsk(error) => Mistake::of(error),
+            Self::NoSuchHost(mistake) => mistake.clone(),
+        }
+    }
 }
 
 impl fmt::Display for OnedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CannotAsk(error) => error.fmt(f),
-            Self::NoSuchHost(message) => f.write_str(message),
+            Self::NoSuchHost(mistake) => mistake.fmt(f),
         }
     }
 }
 
 impl std::error::Error for OnedError {}
+
+impl From<Mistake> for OnedError {
+    fn from(mistake: Mistake) -> Self {
+        Self::CannotAsk(mistake.into())
+    }
+}
 
 impl From<anyhow::Error> for OnedError {
     fn from(error: anyhow::Error) -> Self {
@@ -159,64 +176,78 @@ impl Rpc {
             }
         };
         let not_xml_rpc = |why: &str| {
-            anyhow!(
-                "{} does not answer as oned does ({}): set ONE_XMLRPC to oned's address",
-                self.endpoint,
-                self.http.tellable(why)
+            Mistake::new(
+                format!("{} does not answer as oned does ({})", self.endpoint, self.http.tellable(why)),
+                "set ONE_XMLRPC to oned's address",
             )
         };
         let text = xml::decode(&answer.body).map_err(|error| not_xml_rpc(&error.to_string()))?;
         let answer = method_response(text).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        self.judge(method, answer)
+        self.text_of(method, answer)
     }
 
-    fn judge(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
+    /// The text of an answer to `method`.
+    fn text_of(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
         match answer {
-            MethodResponse::Fault(message) => Err(OnedError::CannotAsk(anyhow!(
-                "oned at {} answers {method} with a fault: {}: is it an OpenNebula 5.8 to 5.12?",
-                self.endpoint,
-                self.http.tellable(&message)
-            ))),
+            MethodResponse::Fault(message) => {
+                let message = self.http.tellable(&message);
+                Err(Mistake::new(
+                    format!("oned at {} answers {method} with a fault: {message}", self.endpoint),
+                    "is it an OpenNebula 5.8 to 5.12?",
+                ))?
+            }
             MethodResponse::Good(text) => Ok(text),
             MethodResponse::Bad { message, code } => {
                 let message = self.http.tellable(&message);
                 // Codes of oned's Request::ErrorCode (include/Request.h).
                 Err(match code {
-                    Some(0x100) => OnedError::CannotAsk(anyhow!(
-                        "oned denies the credentials: {message}: check one_auth (or ONE_AUTH)"
-                    )),
-                    Some(0x200) if method == CONFIG => OnedError::CannotAsk(anyhow!(
-                        "oned does not tell ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: {message}: run it as oneadmin, or as a user whose primary group is oneadmin"
-                    )),
-                    Some(0x200) => OnedError::CannotAsk(anyhow!(
-                        "oned does not allow it: {message}: run it as a user who may administrate the host"
-                    )),
+                    Some(0x100) => Mistake::new(
+                        format!("oned denies the credentials: {message}"),
+                        "check one_auth (or ONE_AUTH)",
+                    ),
+                    Some(0x200) if method == CONFIG => Mistake::new(
+                        format!(
+                            "oned does not tell ONE_KEY, which the tokens of OpenNebula 5.8 are encrypted with: {message}"
+                        ),
+                        "run it as oneadmin, or as a user whose primary group is oneadmin",
+                    ),
+                    Some(0x200) => Mistake::new(
+                        format!("oned does not allow it: {message}"),
+                        "run it as a user who may administrate the host",
+                    ),
                     Some(0x400) => {
-                        OnedError::NoSuchHost(format!("oned has no such host: {message}: see `onehost list`"))
+                        let what = format!("oned has no such host: {message}");
+                        return Err(OnedError::NoSuchHost(Mistake::new(what, "see `onehost list`")));
                     }
-                    _ => OnedError::CannotAsk(anyhow!("oned refuses {method}: {message}: see oned.log")),
-                })
+                    _ => Mistake::new(format!("oned refuses {method}: {message}"), "see oned.log"),
+                }
+                .into())
             }
         }
     }
 
-    fn explain(&self, error: &ApiError) -> anyhow::Error {
+    fn explain(&self, error: &ApiError) -> Mistake {
         let reasons = error.reasons.join("; ");
         let endpoint = &self.endpoint;
         match error.kind {
             Kind::NotSent => {
-                anyhow!("oned cannot be reached at {endpoint}: {reasons}: start it, or set ONE_XMLRPC to its address")
+                let what = format!("oned cannot be reached at {endpoint}: {reasons}");
+                Mistake::new(what, "start it, or set ONE_XMLRPC to its address")
             }
-            Kind::Untrusted => anyhow!(
-                "oned at {endpoint} is not to be trusted: {reasons}: mend the certificate, or name its authority with SSL_CERT_FILE"
+            Kind::Untrusted => Mistake::new(
+                format!("oned at {endpoint} is not to be trusted: {reasons}"),
+                "mend the certificate, or name its authority with SSL_CERT_FILE",
             ),
-            _ if error.status.is_some() => anyhow!(
-                "{endpoint} does not answer as oned does ({reasons}, status {}): set ONE_XMLRPC to oned's address",
-                error.status.unwrap_or_default()
-            ),
-            _ => anyhow!(
-                "oned at {endpoint} gives no answer: {reasons}: see oned.log; ONE_XMLRPC_TIMEOUT is the time it gets"
-            ),
+            _ => match error.status {
+                Some(status) => Mistake::new(
+                    format!("{endpoint} does not answer as oned does ({reasons}, status {status})"),
+                    "set ONE_XMLRPC to oned's address",
+                ),
+                None => Mistake::new(
+                    format!("oned at {endpoint} gives no answer: {reasons}"),
+                    "see oned.log; ONE_XMLRPC_TIMEOUT is the time it gets",
+                ),
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::http::url::is_http;
+use crate::report::finding::Mistake;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::environment::Environment;
@@ -30,7 +31,7 @@ pub(super) fn endpoint(environment: &Environment) -> Result<String> {
     };
     let text = text.trim();
     if !is_http(text) {
-        bail!("{source} is not an address of oned: set it to http://HOST:2633/RPC2");
+        bail!(Mistake::new(format!("{source} is not an address of oned"), "set it to http://HOST:2633/RPC2"));
     }
     Ok(text.to_owned())
 }
@@ -41,23 +42,22 @@ pub(super) fn session(environment: &Environment, report: &Report) -> Result<Secr
         Some(path) => {
             let path = PathBuf::from(path);
             let text = read_text(&path).with_context(|| {
-                format!("ONE_AUTH names {}, which cannot be read: set it to a file with USER:PASSWORD", path.display())
+                let what = format!("ONE_AUTH names {}, which cannot be read", path.display());
+                Mistake::new(what, "set it to a file with USER:PASSWORD")
             })?;
             (path, text)
         }
         None => first_file(environment, "one_auth")?.with_context(|| {
             let looked: Vec<String> =
                 homes(environment).iter().map(|home| home.join("one_auth").display().to_string()).collect();
-            format!(
-                "there is no one_auth ({}): run as oneadmin, or set ONE_AUTH to a file with USER:PASSWORD",
-                looked.join(", ")
-            )
+            let what = format!("there is no one_auth ({})", looked.join(", "));
+            Mistake::new(what, "run as oneadmin, or set ONE_AUTH to a file with USER:PASSWORD")
         })?,
     };
     warn_if_exposed(&path, "holds the password of oned", report);
     let line = text.lines().next().unwrap_or_default().trim();
     if !line.contains(':') {
-        bail!("{} has no USER:PASSWORD in its first line: write it anew", path.display());
+        bail!(Mistake::new(format!("{} has no USER:PASSWORD in its first line", path.display()), "write it anew"));
     }
     Ok(Secret::new(line))
 }
@@ -72,7 +72,7 @@ pub(super) fn timeout(environment: &Environment) -> Result<Duration> {
         .ok()
         .filter(|seconds| *seconds > 0)
         .map(|seconds| Duration::from_secs(seconds.into()))
-        .with_context(|| format!("ONE_XMLRPC_TIMEOUT is {text:?}: set it to a number of seconds"))
+        .with_context(|| Mistake::new(format!("ONE_XMLRPC_TIMEOUT is {text:?}"), "set it to a number of seconds"))
 }
 
 /// Warns where others than the owner and its group may read the file at `path`, which `holds` something.
@@ -97,8 +97,9 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
             // Another user's home: as if it were not there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("{} cannot be read: make it a file of text", path.display()));
+                return Err(error).with_context(|| {
+                    Mistake::new(format!("{} cannot be read", path.display()), "make it a file of text")
+                });
             }
         }
     }

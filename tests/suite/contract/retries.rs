@@ -91,6 +91,21 @@ fn an_oned_that_refuses_the_record_does_not_fail_the_deploy() {
     assert_warned(&answer, "WARNING: the DEPLOY_ID is not in the host yet");
 }
 
+/// What oned did not take when the machine was ordered was lost where another deploy of the provision failed.
+#[test]
+fn a_record_that_oned_did_not_take_is_tried_again_before_the_id_is_handed_over() {
+    let bench = Bench::with(taking(2500)).set("ONE_XMLRPC_TIMEOUT", "1");
+    let host = bench.host(&HostTemplate::new(HOST));
+    bench.fault_always(Operation::HostUpdate, Effect::status(500));
+    let deploy = bench.start_deploy(&host);
+    bench.until_asked(Operation::Get, 1);
+    bench.simulator.clear_faults();
+    let answer = finish(deploy);
+    assert_warned(&answer, "WARNING: the DEPLOY_ID is not in the host yet");
+    let recorded = bench.simulator.oned().provision(HOST, "DEPLOY_ID");
+    assert_eq!(recorded.as_deref(), Some(answer.stdout.as_str()));
+}
+
 #[test]
 fn a_host_that_was_deleted_meanwhile_has_its_machine_deleted() {
     let bench = Bench::with(taking(800));

@@ -19,6 +19,7 @@ use crate::system::process;
 /// returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> u8 {
     process::forbid_core_dumps();
+    process::survive_file_limits();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let mut report = Report::new(Level::default());
     let mut name = None;

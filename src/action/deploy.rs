@@ -243,7 +243,9 @@ fn decrypt(
 
 /// Orders or adopts a machine and prints its id.
 fn obtain(job: &Job<'_>, host: &Host, provider: &dyn Provider, engine: &Engine, context: &Context<'_>) -> Result<()> {
-    let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str()));
+    let within = timeout(&context.settings(Some(host)))?;
+    let patience = |waited| waited < within && context.interrupt.check().is_ok();
+    let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str(), patience));
     deployed.map_err(|failure| {
         let first = format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
         match failure.cause {
@@ -257,5 +259,6 @@ fn obtain(job: &Job<'_>, host: &Host, provider: &dyn Provider, engine: &Engine, 
 fn resume(id: &MachineId, host: &Host, engine: &Engine, context: &Context<'_>) -> Result<()> {
     let called = host.called();
     engine.resume(id).map_err(|error| anyhow!("cannot resume {called} on machine {id}: {}", advise(&error)))?;
-    context.report.deploy_id(id.as_str()).context("the deploy id cannot be printed: keep stdout open")
+    let patience = |_| context.interrupt.check().is_ok();
+    context.report.deploy_id(id.as_str(), patience).context("the deploy id cannot be printed: keep stdout open")
 }

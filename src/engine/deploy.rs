@@ -185,7 +185,8 @@ impl Engine {
     /// Deletes what was ordered beside the machine that is handed over: one look, always, as something in between
     /// may have repeated the order; and as long as an order without an answer may still take effect.
     fn remove_doubles(&self, kept: &Machine, mark: &str, risk: &mut Risk, by: Instant) -> Result<(), Error> {
-        let until = risk.owed.unwrap_or(by).max(by) + self.owed();
+        // However late it is, for the one look there is time.
+        let until = risk.owed.unwrap_or(by).max(by).max(self.clock.now()) + self.owed();
         let schedule = Schedule::begin(self.clock.now());
         loop {
             let found = match self.all_of(mark, until) {

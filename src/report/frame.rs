@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::system::environment::Environment;
+use crate::system::output;
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
 /// (`share/scripts/ruby` and `scripts_common.sh`).
@@ -33,6 +34,10 @@ pub enum Level {
 /// Whether the last line of the terminal is one that renews itself. The process has one stderr, so this is not
 /// a matter of a single report.
 static IS_RENEWED: AtomicBool = AtomicBool::new(false);
+/// Whether the last text on stderr found no reader: then the next one waits for none.
+static IS_UNREAD: AtomicBool = AtomicBool::new(false);
+/// How long a text on stderr waits for a reader.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The terminal's control sequence (ECMA-48) for an empty line: to its begin, and erase it.
 const ERASE: &str = "\r\x1b[K";
 
@@ -118,12 +123,11 @@ impl Report {
     /// stored whole, and a line feed in it would cut the next command line in two.
     ///
     /// # Errors
-    /// As [`Self::answer`].
-    pub fn deploy_id(&self, id: &str) -> io::Result<()> {
-        if io::stdout().is_terminal() {
-            return self.answer(id);
-        }
-        self.print(id)
+    /// As [`Self::answer`]; nobody reads it as long as there is `patience`, which is asked with the time that passed.
+    pub fn deploy_id(&self, id: &str, patience: impl FnMut(Duration) -> bool) -> io::Result<()> {
+        self.clear();
+        let end = if io::stdout().is_terminal() { "\n" } else { "" };
+        output::write_all(io::stdout(), format!("{id}{end}").as_bytes(), patience)
     }
 
     fn print(&self, text: &str) -> io::Result<()> {
@@ -162,6 +166,8 @@ impl Report {
         }
         frame.push_str(FRAME_CLOSE);
         frame.push('\n');
+        // It is worth more patience than the log was.
+        IS_UNREAD.store(false, Ordering::Relaxed);
         self.raw(&frame);
     }
 
@@ -184,9 +190,12 @@ impl Report {
             // What a unit test prints is shown where it fails.
             return eprint!("{text}");
         }
-        let mut stderr = io::stderr().lock();
+        let stderr = io::stderr().lock();
         let text = if stderr.is_terminal() { Cow::Borrowed(text) } else { ascii(text) };
-        let _ = stderr.write_all(text.as_bytes());
+        let is_unread = IS_UNREAD.load(Ordering::Relaxed);
+        let patience = |waited| !is_unread && waited < PATIENCE;
+        let written = output::write_all(&stderr, text.as_bytes(), patience);
+        IS_UNREAD.store(written.is_err(), Ordering::Relaxed);
     }
 }
 

@@ -4,4 +4,5 @@ pub mod clock;
 pub mod environment;
 pub mod file;
 pub mod interrupt;
+pub mod output;
 pub mod process;

@@ -2,6 +2,7 @@
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{SFlag, fstat, makedev};
 
 /// The number of the last standard stream.
@@ -33,6 +34,14 @@ pub fn close_what_is_inherited() {
         // The one that the listing itself took is closed already.
         let _ = nix::unistd::close(number);
     }
+}
+
+/// A write beyond the limit of a file's size is an error, and not the end of the process (setrlimit(2)). Call it before
+/// any thread is started: they inherit it.
+pub fn survive_file_limits() {
+    let mut limit = SigSet::empty();
+    limit.add(Signal::SIGXFSZ);
+    let _ = limit.thread_block();
 }
 
 /// No core dump, for a token would be in it. Call it before anything secret is read.

@@ -25,6 +25,7 @@ mod faults {
     mod repeats;
     mod requests;
     mod rollback;
+    mod streams;
 }
 
 /// What others write, and what of it may be seen.

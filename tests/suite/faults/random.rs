@@ -362,16 +362,16 @@ impl<'a> Game<'a> {
             self.tally.deployed += 1;
             return Some(answer.stdout);
         }
-        if answer.stderr.contains("STILL BILLED") {
+        if answer.stderr.contains("machines already") {
+            // A killed deploy was repeated by something in between: a person keeps one of them.
+            for id in billed.iter().skip(1) {
+                self.cancel_one(id, false);
+            }
+        } else if answer.stderr.contains("STILL BILLED") {
             self.tally.still_billed += 1;
         } else if answer.status.code().is_some() {
             self.tally.rolled_back += 1;
-            if answer.stderr.contains("machines already") {
-                // A killed deploy was repeated by something in between: a person keeps one of them.
-                for id in billed.iter().skip(1) {
-                    self.cancel_one(id, false);
-                }
-            } else if !billed.iter().all(|id| self.handed_over.contains(id)) {
+            if !billed.iter().all(|id| self.handed_over.contains(id)) {
                 self.fail(&format!("failed, did not say so, and left {billed:?}"));
             }
         }

@@ -307,6 +307,15 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// A deploy whose stdout is a pipe that is full; nobody reads from its other end, which is returned too.
+pub fn unread_deploy(bench: &Bench, host: &Host<'_>) -> (Child, std::io::PipeReader) {
+    let file = host.write_deployment_file().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b' '; 65536]).unwrap();
+    let mut deploy = bench.command("deploy", &[&file, "TODO"]);
+    (deploy.stdout(Stdio::from(writer)).spawn().unwrap(), reader)
+}
+
 /// A pipe for a process to write to, which nobody reads.
 pub fn closed_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();

@@ -1,11 +1,10 @@
 //! Killed deploys: what one that had no time for a roll-back leaves, the next deploy of the same host finds.
 
-use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use crate::common::phase::{PHASES, Phase, deploy_until};
-use crate::common::{Bench, assert_failure, each, finish, identity, signal, until};
+use crate::common::{Bench, assert_failure, each, finish, identity, signal, unread_deploy, until};
 use nix::sys::signal::Signal;
 use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, State};
 
@@ -87,12 +86,7 @@ fn a_deploy_that_was_killed_while_it_rolled_back_is_taken_up_by_the_next_one() {
 fn a_deploy_that_was_killed_while_it_handed_the_id_over_is_taken_up_by_the_next_one() {
     let bench = lagging(0);
     let host = bench.host(&HostTemplate::new(HOST));
-    let file = host.write_deployment_file().unwrap();
-    // A pipe that is full: the id does not fit, and nobody reads.
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(&[b' '; 65536]).unwrap();
-    let mut deploy = bench.command("deploy", &[&file, "TODO"]);
-    let deploy = deploy.stdout(Stdio::from(writer)).spawn().unwrap();
+    let (deploy, reader) = unread_deploy(&bench, &host);
     until("active", || bench.simulator.devices().first().is_some_and(|machine| machine.state == State::Active));
     // The last look has come when no other one does.
     let mut looks = usize::MAX;

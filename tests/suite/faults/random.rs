@@ -33,16 +33,7 @@ const HOSTS: (usize, usize) = (40, 150);
 #[test]
 fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
     let (runs, seed) = runs_and_seed(120);
-    let bench = Bench::with(Options {
-        provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
-        powering: Duration::from_millis(150),
-        listing_lag: LAG,
-        log: 1000,
-        seed: seed as u64,
-        ..Options::default()
-    })
-    .lapsing(TIMEOUT);
-    let table = Table { bench, ec2: None, has_copies: false };
+    let table = Table::of_packet(seed, LAG);
     play(&table, runs, seed);
     table.assert_empty();
 }
@@ -51,14 +42,7 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
 #[test]
 fn the_books_balance_where_something_in_between_repeats_orders() {
     let (runs, seed) = runs_and_seed(40);
-    let bench = Bench::with(Options {
-        provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
-        log: 1000,
-        seed: seed as u64,
-        ..Options::default()
-    })
-    .lapsing(TIMEOUT);
-    let table = Table { bench, ec2: None, has_copies: true };
+    let table = Table { has_copies: true, ..Table::of_packet(seed, Duration::ZERO) };
     play(&table, runs, seed);
     table.assert_empty();
 }
@@ -67,15 +51,7 @@ fn the_books_balance_where_something_in_between_repeats_orders() {
 #[test]
 fn the_books_balance_whatever_oneprovision_does_with_a_provision() {
     let (runs, seed) = runs_and_seed(12);
-    let bench = Bench::with(Options {
-        provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
-        listing_lag: LAG,
-        log: 1000,
-        seed: seed as u64,
-        ..Options::default()
-    })
-    .lapsing(TIMEOUT);
-    let table = Table { bench, ec2: None, has_copies: false };
+    let table = Table::of_packet(seed, LAG);
     side_by_side(runs, 6, |run| {
         let id = |number: usize| 5000 + (run * 3 + number) as i32;
         let hosts: Vec<_> = (0..3).map(|number| table.bench.host(&HostTemplate::new(id(number)))).collect();
@@ -147,6 +123,18 @@ struct Table {
 }
 
 impl Table {
+    fn of_packet(seed: usize, listing_lag: Duration) -> Self {
+        let bench = Bench::with(Options {
+            provisioning: Duration::from_millis(20)..=Duration::from_millis(400),
+            powering: Duration::from_millis(150),
+            listing_lag,
+            log: 1000,
+            seed: seed as u64,
+            ..Options::default()
+        });
+        Self { bench: bench.lapsing(TIMEOUT), ec2: None, has_copies: false }
+    }
+
     fn template(&self, id: i32) -> HostTemplate {
         match self.ec2 {
             Some(_) => HostTemplate::ec2(id),

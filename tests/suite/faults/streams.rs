@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{Bench, assert_failure_with, finish, signal, taking, until};
+use crate::common::{Bench, assert_failure_with, finish, signal, taking, unread_deploy, until};
 use nix::sys::signal::Signal;
 use simulator::{HostTemplate, Operation, State};
 
@@ -15,11 +15,7 @@ const HOST: i32 = 7;
 fn a_stdout_that_nobody_reads_does_not_outlast_a_signal() {
     let bench = Bench::new();
     let host = bench.host(&HostTemplate::new(HOST));
-    let file = host.write_deployment_file().unwrap();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(&[b' '; 65536]).unwrap();
-    let mut deploy = bench.command("deploy", &[&file, "TODO"]);
-    let deploy = deploy.stdout(Stdio::from(writer)).spawn().unwrap();
+    let (deploy, reader) = unread_deploy(&bench, &host);
     until("active", || bench.simulator.devices().first().is_some_and(|machine| machine.state == State::Active));
     std::thread::sleep(Duration::from_secs(1));
     signal(&deploy, Signal::SIGTERM);
@@ -33,11 +29,8 @@ fn a_stdout_that_nobody_reads_does_not_outlast_a_signal() {
 fn a_stdout_that_nobody_reads_does_not_outlast_the_deadline() {
     let bench = Bench::new().set("PM_TIMEOUT", "2");
     let host = bench.host(&HostTemplate::new(HOST));
-    let file = host.write_deployment_file().unwrap();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(&[b' '; 65536]).unwrap();
-    let mut deploy = bench.command("deploy", &[&file, "TODO"]);
-    let answer = finish(deploy.stdout(Stdio::from(writer)).spawn().unwrap());
+    let (deploy, reader) = unread_deploy(&bench, &host);
+    let answer = finish(deploy);
     assert_failure_with(&answer, &["could not be printed", "was deleted again"]);
     bench.assert_books(&[]);
     drop(reader);

@@ -154,10 +154,23 @@ impl Journal {
         options.custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
     }
 
+    /// Makes the folder. One that others may write, as somebody may have put it into /var/tmp, is none of ours: whoever
+    /// holds its locks would keep every deploy waiting.
     fn make_folder(&self) -> io::Result<()> {
-        match self.path.parent() {
-            Some(folder) if !folder.is_dir() => DirBuilder::new().recursive(true).mode(0o700).create(folder),
-            _ => Ok(()),
+        let Some(folder) = self.path.parent() else {
+            return Ok(());
+        };
+        let found = match fs::symlink_metadata(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            }
+            found => found?,
+        };
+        let own = nix::unistd::geteuid();
+        let is_own = own.is_root() || found.uid() == own.as_raw();
+        match found.is_dir() && is_own && found.mode() & 0o022 == 0 {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("{} is not a folder of this user alone", folder.display()))),
         }
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use argh::FromArgs;
 
 use super::Context;
-use super::target::{Missing, Named};
+use super::target::{Named, WithoutMachine};
 use crate::engine::Sight;
 use crate::provider::machine::{Machine, State, Traffic};
 use crate::report::frame::Report;
@@ -39,7 +39,7 @@ impl Poll {
     /// The machine is gone, has no address yet, or cannot be asked for.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
         let named = Named::of(&self.host);
-        named.check_deployed(&self.deploy_id, Missing::Machine)?;
+        named.check_deployed(&self.deploy_id, WithoutMachine::IsNeeded)?;
         let target = context.target(&self.deploy_id, &named, &[])?;
         let called = named.called();
         let id = &target.id;
@@ -57,6 +57,10 @@ impl Poll {
             }
             Err(error) => bail!("cannot look at machine {id} of {called}: {error}"),
         };
+        if let Some(reach) = target.reach {
+            machine.addresses.retain(|address| *address != reach);
+            machine.addresses.insert(0, reach);
+        }
         check_address(&machine, &called)?;
         let traffic = match traffic {
             Ok(Ok(traffic)) => traffic,

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 
 use super::Context;
-use super::target::{Missing, SHIFTED};
+use super::target::{SHIFTED, WithoutMachine};
 use crate::opennebula::host::HostId;
 use crate::provider::machine::Power;
 
@@ -59,7 +59,7 @@ impl Shutdown {
         let id = HostId::parse(&self.state);
         let name = self.host.first().filter(|name| **name == self.deploy_id);
         match (id, name) {
-            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => Missing::Machine.of_host(name, id),
+            (Some(id), Some(name)) if self.name.starts_with("SHUTDOWN") => WithoutMachine::IsNeeded.of_host(name, id),
             _ => SHIFTED.to_owned(),
         }
     }

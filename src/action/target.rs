@@ -45,7 +45,7 @@ impl<'a> Named<'a> {
 
     /// Fails where the words are those of a host without a DEPLOY_ID: its name came in place of the deploy id, its id
     /// in place of its name, and its name again, as oneprovision calls the action then.
-    pub(super) fn check_deployed(&self, deploy_id: &str, in_place: Missing) -> Result<()> {
+    pub(super) fn check_deployed(&self, deploy_id: &str, in_place: WithoutMachine) -> Result<()> {
         let deploy_id = deploy_id.trim();
         // An empty one that did not vanish is followed by the words as they should be.
         let (name, id) = match deploy_id {
@@ -74,18 +74,18 @@ impl<'a> Named<'a> {
 
 /// What an action can do for a host that has no DEPLOY_ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(super) enum WithoutMachine {
     /// It needs the machine.
-    Machine,
+    IsNeeded,
     /// It would delete the machine.
     NothingToDelete,
 }
 
-impl Missing {
+impl WithoutMachine {
     /// What is said of the host `id`, called `name`.
     pub(super) fn of_host(self, name: &str, id: HostId) -> String {
         match self {
-            Self::Machine => format!(
+            Self::IsNeeded => format!(
                 "host {id} ({name}) has no DEPLOY_ID; its deploy failed: delete the host and create it anew; {SHIFTED}"
             ),
             Self::NothingToDelete => format!(
@@ -102,6 +102,8 @@ pub(super) struct Target {
     pub(super) engine: Engine,
     pub(super) session: Arc<Session>,
     pub(super) shows_root_password: bool,
+    /// The address that only an attribute of the host knows.
+    pub(super) reach: Option<IpAddr>,
     /// What a deploy of the host noted, where the host is known.
     pub(super) journal: Option<Journal>,
 }
@@ -118,8 +120,8 @@ impl Context<'_> {
     ) -> Result<()> {
         let named = Named::of(host);
         let missing = match changes {
-            [] => Missing::NothingToDelete,
-            _ => Missing::Machine,
+            [] => WithoutMachine::NothingToDelete,
+            _ => WithoutMachine::IsNeeded,
         };
         named.check_deployed(deploy_id, missing)?;
         let Target { id, engine, journal, .. } = self.target(deploy_id, &named, changes)?;
@@ -153,8 +155,10 @@ impl Context<'_> {
         let folder = journal::folder(self.environment);
         let journal_of = |host: &Host| Journal::in_folder(&folder, provider.spec(), &Owner::of(host));
         let journal = host.as_ref().map(journal_of);
+        let reach = host.as_ref().and_then(|host| provider.spec().reach(host));
         Ok(Target {
             id,
+            reach,
             provider,
             engine,
             session,

@@ -188,7 +188,7 @@ impl Engine {
             sightings.dead.insert(machine.id.clone());
         }
         if let Some(reason) = &machine.reason {
-            let told = self.session.api(self.clock.now()).tellable(reason);
+            let told = self.session.api(self.clock.now()).printable(reason);
             sightings.reasons.entry(machine.id.clone()).or_insert(told);
         }
     }

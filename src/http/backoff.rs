@@ -1,6 +1,5 @@
 //! What is tried again, when, and how long to wait in between.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::http::error::{ApiError, Kind};
@@ -84,10 +83,18 @@ pub fn jitter(time: Duration) -> Duration {
 }
 
 /// A number between 0 and 1.
+#[cfg(not(test))]
 fn random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
     // A `RandomState` takes its keys from the system once a thread and then counts them up: cheap, and
     // random enough for a pause.
     f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
+}
+
+/// The same, from a seed that a test may set for its thread, so that it plays again what it played.
+#[cfg(test)]
+fn random() -> f64 {
+    fastrand::f64()
 }
 
 #[cfg(test)]

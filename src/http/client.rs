@@ -124,7 +124,7 @@ impl Http {
     }
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
-    pub fn tellable(&self, text: &str) -> String {
+    pub fn printable(&self, text: &str) -> String {
         // Once more, for what has become a secret on its way to one line.
         let mut line = self.redacted(&one_line(&self.redacted(text)));
         if let Some((end, _)) = line.char_indices().nth(REASON_LENGTH) {
@@ -137,9 +137,9 @@ impl Http {
     /// `reasons` as they may be told, or `otherwise` if there are none.
     pub fn reasons(&self, reasons: &[String], otherwise: &str) -> Vec<String> {
         if reasons.is_empty() {
-            return vec![self.tellable(otherwise)];
+            return vec![self.printable(otherwise)];
         }
-        reasons.iter().take(REASONS).map(|reason| self.tellable(reason)).collect()
+        reasons.iter().take(REASONS).map(|reason| self.printable(reason)).collect()
     }
 
     /// An error for an answer that came with a good status but made no sense.
@@ -148,7 +148,7 @@ impl Http {
             kind: Kind::Ambiguous,
             call: format!("{} {path}", method.name()),
             status: Some(answer.status),
-            reasons: vec![self.tellable(&format!("the answer cannot be read: {why}"))],
+            reasons: vec![self.printable(&format!("the answer cannot be read: {why}"))],
             retry_after: None,
             remedy: "try again later".into(),
             code: None,
@@ -160,7 +160,7 @@ impl Http {
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
         let retry_after = header("retry-after").and_then(retry_after);
-        let allowance = Allowance::told(
+        let allowance = Allowance::read(
             header("x-ratelimit-remaining"),
             header("x-ratelimit-reset"),
             retry_after.filter(|_| status == 429),
@@ -221,7 +221,7 @@ impl Http {
             kind,
             call: request.call(),
             status: None,
-            reasons: vec![self.tellable(reason)],
+            reasons: vec![self.printable(reason)],
             retry_after: None,
             remedy: "".into(),
             code: None,

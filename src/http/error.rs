@@ -124,3 +124,17 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
         other => (Kind::Ambiguous, other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel reports them on connections that stood, when the request was long on its way (tcp(7)).
+    #[test]
+    fn a_network_or_a_host_that_cannot_be_reached_says_nothing_of_what_was_sent() {
+        for errno in [nix::errno::Errno::ENETUNREACH, nix::errno::Errno::EHOSTUNREACH] {
+            let error = std::io::Error::from_raw_os_error(errno as i32);
+            assert_eq!(sort(&ureq::Error::Io(error)).0, Kind::Ambiguous);
+        }
+    }
+}

@@ -17,7 +17,7 @@ pub(super) struct Allowance {
 impl Allowance {
     /// What the headers `X-RateLimit-Remaining` and `X-RateLimit-Reset` of an answer tell, or the wait that a 429
     /// asked for.
-    pub(super) fn told(remaining: Option<&str>, reset: Option<&str>, retry_after: Option<Duration>) -> Option<Self> {
+    pub(super) fn read(remaining: Option<&str>, reset: Option<&str>, retry_after: Option<Duration>) -> Option<Self> {
         if let Some(wait) = retry_after {
             return Some(Self { remaining: 0, reset: Instant::now() + wait });
         }

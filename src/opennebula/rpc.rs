@@ -177,7 +177,7 @@ impl Rpc {
         };
         let not_xml_rpc = |why: &str| {
             Mistake::new(
-                format!("{} does not answer as oned does ({})", self.endpoint, self.http.tellable(why)),
+                format!("{} does not answer as oned does ({})", self.endpoint, self.http.printable(why)),
                 "set ONE_XMLRPC to oned's address",
             )
         };
@@ -190,7 +190,7 @@ impl Rpc {
     fn text_of(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
         match answer {
             MethodResponse::Fault(message) => {
-                let message = self.http.tellable(&message);
+                let message = self.http.printable(&message);
                 Err(Mistake::new(
                     format!("oned at {} answers {method} with a fault: {message}", self.endpoint),
                     "is it an OpenNebula 5.8 to 5.12?",
@@ -198,7 +198,7 @@ impl Rpc {
             }
             MethodResponse::Good(text) => Ok(text),
             MethodResponse::Bad { message, code } => {
-                let message = self.http.tellable(&message);
+                let message = self.http.printable(&message);
                 // Codes of oned's Request::ErrorCode (include/Request.h).
                 Err(match code {
                     Some(0x100) => Mistake::new(

@@ -111,7 +111,7 @@ impl<'a> Api<'a> {
         call: &Call<'_>,
         reading: impl FnOnce(&Tree) -> Result<Machine>,
     ) -> Result<Machine, ApiError> {
-        self.read(call, reading).map(|machine| self.told(machine))
+        self.read(call, reading).map(|machine| self.redacted(machine))
     }
 
     /// Every item of a listing, page after page: `page` is given the mark of the one to read, as the page before
@@ -143,7 +143,7 @@ impl<'a> Api<'a> {
             kind,
             call: "nothing was sent".to_owned(),
             status: None,
-            reasons: vec![self.session.http.tellable(&reason.into())],
+            reasons: vec![self.session.http.printable(&reason.into())],
             retry_after: None,
             remedy: remedy_of(self.session.spec, kind, false).into(),
             code: None,
@@ -151,12 +151,12 @@ impl<'a> Api<'a> {
     }
 
     /// `text` in words that may be told: on one line, without secrets.
-    pub fn tellable(&self, text: &str) -> String {
-        self.session.http.tellable(text)
+    pub fn printable(&self, text: &str) -> String {
+        self.session.http.printable(text)
     }
 
     /// `machine` with its words as they may be told. What it is recognised by stays as the provider has it.
-    pub fn told(&self, machine: Machine) -> Machine {
+    pub fn redacted(&self, machine: Machine) -> Machine {
         machine.reworded(|text| self.session.http.redacted(text))
     }
 

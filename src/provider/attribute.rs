@@ -42,6 +42,9 @@ pub struct Attribute {
     pub is_account: bool,
     /// Whether it is where the API is.
     pub is_address: bool,
+    /// Whether it is the address on which the front-end reaches the host, where the provider knows none: `poll` prints it
+    /// first.
+    pub is_reach: bool,
     /// Whether it is the plan that `list` shows.
     pub is_plan: bool,
     /// Whether it is the place that `list` shows.
@@ -69,6 +72,7 @@ impl Attribute {
             is_private: false,
             is_account: false,
             is_address: false,
+            is_reach: false,
             is_plan: false,
             is_place: false,
             tag: None,
@@ -131,6 +135,12 @@ impl Attribute {
     /// The same, with a value that is not shown.
     pub const fn private(mut self) -> Self {
         self.is_private = true;
+        self
+    }
+
+    /// The same, as the address on which the front-end reaches the host.
+    pub const fn reach(mut self) -> Self {
+        self.is_reach = true;
         self
     }
 

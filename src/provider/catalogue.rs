@@ -43,7 +43,7 @@ impl Entry {
     }
 
     /// Its first name, and its title where that says more.
-    pub fn told(&self) -> String {
+    pub fn label(&self) -> String {
         match &self.title {
             Some(title) if title != self.name() => one_line(&format!("{} ({title})", self.name())),
             _ => one_line(self.name()),
@@ -97,7 +97,7 @@ impl Shelf<'_> {
         let offer = closest(name, entries.iter().map(Entry::name));
         let found = entries.into_iter().find(|entry| entry.is_called(name));
         findings.push(match &found {
-            Some(entry) => Finding::good(about, entry.told()),
+            Some(entry) => Finding::good(about, entry.label()),
             None => Finding::bad(
                 about,
                 format!("the provider knows no {about} {:?}", one_line(name)),
@@ -132,7 +132,7 @@ pub fn access(
         Ok(entry) => {
             findings.push(Finding::good(about[0], "accepted"));
             if !entry.name().is_empty() {
-                findings.push(Finding::good(about[1], entry.told()));
+                findings.push(Finding::good(about[1], entry.label()));
             }
             return Access::Full;
         }

@@ -17,6 +17,7 @@ const SPEC: Spec = Spec {
 
 const IP: Attribute = Attribute::sent("IP", "ip", Form::Own("IP address", address), "the address of the host")
     .required()
+    .reach()
     .remedy("set it to the address of the host");
 
 fn id(text: &str) -> Option<MachineId> {

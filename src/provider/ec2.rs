@@ -65,7 +65,7 @@ impl Provider for Ec2 {
                     bail!("it has no reservationSet");
                 }
                 let next = answer.text("nextToken").map(str::to_owned);
-                Ok((machines(answer).into_iter().map(|machine| api.told(machine)).collect(), next))
+                Ok((machines(answer).into_iter().map(|machine| api.redacted(machine)).collect(), next))
             })
         })
     }
@@ -74,7 +74,7 @@ impl Provider for Ec2 {
         let parameters = run(order, ["ClientToken", &token(order)]);
         let mut machine = ask(api, COMPUTE, "RunInstances", parameters, |answer| {
             let machine = machines(answer).into_iter().next().context("it names no instance")?;
-            Ok(api.told(machine))
+            Ok(api.redacted(machine))
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
             let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
@@ -90,7 +90,7 @@ impl Provider for Ec2 {
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
         let parameters = json!({ "InstanceId": [id.as_str()] });
         let found = ask(api, COMPUTE, "DescribeInstances", parameters, |answer| {
-            Ok(machines(answer).into_iter().next().map(|machine| api.told(machine)))
+            Ok(machines(answer).into_iter().next().map(|machine| api.redacted(machine)))
         })?;
         found.ok_or_else(|| api.problem(Kind::NotFound, format!("EC2 shows no instance {id}")))
     }

@@ -94,7 +94,7 @@ pub trait Provider: Send + Sync {
     /// The machines of the account that pass `filter`; it MAY list more, as the engine looks at each itself. MUST
     /// look at every page, and fail rather than leave one out. A tombstone has the state [`State::Gone`].
     ///
-    /// Here and below, a machine MUST be given as [`Api::told`] has it: its words may quote a secret.
+    /// Here and below, a machine MUST be given as [`Api::redacted`] has it: its words may quote a secret.
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError>;
 
     /// Makes the objects that an order needs before it can be sent, and puts their ids into it; or finds those that

@@ -95,7 +95,7 @@ impl Provider for Packet {
             number += 1;
             let path = format!("{devices}?{tag}per_page={PAGE}&page={number}");
             let (machines, next) = api.read(&Call::get(&path), device::read_page)?;
-            Ok((machines.into_iter().map(|machine| api.told(machine)).collect(), next))
+            Ok((machines.into_iter().map(|machine| api.redacted(machine)).collect(), next))
         })
     }
 

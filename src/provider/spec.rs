@@ -1,5 +1,6 @@
 //! What is known of a provider without asking it, as data: the engine, `check`, `list` and the documents read it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -86,6 +87,12 @@ impl Spec {
     pub fn names(&self, is_meant: impl Fn(&Attribute) -> bool) -> Vec<&'static str> {
         let meant = self.attributes.iter().filter(|one| is_meant(one));
         meant.map(|one| one.name).collect()
+    }
+
+    /// The address on which the front-end reaches the host, where an attribute says it.
+    pub fn reach(&self, host: &Host) -> Option<IpAddr> {
+        let attribute = self.attributes.iter().find(|one| one.is_reach)?;
+        host.provision(attribute.name)?.trim().parse().ok()
     }
 
     /// The attribute `name`, if it is read: of this provider, or of all.
@@ -260,6 +267,20 @@ pub fn joined(key: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Provider as _;
+    use crate::provider::dummy::Dummy;
+
+    #[test]
+    fn an_address_that_an_attribute_says_is_that_of_the_host() -> Result<()> {
+        let reach = |provision: &str| -> Result<Option<IpAddr>> {
+            let xml = format!("<HOST><ID>1</ID><TEMPLATE><PROVISION>{provision}</PROVISION></TEMPLATE></HOST>");
+            Ok(Dummy.spec().reach(&Host::parse(&xml)?.0))
+        };
+        assert_eq!(reach("<IP> 192.0.2.7 </IP>")?, Some(IpAddr::from([192, 0, 2, 7])));
+        assert_eq!(reach("<ADDRESS>192.0.2.7</ADDRESS>")?, None);
+        assert_eq!(reach("<IP>nowhere</IP>")?, None);
+        Ok(())
+    }
 
     #[test]
     fn a_mark_is_written_in_the_characters_that_the_provider_takes() {

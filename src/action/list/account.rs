@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::failure::Failure;
 use super::line::Line;
-use super::mark::{Judge, Mark};
+use super::mark::{Classifier, Mark};
 use crate::action::target::mistake_of;
 use crate::action::{Context, TIMEOUT, timeout};
 use crate::engine::{Engine, Error, Sight};
@@ -104,10 +104,14 @@ impl Account {
             let timeout = timeout(&context.settings(Some(host)));
             timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
         };
-        let judge =
-            Judge { hosts: hosts.unwrap_or_default(), spec: self.spec(), now: SystemTime::now(), patience: &patience };
+        let classifier = Classifier {
+            hosts: hosts.unwrap_or_default(),
+            spec: self.spec(),
+            now: SystemTime::now(),
+            patience: &patience,
+        };
         let marks = match hosts {
-            Some(_) => judge.marks(&machines),
+            Some(_) => classifier.marks(&machines),
             None => machines.iter().map(|_| (None, Mark::Unknown)).collect(),
         };
         let lines = machines.iter().zip(marks).map(|(machine, (host, mark))| {

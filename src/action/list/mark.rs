@@ -70,7 +70,7 @@ impl Mark {
 }
 
 /// What machines are held against.
-pub(super) struct Judge<'a> {
+pub(super) struct Classifier<'a> {
     pub(super) hosts: &'a [Host],
     pub(super) spec: &'static Spec,
     pub(super) now: SystemTime,
@@ -78,7 +78,7 @@ pub(super) struct Judge<'a> {
     pub(super) patience: &'a dyn Fn(&Host) -> Duration,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Classifier<'a> {
     /// The host of each machine, and how the two agree.
     pub(super) fn marks(&self, machines: &[Machine]) -> Vec<(Option<&'a Host>, Mark)> {
         let owners: Vec<Option<&Host>> = machines.iter().map(|one| self.owner(one)).collect();

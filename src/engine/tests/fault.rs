@@ -20,7 +20,7 @@ pub enum What {
 }
 
 /// A request that came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub what: What,
     /// When, counted from the begin.

@@ -56,7 +56,7 @@ fn runs_on(system: &Entry, plan: &Entry) -> Option<Finding> {
     if plans.is_empty() || plans.iter().any(|name| plan.is_called(name)) {
         return None;
     }
-    let what = format!("{} does not run on {}", system.told(), plan.told());
+    let what = format!("{} does not run on {}", system.label(), plan.label());
     let near = closest(plan.name(), plans);
     let remedy = format!("set PLAN or OS to another one; it runs on {near}");
     Some(Finding::bad("operating system", what, remedy))
@@ -98,7 +98,7 @@ fn room(api: &Api<'_>, plan: &Entry, places: &[Entry], [attribute, capacity, sol
     }
     // Where nothing is listed, nothing is known.
     if !sold.is_empty() && !places.iter().any(is_sold) {
-        let what = format!("{} is not sold in {names}", plan.told());
+        let what = format!("{} is not sold in {names}", plan.label());
         let remedy = format!("set {attribute} or PLAN to another one");
         return Some(Finding::bad("place", what, remedy));
     }
@@ -116,7 +116,7 @@ fn room(api: &Api<'_>, plan: &Entry, places: &[Entry], [attribute, capacity, sol
     if levels.iter().any(|level| level != "unavailable") {
         return Some(Finding::good("capacity", one_line(&levels.join(", "))));
     }
-    let what = format!("no {} is free in {names}", plan.told());
+    let what = format!("no {} is free in {names}", plan.label());
     let remedy = format!("wait, or set {attribute} or PLAN to another one");
     Some(Finding::bad("capacity", what, remedy))
 }
@@ -158,7 +158,7 @@ fn reserved(api: &Api<'_>, wanted: &str, project: &str, plan: Option<&Entry>) ->
         }
         Some(entry) if is_free(entry) == Some(false) => Finding::bad(ABOUT, "its server is in use", offer),
         Some(entry) if !fits(entry) => {
-            let what = format!("its server is a {}", own_plan(entry).told());
+            let what = format!("its server is a {}", own_plan(entry).label());
             Finding::bad(ABOUT, what, format!("set PLAN to that; or {offer}"))
         }
         Some(entry) => Finding::good(ABOUT, format!("{} is free", entry.name())),

@@ -92,8 +92,8 @@ proptest! {
     ) {
         let mut template = HostTemplate::new(id);
         // oned puts any value into one CDATA: it cannot tell of one that holds the end of it.
-        let tellable = attributes.into_iter().map(|(name, text)| (name, text.replace("]]>", "")));
-        template.provision.extend(tellable);
+        let printable = attributes.into_iter().map(|(name, text)| (name, text.replace("]]>", "")));
+        template.provision.extend(printable);
         let (host, _) = Host::parse(&template.xml()).unwrap();
         prop_assert_eq!(host.id.map(|id| id.0), u32::try_from(id).ok());
         prop_assert_eq!(&host.name, &template.name);

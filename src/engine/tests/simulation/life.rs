@@ -217,6 +217,7 @@ impl Life<'_> {
 
     /// What oneprovision does with the host, until it has no more use for it.
     pub(super) fn lead(&self) {
+        fastrand::seed(self.draw(|random| random.u64(..)));
         for _ in 0..self.draw(|random| random.u8(0..RUNS)) {
             let deployed = self.deploy(true);
             self.pass(seconds(self.draw(|random| [0, 5, 60, 3600][random.usize(0..4)])));
@@ -257,6 +258,7 @@ impl Life<'_> {
 
     /// What comes between: a second deploy of the host, or its deletion in oned.
     pub(super) fn meddle(&self) {
+        fastrand::seed(self.draw(|random| random.u64(..)));
         let books = self.books();
         let is_running = books.deploying > 0 && !books.is_ending;
         drop(books);

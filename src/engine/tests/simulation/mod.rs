@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 
 use self::life::Life;
+use super::fault::Asked;
 use super::*;
 use crate::provider::Provider as _;
 
@@ -81,7 +82,8 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn play(seed: u64) {
+/// Plays one play, and returns what was asked of the provider, and when.
+fn play(seed: u64) -> Vec<Asked> {
     let play = Play::new(seed);
     let lives: Vec<Life<'_>> =
         (0..FRONT_ENDS * HOSTS).map(|number| play.life(number / HOSTS, number % HOSTS)).collect();
@@ -94,6 +96,14 @@ fn play(seed: u64) {
         }
         play.clock.pass(seconds(1_000_000), || false);
     });
+    std::mem::take(&mut play.provider.world().asked)
+}
+
+#[test]
+fn a_seed_plays_the_same_again() {
+    for seed in [3, 8] {
+        assert_eq!(play(seed), play(seed));
+    }
 }
 
 #[test]

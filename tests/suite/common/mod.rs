@@ -75,7 +75,12 @@ impl Bench {
     /// The same where the drivers' clock runs ten times as fast, and one wait may take so many of its seconds: an
     /// order without an answer is looked for during 72 of them.
     pub fn lapsing(self, seconds: &str) -> Self {
-        self.set("TIME_LAPSE_FOR_TESTS", "10").set("PM_TIMEOUT", seconds)
+        self.lapsing_by(10, seconds)
+    }
+
+    /// The same where it runs so many times as fast.
+    pub fn lapsing_by(self, rate: u32, seconds: &str) -> Self {
+        self.set("TIME_LAPSE_FOR_TESTS", &rate.to_string()).set("PM_TIMEOUT", seconds)
     }
 
     /// The same without a variable.
@@ -348,8 +353,12 @@ pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
 
 /// The text of a fixture.
 pub fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    fs::read_to_string(path).unwrap()
+    fs::read_to_string(fixture_path(name)).unwrap()
+}
+
+/// Where a fixture is.
+pub fn fixture_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// The tag by which the machines of the host with this id are found.

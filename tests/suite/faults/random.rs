@@ -7,26 +7,27 @@
 //! of it, so a seed repeats the same game, not the same moves of the threads.
 
 use std::fmt::Write as _;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{Bench, finish, signal, until};
+use crate::common::{Bench, finish, fixture_path, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use simulator::ec2::{Ec2, Ec2Options, Instance};
 use simulator::oneprovision::{Answer, Choice, Provision};
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 
-/// In seconds of a clock that runs ten times as fast. An order without an answer is looked for during 72 of them:
+/// In seconds of a clock that runs so many times as fast. An order without an answer is looked for during 72 of them:
 /// longer than lag and delay of the simulator together.
 const TIMEOUT: &str = "240";
+const LAPSE: u32 = 6;
 const LAG: Duration = Duration::from_millis(800);
 const DELAY: Duration = Duration::from_millis(1000);
-/// How late an order may take effect: that are 45 seconds.
-const LATE: Duration = Duration::from_millis(4500);
+/// How late an order may take effect: that are 60 seconds.
+const LATE: Duration = Duration::from_millis(10_000);
 /// Hosts that are played with at a time, and in a long run. The driver mostly sleeps.
 const HOSTS: (usize, usize) = (40, 150);
 
@@ -43,6 +44,20 @@ fn the_books_balance_after_any_sequence_of_faults_signals_and_kills() {
 fn the_books_balance_where_something_in_between_repeats_orders() {
     let (runs, seed) = runs_and_seed(40);
     let table = Table { has_copies: true, ..Table::of_packet(seed, Duration::ZERO) };
+    play(&table, runs, seed);
+    table.assert_empty();
+}
+
+/// The kernel reports it on connections that stand, when the request is long on its way.
+#[test]
+fn the_books_balance_where_the_network_cannot_be_reached_now_and_then() {
+    let (runs, seed) = runs_and_seed(30);
+    let mut table = Table::of_packet(seed, LAG);
+    let (source, shim) = (fixture_path("unreachable.c"), table.bench.path("unreachable.so"));
+    let mut compiler = Command::new("cc");
+    let compiled = compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").status();
+    assert!(compiled.unwrap().success());
+    table.bench = table.bench.set("LD_PRELOAD", &shim.display().to_string());
     play(&table, runs, seed);
     table.assert_empty();
 }
@@ -99,7 +114,7 @@ fn the_books_balance_on_ec2_too() {
         ..Ec2Options::default()
     })
     .unwrap();
-    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).lapsing(TIMEOUT);
+    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).lapsing_by(LAPSE, TIMEOUT);
     let table = Table { bench, ec2: Some(ec2), has_copies: false };
     play(&table, runs, seed);
     table.assert_empty();
@@ -132,7 +147,7 @@ impl Table {
             seed: seed as u64,
             ..Options::default()
         });
-        Self { bench: bench.lapsing(TIMEOUT), ec2: None, has_copies: false }
+        Self { bench: bench.lapsing_by(LAPSE, TIMEOUT), ec2: None, has_copies: false }
     }
 
     fn template(&self, id: i32) -> HostTemplate {

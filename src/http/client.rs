@@ -12,6 +12,7 @@ use ureq::{Agent, AsSendBody, Body};
 use crate::http::error::{ApiError, Kind, sort};
 pub use crate::http::message::{Answer, Failure, Method, Request};
 use crate::http::rate_limit::{Allowance, retry_after};
+use crate::http::url::origin_of;
 use crate::http::{proxy, tls};
 use crate::report::frame::{Report, one_line};
 use crate::report::secret::Secret;
@@ -24,22 +25,26 @@ const REASON_LENGTH: usize = 300;
 
 /// The client. It keeps connections alive between requests.
 pub struct Http {
-    config: ureq::config::Config,
-    agent: Mutex<Option<Agent>>,
+    /// The servers that were asked, by scheme, host and port: an API and what hands out its tokens may be two.
+    servers: Mutex<BTreeMap<String, Server>>,
     allowance: Mutex<Option<Allowance>>,
     /// How often each request failed since it last succeeded: for the log.
     failures: Mutex<BTreeMap<String, u32>>,
-    /// The variable that names the proxy, if there is one.
-    proxy: Option<&'static str>,
     secrets: Mutex<Vec<Secret>>,
     report: Report,
 }
 
-impl Http {
-    /// A client for the server of `base`, which strikes `secrets` from whatever it tells.
-    ///
+/// How one server is asked.
+struct Server {
+    config: ureq::config::Config,
+    agent: Option<Agent>,
+    /// The variable that names the proxy, if there is one.
+    proxy: Option<&'static str>,
+}
+
+impl Server {
     /// The certificates of the system are loaded only for https; proxies are chosen as curl does.
-    pub fn new(base: &str, secrets: Vec<Secret>, report: Report) -> Self {
+    fn of(origin: &str, report: &Report) -> Self {
         let mut builder = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -50,17 +55,22 @@ impl Http {
             .output_buffer_size(8 * 1024)
             .user_agent(concat!("pm-packet/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity");
-        let (proxy, proxy_address) = proxy::of(base, &report).unzip();
+        let (proxy, proxy_address) = proxy::of(origin, report).unzip();
         builder = builder.proxy(proxy_address);
-        if base.starts_with("https:") {
-            builder = builder.tls_config(tls::config(&report));
+        if origin.starts_with("https:") {
+            builder = builder.tls_config(tls::config(report));
         }
+        Self { config: builder.build(), agent: None, proxy }
+    }
+}
+
+impl Http {
+    /// A client that strikes `secrets` from whatever it tells.
+    pub fn new(secrets: Vec<Secret>, report: Report) -> Self {
         Self {
-            config: builder.build(),
-            agent: Mutex::new(None),
+            servers: Mutex::default(),
             allowance: Mutex::new(None),
             failures: Mutex::default(),
-            proxy,
             secrets: Mutex::new(secrets),
             report,
         }
@@ -73,8 +83,10 @@ impl Http {
 
     /// Ends the requests under way. Later ones use new connections.
     pub fn abort(&self) {
-        if let Some(agent) = lock(&self.agent).take() {
-            agent.shutdown();
+        for server in lock(&self.servers).values_mut() {
+            if let Some(agent) = server.agent.take() {
+                agent.shutdown();
+            }
         }
     }
 
@@ -174,11 +186,12 @@ impl Http {
             }
             _ => "the answer gives no reason".to_owned(),
         };
+        let wanted = request.wants.and_then(header).map(str::to_owned);
         let body = response.body_mut().with_config().limit(request.limit).read_to_vec();
         let error =
             ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) };
         match body {
-            Ok(body) if (200..300).contains(&status) => Ok(Answer { status, body }),
+            Ok(body) if (200..300).contains(&status) => Ok(Answer { status, wanted, body }),
             Ok(body) => Err(Box::new(Failure { error, body })),
             // The status of an error is enough, whatever became of its body.
             Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error)),
@@ -193,10 +206,7 @@ impl Http {
             .min(request.by.saturating_duration_since(begin))
             // ureq takes zero for "no limit".
             .max(Duration::from_millis(1));
-        if request.is_fresh {
-            *lock(&self.agent) = None;
-        }
-        let agent = lock(&self.agent).get_or_insert_with(|| self.config.new_agent()).clone();
+        let agent = self.agent(request);
         let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);
@@ -207,10 +217,23 @@ impl Http {
         run(&agent, builder.header("content-type", kind).body(body)?, time)
     }
 
+    /// The connections to the server of `request`.
+    fn agent(&self, request: &Request<'_>) -> Agent {
+        let origin = origin_of(request.url);
+        let mut servers = lock(&self.servers);
+        let new = || Server::of(origin, &self.report);
+        let Server { config, agent, .. } = servers.entry(origin.to_owned()).or_insert_with(new);
+        if request.is_fresh {
+            *agent = None;
+        }
+        agent.get_or_insert_with(|| config.new_agent()).clone()
+    }
+
     /// An error for a request that brought no whole answer.
     fn fault(&self, request: &Request<'_>, error: &ureq::Error) -> Box<Failure> {
         let (kind, mut reason) = sort(error);
-        if let (Kind::NotSent, Some(variable)) = (kind, self.proxy) {
+        let proxy = lock(&self.servers).get(origin_of(request.url)).and_then(|server| server.proxy);
+        if let (Kind::NotSent, Some(variable)) = (kind, proxy) {
             reason.push_str(&format!(", through the proxy that {variable} names"));
         }
         Failure::without_body(self.error(request, kind, &reason))

@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// Headers beside those of the body.
     pub headers: &'a [(&'a str, &'a str)],
+    /// The header of the answer that is wanted.
+    pub wants: Option<&'a str>,
     /// The body and its content type.
     pub body: Option<(&'a str, &'a [u8])>,
     /// The moment after which the answer is of no use.
@@ -66,6 +68,8 @@ impl Request<'_> {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// The header that was wanted, if it came.
+    pub wanted: Option<String>,
     /// The body, at most as long as the request allowed.
     pub body: Vec<u8>,
 }

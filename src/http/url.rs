@@ -32,6 +32,13 @@ pub fn host_of(url: &str) -> Option<&str> {
     }
 }
 
+/// The scheme, host and port of `url`: all before its path.
+pub fn origin_of(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?', '#']);
+    &url[..end.map_or(url.len(), |end| authority + end)]
+}
+
 /// `text` as a value of a query or a form: only unreserved characters stay as they are.
 pub fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
@@ -48,6 +55,18 @@ mod tests {
         assert!(is_loopback("http://[::1]:1/x"));
         assert!(!is_loopback("http://127.0.0.1.example.org/"));
         assert!(!is_loopback("https://api.example.org/localhost"));
+    }
+
+    #[test]
+    fn an_origin_ends_where_the_path_begins() {
+        for (url, origin) in [
+            ("http://a:1/x/y?z", "http://a:1"),
+            ("https://[::1]:2", "https://[::1]:2"),
+            ("https://a?x=http://b/", "https://a"),
+            ("", ""),
+        ] {
+            assert_eq!(origin_of(url), origin, "{url}");
+        }
     }
 
     #[test]

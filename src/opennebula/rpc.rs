@@ -93,7 +93,7 @@ impl Rpc {
         if let Some((_, password)) = session.expose().split_once(':') {
             secrets.push(Secret::new(password));
         }
-        let http = Arc::new(Http::new(&endpoint, secrets, report));
+        let http = Arc::new(Http::new(secrets, report));
         let at_work = Arc::clone(&http);
         interrupt.on_first(Box::new(move || at_work.abort()));
         Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
@@ -147,6 +147,7 @@ impl Rpc {
             body: Some(("text/xml; charset=utf-8", body.as_bytes())),
             by,
             within: self.timeout,
+            wants: None,
             is_fresh: false,
             limit,
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::auth::{Ask, Auth};
+use super::auth::{Ask, Auth, Grant, Reply};
 use super::call::Call;
 use super::explanation::{Explanation, remedy_of};
 use super::machine::{Machine, MachineId};
@@ -46,11 +46,6 @@ pub struct Api<'a> {
 }
 
 impl<'a> Api<'a> {
-    /// Its address.
-    pub fn base(&self) -> &'a str {
-        &self.session.endpoint.base
-    }
-
     /// The moment by which its requests must end.
     pub fn by(&self) -> Instant {
         self.by
@@ -161,12 +156,12 @@ impl<'a> Api<'a> {
     }
 
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let is_fetched = !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched { .. });
-        let had_token = is_fetched && self.session.token().is_some();
+        let is_fetched = !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched(_));
+        let was_granted = is_fetched && self.session.grant().is_some();
         match self.transmit(call) {
             // It was refused, so nothing was done: a token that was good before has expired in the wait.
-            Err(error) if error.kind == Kind::Unauthenticated && had_token => {
-                *self.session.token() = None;
+            Err(error) if error.kind == Kind::Unauthenticated && was_granted => {
+                *self.session.grant() = None;
                 self.transmit(call)
             }
             answer => answer,
@@ -174,15 +169,17 @@ impl<'a> Api<'a> {
     }
 
     fn transmit(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
-        let authorization = match call.is_open {
-            true => None,
-            false => self.authorization()?,
+        let grant = match call.is_open {
+            true => Grant::default(),
+            false => self.grant()?,
         };
         let mut headers = call.headers.clone();
-        headers.extend(authorization.iter().map(|(name, value)| (*name, value.expose())));
+        headers.extend(grant.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        headers.extend(grant.credential.iter().map(|(name, value)| (*name, value.expose())));
+        let base = grant.base.as_ref().unwrap_or(&self.session.endpoint.base);
         let url = match call.path.starts_with("http") {
             true => call.path.to_owned(),
-            false => format!("{}{}", self.base(), call.path),
+            false => format!("{base}{}", call.path),
         };
         let clock = &self.session.clock;
         let request = Request {
@@ -190,6 +187,7 @@ impl<'a> Api<'a> {
             url: &url,
             path: call.shown,
             headers: &headers,
+            wants: call.wants,
             body: call.body.as_ref().map(|(kind, body)| (*kind, body.as_bytes())),
             by: Instant::now() + clock.real(self.by.saturating_duration_since(clock.now())),
             within: clock.real(if call.is_order { ORDER } else { REQUEST }),
@@ -200,26 +198,21 @@ impl<'a> Api<'a> {
         sent.map_err(|failure| self.explain(*failure, call.is_order))
     }
 
-    /// The header by which the API lets us in.
-    fn authorization(&self) -> Result<Option<(&'static str, Secret)>, ApiError> {
-        let Auth::Fetched { header, prefix, fetch } = &self.session.endpoint.auth else {
-            return Ok(self.session.endpoint.auth.header());
+    /// What lets us in.
+    fn grant(&self) -> Result<Grant, ApiError> {
+        let Auth::Fetched(fetch) = &self.session.endpoint.auth else {
+            return Ok(Grant { credential: self.session.endpoint.auth.header(), ..Grant::default() });
         };
-        let known = self.session.token().clone();
-        let token = match known {
-            Some(token) => token,
-            None => {
-                // Whatever became of that request: the one that needs the token was not sent.
-                let token = fetch(self).map_err(|error| match error.kind {
-                    Kind::Ambiguous => ApiError { kind: Kind::NotSent, ..error },
-                    _ => error,
-                })?;
-                self.session.http.conceal(token.clone());
-                *self.session.token() = Some(token.clone());
-                token
-            }
-        };
-        Ok(Some((*header, Secret::new(format!("{prefix}{}", token.expose())))))
+        if let Some(grant) = &*self.session.grant() {
+            return Ok(grant.clone());
+        }
+        let grant = fetch(self).map_err(|error| ApiError { kind: not_granted(error.kind), ..error })?;
+        if let Some((_, credential)) = &grant.credential {
+            let word = credential.expose().rsplit(' ').next().unwrap_or_default();
+            self.session.http.conceal(Secret::new(word));
+        }
+        *self.session.grant() = Some(grant.clone());
+        Ok(grant)
     }
 
     fn parse(&self, body: &[u8]) -> Result<Tree> {
@@ -246,13 +239,32 @@ impl<'a> Api<'a> {
     }
 }
 
+/// What an error of what should have brought a grant means for the request that needs it: that was not sent, and nothing
+/// is known of what it is about.
+fn not_granted(kind: Kind) -> Kind {
+    match kind {
+        Kind::Ambiguous | Kind::Conflict => Kind::NotSent,
+        Kind::PermissionDenied => Kind::Unauthenticated,
+        Kind::NotFound | Kind::Protected | Kind::KeySpent => Kind::Rejected,
+        kind => kind,
+    }
+}
+
 impl Ask for Api<'_> {
     fn setting(&self, name: &str) -> &str {
         self.session.account.get(name)
     }
 
-    fn ask(&self, call: &Call<'_>) -> Result<Tree, ApiError> {
-        self.read(call, |answer| Ok(answer.clone()))
+    fn ask(&self, call: &Call<'_>) -> Result<Reply, ApiError> {
+        let answer = self.exchange(call)?;
+        match self.parse(&answer.body) {
+            Ok(body) => Ok(Reply { body, header: answer.wanted }),
+            Err(why) => Err(self.session.http.unreadable(call.method, call.shown, &answer, &why.to_string())),
+        }
+    }
+
+    fn problem(&self, kind: Kind, reason: &str, remedy: &str) -> ApiError {
+        ApiError { remedy: remedy.to_owned().into(), ..Api::problem(self, kind, reason) }
     }
 }
 
@@ -331,10 +343,10 @@ mod tests {
         )
     }
 
-    fn fetch(ask: &dyn Ask) -> Result<Secret, ApiError> {
+    fn fetch(ask: &dyn Ask) -> Result<Grant, ApiError> {
         let body = serde_json::json!({ "user": ask.setting("USER") });
         let answer = ask.ask(&Call::post("/token").json(&body).open())?;
-        Ok(Secret::new(answer.text("token").unwrap_or_default()))
+        Ok(Grant::bearer(answer.body.text("token").unwrap_or_default()))
     }
 
     /// A session with that API.
@@ -352,8 +364,7 @@ mod tests {
             reasons: body.text("message").map(str::to_owned).into_iter().collect(),
             ..Explanation::default()
         };
-        let auth = Auth::Fetched { header: "authorization", prefix: "Bearer ", fetch };
-        let endpoint = Endpoint { base, auth };
+        let endpoint = Endpoint { base, auth: Auth::Fetched(fetch) };
         let (account, report) = (Account::default(), Report::new(Level::Quiet));
         let explain = Box::new(explain);
         let clock = Arc::new(SystemClock::of(&Environment::default()).unwrap());
@@ -406,7 +417,13 @@ mod tests {
 
     #[test]
     fn where_no_token_is_to_be_had_nothing_else_is_sent() {
-        for (status, kind) in [(401, Kind::Unauthenticated), (429, Kind::RateLimited)] {
+        for (status, kind) in [
+            (401, Kind::Unauthenticated),
+            (429, Kind::RateLimited),
+            (403, Kind::Unauthenticated),
+            // Of the token, not of the machine: it proves nothing of that.
+            (404, Kind::Rejected),
+        ] {
             let (session, served) = session();
             served.lock().unwrap().refusal = Some(status);
             let error = look(&session).unwrap_err();

@@ -11,18 +11,29 @@ pub struct Call<'a> {
     pub(super) shown: &'a str,
     pub(super) headers: Vec<(&'a str, &'a str)>,
     pub(super) body: Option<(&'static str, String)>,
+    pub(super) wants: Option<&'a str>,
     pub(super) is_order: bool,
     pub(super) is_open: bool,
 }
 
 impl<'a> Call<'a> {
     fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, shown: path, headers: Vec::new(), body: None, is_order: false, is_open: false }
+        Self { method, path, shown: path, headers: Vec::new(), body: None, wants: None, is_order: false, is_open: false }
     }
 
     /// A look. A `path` that begins with `http` is a whole address, for an API that stands elsewhere.
     pub fn get(path: &'a str) -> Self {
         Self::new(Method::Get, path)
+    }
+
+    /// What is put in the place of another.
+    pub fn put(path: &'a str) -> Self {
+        Self::new(Method::Put, path)
+    }
+
+    /// A change of a part.
+    pub fn patch(path: &'a str) -> Self {
+        Self::new(Method::Patch, path)
     }
 
     /// An act.
@@ -38,11 +49,6 @@ impl<'a> Call<'a> {
     /// An order: it may take longer.
     pub fn order(path: &'a str) -> Self {
         Self { is_order: true, ..Self::new(Method::Post, path) }
-    }
-
-    /// The same with another method.
-    pub fn by(self, method: Method) -> Self {
-        Self { method, ..self }
     }
 
     /// The same, told as this path in errors and in the log: without secrets.
@@ -67,6 +73,11 @@ impl<'a> Call<'a> {
     pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// The same, of whose answer this header is wanted.
+    pub fn wanting(self, name: &'a str) -> Self {
+        Self { wants: Some(name), ..self }
     }
 
     /// The same without credentials: it fetches them.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::account::Account;
-use super::auth::{Auth, Endpoint};
+use super::auth::{Auth, Endpoint, Grant};
 use super::explanation::Explain;
 use super::machine::{Machine, MachineId};
 use super::spec::Spec;
@@ -15,7 +15,7 @@ use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::clock::Clock;
 
-/// A provider with the credentials of one account. It keeps connections, and a token that was fetched.
+/// A provider with the credentials of one account. It keeps connections, and what was granted.
 pub struct Session {
     pub(super) spec: &'static Spec,
     pub(super) explain: Explain,
@@ -23,7 +23,7 @@ pub struct Session {
     pub(super) endpoint: Endpoint,
     pub(super) account: Account,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) token: Mutex<Option<Secret>>,
+    pub(super) grant: Mutex<Option<Grant>>,
     pub(super) memory: Mutex<BTreeMap<MachineId, Machine>>,
 }
 
@@ -52,11 +52,11 @@ impl Session {
         Self {
             spec,
             explain,
-            http: Http::new(&endpoint.base, private, report),
+            http: Http::new(private, report),
             endpoint,
             account,
             clock,
-            token: Mutex::default(),
+            grant: Mutex::default(),
             memory: Mutex::default(),
         }
     }
@@ -71,7 +71,7 @@ impl Session {
         self.http.abort();
     }
 
-    pub(super) fn token(&self) -> MutexGuard<'_, Option<Secret>> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn grant(&self) -> MutexGuard<'_, Option<Grant>> {
+        self.grant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -233,7 +233,7 @@ pub(super) fn of_oned(error: &anyhow::Error) -> Mistake {
 pub(super) fn advise(error: &Error) -> String {
     match error {
         Error::Vanished(_) => format!("{error}: delete the host and create it anew"),
-        Error::Failed(_) => format!("{error}: see the machine at the provider"),
+        Error::Failed { remedy, .. } => format!("{error}: {}", remedy.unwrap_or("see the machine at the provider")),
         Error::Interrupted(_) => {
             format!("{error}: what was asked for may happen all the same; ask again to be sure")
         }

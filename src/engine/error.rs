@@ -14,8 +14,13 @@ use crate::provider::machine::{MachineId, Power};
 pub enum Error {
     /// A call failed.
     Api(ApiError),
-    /// The machine is in a state that it will not leave: the provider's word for it, and why it is in it.
-    Failed(String),
+    /// The machine is in a state that it will not leave.
+    Failed {
+        /// The provider's word for it, and why it is in it.
+        state: String,
+        /// What somebody may do about it, where the provider's words tell.
+        remedy: Option<&'static str>,
+    },
     /// The machine is gone, or was taken back by the provider.
     Vanished(Cow<'static, str>),
     /// The deadline passed.
@@ -49,7 +54,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => error.fmt(f),
-            Self::Failed(state) => write!(f, "the machine is in state {state}"),
+            Self::Failed { state, .. } => write!(f, "the machine is in state {state}"),
             Self::Vanished(how) => write!(f, "the machine {how}"),
             Self::Deadline { waited, last } => {
                 write!(f, "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds")

@@ -189,7 +189,15 @@ impl Engine {
         }
         if let Some(reason) = &machine.reason {
             let told = self.session.api(self.clock.now()).printable(reason);
-            sightings.reasons.entry(machine.id.clone()).or_insert(told);
+            match machine.state {
+                // What was told on the way may have passed.
+                State::Failed => {
+                    sightings.reasons.insert(machine.id.clone(), told);
+                }
+                _ => {
+                    sightings.reasons.entry(machine.id.clone()).or_insert(told);
+                }
+            }
         }
     }
 

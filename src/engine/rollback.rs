@@ -50,8 +50,9 @@ impl Engine {
             Error::Vanished(_) => {
                 format!("{error}; nothing is left of machine {ids}: deploy once more")
             }
-            Error::Failed(_) => {
-                format!("{error}; machine {ids} was deleted again: deploy once more, or order in another place")
+            Error::Failed { remedy, .. } => {
+                let remedy = remedy.unwrap_or("deploy once more, or order in another place");
+                format!("{error}; machine {ids} was deleted again: {remedy}")
             }
             _ => format!("{error}; machine {ids} was deleted again"),
         })

@@ -201,6 +201,10 @@ impl Provider for Scripted {
             let manner = world.manner.clone();
             let device = world.known(id, now).ok_or(manner.missing)?;
             let shows_off = self.spec.power.shows_off;
+            device.power_failed = manner.fails_power;
+            if device.power_failed.is_some() {
+                return Ok(None);
+            }
             match (device.state(now), power) {
                 (State::On, Power::Off) => {
                     device.lead(now, &[(State::Stopping, manner.off), (State::Off, Duration::ZERO)]);

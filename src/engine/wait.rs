@@ -8,7 +8,7 @@ use super::schedule::Schedule;
 use super::{Engine, Error, Sight};
 use crate::http::backoff::{Advice, advice};
 use crate::http::error::{ApiError, Kind};
-use crate::provider::machine::{Machine, MachineId, State};
+use crate::provider::machine::{Machine, MachineId, Power, State};
 use crate::provider::order::Order;
 use crate::provider::{Advance, Filter};
 
@@ -87,6 +87,8 @@ struct Seen {
     last: String,
     progress: Option<f64>,
     asked_pause: Duration,
+    /// How many looks, one after another, showed that what was asked for failed.
+    failures: u32,
     /// How often we were sent away lately: where many wait at once, each must ask less often.
     refusals: u32,
 }
@@ -106,6 +108,7 @@ impl Engine {
             last: "it was never seen".to_owned(),
             progress: None,
             asked_pause: Duration::ZERO,
+            failures: 0,
             refusals: 0,
         };
         loop {
@@ -142,8 +145,8 @@ impl Engine {
                     if goal.is_reached_by(machine.state) {
                         return Ok(Some(*machine));
                     }
-                    self.check_state(goal, &machine, seen.was_deleting)?;
-                    line.show(seen.note(&machine));
+                    self.check_state(goal, &machine, &seen)?;
+                    line.show(seen.note(&machine, self.state_of(&machine)));
                 }
                 Ok(Sight::Gone(_)) if goal == Goal::Gone => return Ok(None),
                 Ok(Sight::Gone(how)) => return Err(Error::Vanished(how)),
@@ -179,34 +182,58 @@ impl Engine {
             Err(error) if is_absence(&error) => return self.absence(id, error, wait.by),
             sight => sight?,
         };
-        if let (Sight::Here(machine), Some(order)) = (&mut sight, order)
-            && matches!(machine.state, State::Starting | State::On)
-            && self.provider.advance(&self.session.api(by), order, machine)? == Advance::Again
-        {
-            machine.state = State::Starting;
+        let (Sight::Here(machine), Some(order)) = (&mut sight, order) else {
+            return Ok(sight);
+        };
+        let api = self.session.api(by);
+        match machine.state {
+            State::Starting | State::On => {
+                if self.provider.advance(&api, order, machine)? == Advance::Again {
+                    machine.state = State::Starting;
+                }
+            }
+            // Some are installed, and then left off.
+            State::Off if self.provider.spec().power.takes.contains(&Power::On) => {
+                self.provider.power(&api, id, Power::On).map_err(passing)?;
+                machine.state = State::Starting;
+            }
+            _ => {}
         }
         Ok(sight)
     }
 
     /// Whether `machine` can still reach `goal`.
-    fn check_state(&self, goal: Goal, machine: &Machine, was_deleting: bool) -> Result<(), Error> {
+    fn check_state(&self, goal: Goal, machine: &Machine, seen: &Seen) -> Result<(), Error> {
+        let failed = || Err(Error::Failed { state: self.state_of(machine), remedy: machine.remedy });
         match machine.state {
             // Right after its deletion a failed machine may still be shown as failed.
-            State::Failed if goal != Goal::Gone || was_deleting => Err(Error::Failed(self.state_of(machine))),
+            State::Failed if goal != Goal::Gone || seen.was_deleting => failed(),
+            // The first such look may show what became of an earlier one.
+            _ if machine.power_failed && goal != Goal::Gone && seen.failures > 0 => failed(),
             State::Deleting if goal != Goal::Gone => Err(Error::Vanished(self.outcome_of(machine))),
             _ => Ok(()),
         }
     }
 }
 
+/// The same error, of a refusal that may pass: the machine is shown in another state than it is in by now.
+fn passing(error: ApiError) -> ApiError {
+    match error.kind {
+        Kind::Rejected => ApiError { kind: Kind::Conflict, ..error },
+        _ => error,
+    }
+}
+
 impl Seen {
     /// Notes a machine, and says what it is.
-    fn note(&mut self, machine: &Machine) -> String {
+    fn note(&mut self, machine: &Machine, state: String) -> String {
         self.faults = 0;
+        self.failures = if machine.power_failed { self.failures + 1 } else { 0 };
         self.was_deleting |= machine.state == State::Deleting;
         self.progress = machine.progress;
         let told = match machine.progress {
             Some(progress) => format!("{} ({progress:.0} %)", machine.state_name),
+            None if machine.reason.is_some() => state,
             None => machine.state_name.clone(),
         };
         self.last = format!("it is {told}");

@@ -1,5 +1,7 @@
 //! The attributes of `PROVISION`: one table a provider says all that is said of one, and this reads it.
 
+use std::net::IpAddr;
+
 use anyhow::{Result, bail};
 use serde_json::Value;
 
@@ -42,9 +44,8 @@ pub struct Attribute {
     pub is_account: bool,
     /// Whether it is where the API is.
     pub is_address: bool,
-    /// Whether it is the address on which the front-end reaches the host, where the provider knows none: `poll` prints it
-    /// first.
-    pub is_reach: bool,
+    /// Reads the address on which the front-end reaches the host, where the provider knows none: `poll` prints it first.
+    pub reach: Option<fn(&str) -> Option<IpAddr>>,
     /// Whether it is the plan that `list` shows.
     pub is_plan: bool,
     /// Whether it is the place that `list` shows.
@@ -72,7 +73,7 @@ impl Attribute {
             is_private: false,
             is_account: false,
             is_address: false,
-            is_reach: false,
+            reach: None,
             is_plan: false,
             is_place: false,
             tag: None,
@@ -139,8 +140,13 @@ impl Attribute {
     }
 
     /// The same, as the address on which the front-end reaches the host.
-    pub const fn reach(mut self) -> Self {
-        self.is_reach = true;
+    pub const fn reach(self) -> Self {
+        self.reach_by(|written| written.parse().ok())
+    }
+
+    /// The same, as what the address is read from with `read`.
+    pub const fn reach_by(mut self, read: fn(&str) -> Option<IpAddr>) -> Self {
+        self.reach = Some(read);
         self
     }
 

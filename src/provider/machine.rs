@@ -71,6 +71,10 @@ pub struct Machine {
     pub state_name: String,
     /// Why it is in that state, where the provider tells; some tell it once.
     pub reason: Option<String>,
+    /// What somebody may do about a failure, where the provider's words tell.
+    pub remedy: Option<&'static str>,
+    /// Whether the provider tells that the change of power that was asked for last failed: `reason` says why.
+    pub power_failed: bool,
     /// How far its provisioning is, in per cent, where the provider tells.
     pub progress: Option<f64>,
     /// Its name or host name at the provider.
@@ -103,6 +107,8 @@ impl Machine {
             state,
             state_name: state_name.into(),
             reason: None,
+            remedy: None,
+            power_failed: false,
             progress: None,
             name: None,
             tags: Vec::new(),
@@ -115,6 +121,12 @@ impl Machine {
             created: None,
             root_password: None,
         }
+    }
+
+    /// What `poll` prints of it under this name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.values.iter();
+        values.find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
     }
 
     /// The same with `word` for each of the provider's words that is only told, not gone by.

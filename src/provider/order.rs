@@ -177,7 +177,7 @@ impl Order {
                 tags.push(joined(key, value));
             }
         }
-        tags.extend(owner.tags().iter().map(|tag| spec.identity.encode(tag)));
+        tags.extend(owner.tags().iter().map(|tag| spec.identity.tag(tag)));
         match spec.identity {
             Identity::Tags { field } => self.set(field, json!(tags)),
             Identity::Pairs { field, members, .. } => {
@@ -188,9 +188,14 @@ impl Order {
                 };
                 self.set(field, tags.iter().map(pair).collect());
             }
-            Identity::Name { field } => {
+            Identity::Name { field, tags: beside } => {
                 self.set(field, json!(self.mark));
-                return;
+                let Some(beside) = beside else {
+                    return;
+                };
+                tags = each_key_once(tags);
+                let pairs = tags.iter().map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+                self.set(beside, pairs.map(|(key, value)| (key.trim(), json!(value.trim()))).collect());
             }
         }
         self.summary.push(("TAGS", one_line(&tags.join(", "))));

@@ -89,10 +89,9 @@ impl Spec {
         meant.map(|one| one.name).collect()
     }
 
-    /// The address on which the front-end reaches the host, where an attribute says it.
+    /// The address on which the front-end reaches the host, where attributes say it.
     pub fn reach(&self, host: &Host) -> Option<IpAddr> {
-        let attribute = self.attributes.iter().find(|one| one.is_reach)?;
-        host.provision(attribute.name)?.trim().parse().ok()
+        self.attributes.iter().find_map(|one| one.reach?(host.provision(one.name)?.trim()))
     }
 
     /// The attribute `name`, if it is read: of this provider, or of all.
@@ -206,6 +205,9 @@ pub enum Identity {
     Name {
         /// The member of the order.
         field: &'static str,
+        /// The member of the order that says whose it is in words, by keys with values: as a name can be anybody's,
+        /// only both make a machine its owner's.
+        tags: Option<&'static str>,
     },
 }
 
@@ -215,10 +217,10 @@ impl Identity {
         self.encode(owner.identity())
     }
 
-    /// A tag in the characters that the provider takes; a name where it takes no tags.
-    pub fn encode(&self, tag: &str) -> String {
+    /// A tag in the characters that the provider takes.
+    pub fn tag(&self, tag: &str) -> String {
         match self {
-            Self::Tags { .. } | Self::Pairs { alphabet: None, .. } => tag.to_owned(),
+            Self::Tags { .. } | Self::Name { .. } | Self::Pairs { alphabet: None, .. } => tag.to_owned(),
             Self::Pairs { alphabet: Some(alphabet), .. } => {
                 let (key, value) = tag.split_once('=').unwrap_or((tag, ""));
                 let own = |c: char| match c {
@@ -227,16 +229,24 @@ impl Identity {
                 };
                 joined(key, &value.chars().map(own).collect::<String>())
             }
-            Self::Name { .. } => {
-                format!("one-{}", &sha256(tag.as_bytes())[..32])
-            }
+        }
+    }
+
+    /// The same as what a machine is found by: a name where it takes no tags.
+    pub fn encode(&self, tag: &str) -> String {
+        match self {
+            Self::Name { .. } => format!("one-{}", &sha256(tag.as_bytes())[..32]),
+            _ => self.tag(tag),
         }
     }
 
     /// Whether `machine` carries this mark.
     pub fn is_borne(&self, mark: &str, machine: &Machine) -> bool {
         match self {
-            Self::Name { .. } => machine.name.as_deref() == Some(mark),
+            Self::Name { tags, .. } => {
+                let is_told = |tag: &String| Owner::is_identity(tag) && self.encode(tag) == mark;
+                machine.name.as_deref() == Some(mark) && (tags.is_none() || machine.tags.iter().any(is_told))
+            }
             _ => machine.tags.iter().any(|tag| tag == mark),
         }
     }
@@ -269,6 +279,7 @@ mod tests {
     use super::*;
     use crate::provider::Provider as _;
     use crate::provider::dummy::Dummy;
+    use crate::provider::machine::State;
 
     #[test]
     fn an_address_that_an_attribute_says_is_that_of_the_host() -> Result<()> {
@@ -287,9 +298,25 @@ mod tests {
         let tag = "ONE_PROVISION_HOST=7a15-52:7";
         let small = Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") };
         assert_eq!(small.encode(tag), "ONE_PROVISION_HOST=7a15-52-7");
-        let name = Identity::Name { field: "hostname" };
+        let name = Identity::Name { field: "hostname", tags: None };
         let (one, other) = (name.encode(tag), name.encode("ONE_PROVISION_HOST=7a15-52:8"));
         assert!(one.starts_with("one-") && one.len() == 36 && one != other, "{one}");
         assert_eq!(Identity::Tags { field: "tags" }.encode(tag), tag);
+    }
+
+    #[test]
+    fn a_name_that_is_anybodys_makes_a_machine_the_owners_only_with_the_words_beside_it() {
+        let identity = Identity::Name { field: "name", tags: Some("extra") };
+        let tag = "ONE_PROVISION_HOST=7a15:7".to_owned();
+        let mark = identity.encode(&tag);
+        let mut machine = Machine::new(MachineId::scripted("1"), State::On, "on");
+        machine.name = Some(mark.clone());
+        assert!(!identity.is_borne(&mark, &machine));
+        machine.tags = vec!["ONE_PROVISION_HOST=7a15:8".to_owned()];
+        assert!(!identity.is_borne(&mark, &machine));
+        machine.tags.push(tag);
+        assert!(identity.is_borne(&mark, &machine));
+        machine.name = Some("another".to_owned());
+        assert!(!identity.is_borne(&mark, &machine));
     }
 }

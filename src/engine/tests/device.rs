@@ -22,6 +22,7 @@ pub struct Device {
     pub steps: u32,
     pub busy: Duration,
     pub reason: Option<&'static str>,
+    pub power_failed: Option<&'static str>,
     pub tombstone: Duration,
 }
 
@@ -69,12 +70,13 @@ impl Device {
             true => (State::On, "on"),
             false => (state, name),
         };
-        let reason = if state == State::Failed { self.reason.take() } else { None };
+        let reason = if state == State::Failed { self.reason.take() } else { self.power_failed };
         Some(Machine {
             tags: self.tags.clone(),
             name: self.name.clone(),
             locked: self.locked,
             reason: reason.map(str::to_owned),
+            power_failed: self.power_failed.is_some(),
             ..Machine::new(self.id.clone(), state, name)
         })
     }

@@ -177,7 +177,7 @@ fn a_machine_of_a_killed_run_is_told_of_where_the_next_run_cannot_make_its_objec
 
 #[test]
 fn what_a_killed_run_may_have_ordered_is_told_of_by_the_mark_that_the_provider_shows() {
-    let spec = Spec { identity: Identity::Name { field: "name" }, ..plain() };
+    let spec = Spec { identity: Identity::Name { field: "name", tags: None }, ..plain() };
     let stage = Stage::new(spec, Manner::default());
     assert!(stage.killed_at(1, Fault::KilledAfter, deploys));
     stage.provider.strike_all(What::List, Fault::Error(Kind::Rejected));

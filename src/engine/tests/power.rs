@@ -165,3 +165,22 @@ fn a_machine_that_does_not_boot_is_told_of_and_kept() {
     assert!(stage.now() - begin <= seconds(1801));
     assert_eq!(stage.left(), [id]);
 }
+
+#[test]
+fn a_change_of_power_that_was_accepted_and_failed_ends_the_wait_with_its_reason() {
+    let manner = Manner { fails_power: Some("the BMC does not answer"), ..Manner::default() };
+    let (stage, id) = with_machine(plain(), manner);
+    let begin = stage.now();
+    let error = stage.engine().power_off(&id).unwrap_err();
+    assert!(matches!(error, Error::Failed { .. }), "{error}");
+    assert!(error.to_string().contains("on (the BMC does not answer)"), "{error}");
+    assert!(stage.now() - begin < seconds(10));
+    assert_eq!(asked(&stage, Power::Off), 1);
+}
+
+#[test]
+fn a_machine_that_is_installed_and_left_off_is_powered_on_before_it_is_handed_over() {
+    let (stage, id) = with_machine(plain(), Manner { is_left_off: true, ..Manner::default() });
+    assert_eq!(stage.shown(&id).state, State::On);
+    assert_eq!(asked(&stage, Power::On), 1);
+}

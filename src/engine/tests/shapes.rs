@@ -12,7 +12,9 @@ pub fn all() -> Vec<(&'static str, Spec, Manner)> {
     vec![
         ("plain", plain(), quick.clone()),
         ("pairs", Spec { identity: pairs, ..plain() }, quick.clone()),
-        ("name", Spec { identity: Identity::Name { field: "name" }, ..plain() }, quick.clone()),
+        ("name", Spec { identity: Identity::Name { field: "name", tags: None }, ..plain() }, quick.clone()),
+        ("name and words", named(), quick.clone()),
+        ("left off", Spec { has_idempotency_key: true, ..named() }, Manner { is_left_off: true, ..quick.clone() }),
         ("listing", by_listing(), quick.clone()),
         ("denied", by_listing(), Manner { missing: Kind::PermissionDenied, ..quick.clone() }),
         ("tombstones", plain(), Manner { tombstone: seconds(3600), ..quick.clone() }),
@@ -34,6 +36,11 @@ pub fn all() -> Vec<(&'static str, Spec, Manner)> {
 pub const NO_POWER: PowerControl = PowerControl { takes: &[], shows_off: false, shows_reboot: false };
 /// All can be done, and nothing is shown.
 pub const BLIND: PowerControl = PowerControl { shows_off: false, shows_reboot: false, ..PowerControl::FULL };
+
+/// A provider with a name and, as that may be anybody's, words beside it.
+pub fn named() -> Spec {
+    Spec { identity: Identity::Name { field: "name", tags: Some("extra") }, ..plain() }
+}
 
 /// A provider whose not-found proves nothing.
 pub fn by_listing() -> Spec {

@@ -46,6 +46,10 @@ pub struct Manner {
     pub boot: Duration,
     /// Whether the answer to a change of power shows the state.
     pub tells_power: bool,
+    /// Whether a machine is installed and then left off.
+    pub is_left_off: bool,
+    /// Why a change of power that was accepted fails.
+    pub fails_power: Option<&'static str>,
     /// How many requests are answered in how much time.
     pub limit: Option<(usize, Duration)>,
     /// What stands before an id.
@@ -74,6 +78,8 @@ impl Default for Manner {
             off: Duration::from_secs(15),
             boot: Duration::from_secs(60),
             tells_power: false,
+            is_left_off: false,
+            fails_power: None,
             limit: None,
             place: "",
             foreign: false,
@@ -162,14 +168,17 @@ impl World {
             };
         }
         let ordered = now + std::mem::take(&mut self.delay);
-        let Manner { provisioning, installing, steps, fails, place, .. } = self.manner;
+        let Manner { provisioning, installing, steps, fails, place, is_left_off, .. } = self.manner;
         let installed = provisioning + installing;
         let life = match fails {
             Some((after, _)) => vec![(ordered + after, State::Failed, "failed")],
             None if steps > 0 => Vec::new(),
             None => vec![
                 (ordered + provisioning, State::Starting, "ready, installing"),
-                (ordered + installed, State::On, "on"),
+                match is_left_off {
+                    true => (ordered + installed, State::Off, "off"),
+                    false => (ordered + installed, State::On, "on"),
+                },
             ],
         };
         let (tags, name) = match self.manner.foreign {
@@ -189,6 +198,7 @@ impl World {
             steps: 0,
             busy: Duration::ZERO,
             reason: fails.map(|(_, reason)| reason),
+            power_failed: None,
             tombstone: self.manner.tombstone,
         };
         meet_fate(&mut device);
@@ -242,6 +252,10 @@ fn marks_of(spec: &Spec, order: &Order) -> (Vec<String>, Option<String>) {
             let pair = |tag: &serde_json::Value| joined(&text(&tag[key]), &text(&tag[value]));
             (list(field).iter().map(pair).collect(), None)
         }
-        Identity::Name { field } => (Vec::new(), Some(text(&order.body[field]))),
+        Identity::Name { field, tags } => {
+            let told = tags.and_then(|tags| order.body[tags].as_object());
+            let told = told.into_iter().flatten().map(|(key, value)| joined(key, &text(value)));
+            (told.collect(), Some(text(&order.body[field])))
+        }
     }
 }

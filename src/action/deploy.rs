@@ -216,7 +216,9 @@ fn decrypt(
     }
     let Some(id) = argument_id.or(host.id) else {
         // Not in the database yet: the file holds what oned would have encrypted.
-        warn_if_exposed(path, "holds a token in clear", &context.report);
+        if secrets.iter().any(|name| host.provision(name).is_some()) {
+            warn_if_exposed(path, "holds a token in clear", &context.report);
+        }
         return Ok(None);
     };
     match context.ask_and_keep_oned(Some(Which::Id(id)))? {

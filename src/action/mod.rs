@@ -139,8 +139,12 @@ impl Context<'_> {
 
     /// Whether the environment has every secret of the provider (of the first one, where none is named).
     fn environment_has_secrets(&self) -> Result<bool> {
-        for name in self.provider_of(None)?.spec().credentials() {
-            if self.environment.get(name)?.is_none() {
+        let spec = self.provider_of(None)?.spec();
+        for name in spec.credentials() {
+            let other = spec.attribute(name).and_then(|one| one.unless);
+            let names = [Some(name), other].into_iter().flatten();
+            let given = names.map(|name| self.environment.get(name)).collect::<Result<Vec<_>>>()?;
+            if given.iter().all(Option::is_none) {
                 return Ok(false);
             }
         }

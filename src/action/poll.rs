@@ -14,6 +14,7 @@ use super::Context;
 use super::target::{Named, WithoutMachine};
 use crate::engine::Sight;
 use crate::provider::machine::{Machine, State, Traffic};
+use crate::provider::spec::Spec;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 
@@ -61,7 +62,7 @@ impl Poll {
             machine.addresses.retain(|address| *address != reach);
             machine.addresses.insert(0, reach);
         }
-        check_address(&machine, &called)?;
+        check_address(&machine, &called, target.provider.spec())?;
         let traffic = match traffic {
             Ok(Ok(traffic)) => traffic,
             Ok(Err(error)) => {
@@ -85,9 +86,14 @@ impl Poll {
 }
 
 /// Fails where a machine has no address: oneprovision makes it the name of the host.
-fn check_address(machine: &Machine, called: &str) -> Result<()> {
+fn check_address(machine: &Machine, called: &str, spec: &Spec) -> Result<()> {
     let Machine { id, state_name, .. } = machine;
+    let reaches = spec.names(|one| one.reach.is_some());
     match (&machine.addresses[..], machine.state) {
+        ([], _) if !reaches.is_empty() => bail!(
+            "nobody tells the address of machine {id} of {called}: set {} with `onehost update`",
+            reaches.join(" or ")
+        ),
         ([], State::On) => bail!(
             "machine {id} of {called} is {state_name} and has no address yet: try again, or see its network at the provider"
         ),

@@ -74,6 +74,16 @@ impl Oned {
         Ok(host)
     }
 
+    /// The host as everybody is shown it who may see it: its secrets encrypted, as far as oned.conf has them so.
+    ///
+    /// # Errors
+    /// As [`Self::host`].
+    pub fn host_as_shown(&self, id: HostId) -> Result<Host, OnedError> {
+        let xml = self.encrypted_host(id, self.rpc.deadline())?;
+        let (host, _) = Host::parse(&xml).with_context(|| self.strange_host(id))?;
+        Ok(host)
+    }
+
     /// Decrypts what oneprovision 5.8 encrypted. Where nothing looks like it, nobody is asked.
     fn unseal(&self, host: &mut Host) -> Result<(), OnedError> {
         let is_sealed = |name: &&str| host.provision(name).is_some_and(cipher::is_encrypted);

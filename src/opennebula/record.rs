@@ -112,7 +112,7 @@ impl Oned {
     }
 
     /// The host's XML, its secrets encrypted as they are kept.
-    fn encrypted_host(&self, host: HostId, by: Instant) -> Result<String, OnedError> {
+    pub(super) fn encrypted_host(&self, host: HostId, by: Instant) -> Result<String, OnedError> {
         let parameters = [Parameter::Number(host.0), Parameter::Flag(false)];
         self.rpc.insist("one.host.info", &parameters, HOST_LIMIT, by)
     }

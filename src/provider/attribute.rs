@@ -36,6 +36,8 @@ pub struct Attribute {
     pub is_required: bool,
     /// The attribute that takes its place: it is not required, and not sent, where that one is given.
     pub or: Option<&'static str>,
+    /// The attribute beside which it is not required.
+    pub unless: Option<&'static str>,
     /// Whether oned must encrypt it: it is shown nowhere, and struck from whatever others say.
     pub is_secret: bool,
     /// Whether its value may hold a secret: its length is shown.
@@ -69,6 +71,7 @@ impl Attribute {
             default: None,
             is_required: false,
             or: None,
+            unless: None,
             is_secret: false,
             is_private: false,
             is_account: false,
@@ -87,6 +90,11 @@ impl Attribute {
         let mut credential = Self::new(name, about).form(Form::Token).account();
         credential.is_secret = true;
         credential
+    }
+
+    /// A password: part of the account, and secret. It may hold any characters.
+    pub const fn password(name: &'static str, about: &'static str) -> Self {
+        Self::credential(name, about).form(Form::Text)
     }
 
     /// Where the API is.
@@ -124,6 +132,12 @@ impl Attribute {
     /// The same, with another one that takes its place.
     pub const fn or(mut self, other: &'static str) -> Self {
         self.or = Some(other);
+        self
+    }
+
+    /// The same, not required beside this other one.
+    pub const fn unless(mut self, other: &'static str) -> Self {
+        self.unless = Some(other);
         self
     }
 

@@ -18,7 +18,16 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, shown: path, headers: Vec::new(), body: None, wants: None, is_order: false, is_open: false }
+        Self {
+            method,
+            path,
+            shown: path,
+            headers: Vec::new(),
+            body: None,
+            wants: None,
+            is_order: false,
+            is_open: false,
+        }
     }
 
     /// A look. A `path` that begins with `http` is a whole address, for an API that stands elsewhere.

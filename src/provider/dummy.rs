@@ -15,7 +15,7 @@ const SPEC: Spec = Spec {
     ..Spec::usual("dummy", "an IP address", id, &[IP])
 };
 
-const IP: Attribute = Attribute::sent("IP", "ip", Form::Own("IP address", address), "the address of the host")
+const IP: Attribute = Attribute::sent("IP", "ip", Form::Address, "the address of the host")
     .required()
     .reach()
     .remedy("set it to the address of the host");
@@ -23,11 +23,6 @@ const IP: Attribute = Attribute::sent("IP", "ip", Form::Own("IP address", addres
 fn id(text: &str) -> Option<MachineId> {
     let address: IpAddr = text.parse().ok()?;
     Some(MachineId::checked(address.to_string()))
-}
-
-fn address(written: &str) -> Result<Value> {
-    let id = id(written).ok_or_else(|| Mistake::new(format!("is {written:?}"), "set it to an IP address"))?;
-    Ok(json!(id.as_str()))
 }
 
 /// What this process knows of a machine: one that it did not hear of runs.

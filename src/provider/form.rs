@@ -1,6 +1,6 @@
 //! How the text of an attribute is written, and what it means: parsed once, at the door.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ pub enum Form {
     Uuids,
     /// An IPv4 address.
     Ipv4,
+    /// An IPv4 or IPv6 address.
+    Address,
     /// A date and time (RFC 3339).
     Time,
     /// A JSON object.
@@ -56,6 +58,7 @@ impl Form {
             Self::OneOrList => "one, or a list with commas",
             Self::Uuids => "UUIDs with commas",
             Self::Ipv4 => "IPv4 address",
+            Self::Address => "IP address",
             Self::Time => "date and time",
             Self::Object => "JSON object",
             Self::Objects => "JSON list of objects",
@@ -106,6 +109,10 @@ impl Form {
                     bail!(wrong("write an IPv4 address"));
                 }
             }
+            Self::Address => match written.parse::<IpAddr>() {
+                Ok(address) => return Ok(json!(address.to_string())),
+                Err(_) => bail!(wrong("set it to an IP address")),
+            },
             Self::Time => {
                 let explicit =
                     time::explicit(written).ok_or_else(|| wrong("write a time such as 2026-11-30T18:00:00Z"))?;

@@ -10,6 +10,7 @@ pub mod dummy;
 pub mod ec2;
 pub mod explanation;
 pub mod form;
+pub mod ironic;
 pub mod kit;
 pub mod machine;
 pub mod order;
@@ -38,7 +39,7 @@ use crate::wire::tree::Tree;
 
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
 /// which.
-pub const PROVIDERS: &[&dyn Provider] = &[&packet::Packet, &ec2::Ec2, &dummy::Dummy];
+pub const PROVIDERS: &[&dyn Provider] = &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &dummy::Dummy];
 
 /// The provider `name`.
 ///

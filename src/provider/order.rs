@@ -82,6 +82,14 @@ impl Order {
             order.take(attribute, &mut problems);
         }
         order.take_tags(spec, host, owner);
+        let reaches: Vec<&str> = spec.names(|one| one.reach.is_some() && !one.is_required);
+        if !reaches.is_empty() && spec.reach(host).is_none() {
+            order.warnings.push(format!(
+                "PROVISION tells no address of the host and {} knows none, so `poll` will fail: set {}",
+                spec.name,
+                reaches.join(" or ")
+            ));
+        }
         if let Err(error) = order.take_user_data(spec, host) {
             problems.mistakes.push(Mistake::of(&error).about("USERDATA"));
         }
@@ -111,9 +119,9 @@ impl Order {
             .attributes
             .iter()
             .filter(|one| one.is_required && !is_given(one.name))
-            .filter(|one| !one.or.is_some_and(is_given))
+            .filter(|one| !one.or.or(one.unless).is_some_and(is_given))
             .collect();
-        let name = |one: &&Attribute| match one.or {
+        let name = |one: &&Attribute| match one.or.or(one.unless) {
             Some(other) => format!("{} (or {other})", one.name),
             None => one.name.to_owned(),
         };

@@ -45,7 +45,8 @@ impl Session {
             let url = account.get(name);
             if url.starts_with("http://") && !is_loopback(url) {
                 let is_signed = matches!(endpoint.auth, Auth::None);
-                let what = if is_signed { "what is ordered" } else { "the token" };
+                let has_secret = spec.secrets().iter().any(|name| !account.get(name).is_empty());
+                let what = if has_secret && !is_signed { "the token" } else { "what is ordered" };
                 report.warn(format_args!("{name} is http: {what} travels in clear; use https"));
             }
         }

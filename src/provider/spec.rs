@@ -73,9 +73,13 @@ impl Spec {
         self.names(|one| one.is_secret)
     }
 
-    /// The secrets without which nothing can be asked.
+    /// The secrets without which nothing can be asked; of a provider that may ask for none, what else of the account is
+    /// needed.
     pub fn credentials(&self) -> Vec<&'static str> {
-        self.names(|one| one.is_secret && one.is_required)
+        match self.names(|one| one.is_secret && one.is_required) {
+            secrets if secrets.is_empty() => self.names(|one| one.is_account && one.is_required),
+            secrets => secrets,
+        }
     }
 
     /// The attributes that say which account is meant.

@@ -34,7 +34,7 @@ impl Checked {
         match checked.host.id {
             _ if spec.secrets().is_empty() => {}
             Some(id) => checked.decrypt(id, spec, context)?,
-            None if is_exposed(path) => {
+            None if is_exposed(path) && !checked.secrets.is_empty() => {
                 let what = "every user can read the file, and the token in it";
                 checked.findings.push(Finding::doubtful("file", what, "chmod 600 it"));
             }
@@ -45,26 +45,25 @@ impl Checked {
 
     pub(super) fn from_oned(id: &str, context: &Context<'_>) -> Result<Self> {
         let id = host_id(id)?;
-        let (host, endpoint) = ask_oned(id, context)?;
+        let (host, oned) = ask_oned(id, context)?;
         let spec = context.provider_of(Some(&host))?.spec();
-        Ok(Self {
-            secrets: secrets_of(&host, spec),
-            host,
-            findings: vec![Finding::good("oned", format!("answers at {endpoint}"))],
-        })
+        let mut findings = vec![Finding::good("oned", format!("answers at {}", oned.endpoint()))];
+        findings.extend(in_clear(&oned, id, &host, spec));
+        Ok(Self { secrets: secrets_of(&host, spec), host, findings })
     }
 
     /// Takes the secrets from oned, and the DEPLOY_ID that it may know.
     fn decrypt(&mut self, id: HostId, spec: &Spec, context: &Context<'_>) -> Result<()> {
         let names = &spec.secrets()[..];
         match ask_oned(id, context) {
-            Ok((known, endpoint)) => {
+            Ok((known, oned)) => {
                 self.secrets.extend(secrets_of(&known, spec));
                 self.host.take_provision(&known, names);
                 if self.host.deploy_id().is_none() {
                     self.host.take_provision(&known, &["DEPLOY_ID"]);
                 }
-                self.findings.push(Finding::good("oned", format!("answers at {endpoint}")));
+                self.findings.push(Finding::good("oned", format!("answers at {}", oned.endpoint())));
+                self.findings.extend(in_clear(&oned, id, &known, spec));
             }
             Err(OnedError::CannotAsk(why)) if context.environment_has_secrets()? => {
                 let remedy = "deploy will use the credentials of the environment";
@@ -81,10 +80,26 @@ impl Checked {
     }
 }
 
-fn ask_oned(id: HostId, context: &Context<'_>) -> Result<(Host, String), OnedError> {
+fn ask_oned(id: HostId, context: &Context<'_>) -> Result<(Host, Oned), OnedError> {
     let oned = Oned::open(context.environment, &context.interrupt, context.report)?;
     let host = oned.host(Which::Id(id))?;
-    Ok((host, oned.endpoint().to_owned()))
+    Ok((host, oned))
+}
+
+/// The secrets of `host` that oned shows in the clear to whoever may see the host. Stock oned.conf encrypts those of the
+/// drivers that came with it, and no others (`HOST_ENCRYPTED_ATTR`, since 5.10).
+fn in_clear(oned: &Oned, id: HostId, host: &Host, spec: &Spec) -> Option<Finding> {
+    let shown = oned.host_as_shown(id).ok()?;
+    let is_clear = |name: &&str| host.provision(name).is_some_and(|text| shown.provision(name) == Some(text));
+    let clear: Vec<&str> = spec.secrets().into_iter().filter(is_clear).collect();
+    if clear.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = clear.iter().map(|name| format!("HOST_ENCRYPTED_ATTR = \"PROVISION/{name}\"")).collect();
+    let what = format!("it shows {} in clear to whoever may see the host", clear.join(" and "));
+    let remedy =
+        format!("add {} to oned.conf, restart oned, and write the host anew with onehost update", lines.join(" and "));
+    Some(Finding::doubtful("oned", what, remedy))
 }
 
 fn secrets_of(host: &Host, spec: &Spec) -> Vec<Secret> {

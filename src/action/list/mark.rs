@@ -162,7 +162,7 @@ impl<'a> Classifier<'a> {
         let owner = Owner::of(host);
         let identity = owner.identity();
         let end = identity.rfind(':').filter(|_| identity.starts_with(PROVISION))?;
-        Some(self.spec.identity.encode(&identity[..=end]))
+        Some(self.spec.identity.tag(&identity[..=end]))
     }
 }
 
@@ -178,7 +178,7 @@ fn age_key(machine: &Machine) -> (bool, Option<SystemTime>, &str) {
 pub(super) fn owner_of(machine: &Machine, spec: &Spec) -> Option<String> {
     let mark = match spec.identity {
         // A digest is compared; it cannot be read.
-        Identity::Name { .. } => machine.name.clone().filter(|name| name.starts_with("one-")),
+        Identity::Name { tags: None, .. } => machine.name.clone().filter(|name| name.starts_with("one-")),
         _ => spec.identity.other("", machine),
     };
     mark.filter(|mark| !mark.starts_with("ONE_ORDER="))

@@ -1,4 +1,4 @@
-//! The simulator as a program: `serve` for trying a driver by hand, `demo` for seeing one at work.
+//! The simulator as a program: `serve` and `stub` for trying a driver by hand, `demo` for seeing one at work.
 
 mod program;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-/// A Packet API and an OpenNebula oned on loopback, for a provision driver to talk to.
+/// A Packet API and an OpenNebula oned on loopback, or a stub of another provider, for a provision driver to talk to.
 #[derive(FromArgs)]
 struct Arguments {
     #[argh(subcommand)]
@@ -17,6 +17,7 @@ struct Arguments {
 #[argh(subcommand)]
 enum Command {
     Serve(program::Serve),
+    Stub(program::Stub),
     Demo(program::Demo),
 }
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
+        Command::Stub(stub) => stub.run(),
         Command::Demo(demo) => demo.run(),
     };
     match done {

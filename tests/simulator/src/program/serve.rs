@@ -1,7 +1,7 @@
 //! `serve`: both servers, until nobody wants them any more.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,8 +63,7 @@ impl Serve {
         writeln!(out, "ONE_XMLRPC={}", simulator.oned_url())?;
         writeln!(out, "ONE_SESSION={SESSION}")?;
         out.flush()?;
-        let mut ignored = [0; 1024];
-        while io::stdin().lock().read(&mut ignored)? > 0 {}
+        super::wait_for_end_of_input()?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -47,10 +47,36 @@ fn serve_says_where_it_is_and_ends_with_its_input() {
 }
 
 #[test]
+fn stub_says_where_it_is_and_ends_with_its_input() {
+    let mut child = program()
+        .args(["stub", "scaleway", "--set", "ordering=3600000", "--set", "page=1"])
+        .spawn()
+        .expect("the program");
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut url).expect("a line");
+    let mut api = Client::connect(url.trim_end()).expect("the stub listens");
+    let key = [("X-Auth-Token", "11111111-2222-4333-8444-555555555555")];
+    for (headers, status) in [(&[][..], 401), (&key[..], 200)] {
+        api.send("GET", "/baremetal/v1/zones/fr-par-2/offers", headers, "").expect("sent");
+        let answer = api.receive().expect("answered");
+        assert_eq!(answer.status, status);
+        if status == 200 {
+            assert_eq!(answer.json()["offers"].as_array().map(Vec::len), Some(1), "the page is set");
+        }
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().expect("its end").success());
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     for (arguments, reason) in [
         (&["serve", "--faults", "/nonexistent"][..], "cannot read /nonexistent"),
         (&["serve", "--speed", "0"], "--speed must be above 0"),
+        (&["stub", "nobody"], "cannot play nobody: "),
+        (&["stub", "scaleway", "--set", "page"], "--set page is not OPTION=NUMBER"),
+        (&["stub", "scaleway", "--set", "page=-1"], "--set page=-1 is not OPTION=NUMBER"),
+        (&["stub", "scaleway", "--set", "nothing=1"], "cannot play scaleway: "),
         (&["demo", "/nonexistent/pm/packet"], "there is no deploy in"),
     ] {
         let output = program().args(arguments).output().expect("the program");

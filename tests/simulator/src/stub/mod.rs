@@ -92,6 +92,7 @@
 //! templates of its objects and errors, and `[answer.refused]`, by which tests let it refuse in words of their own
 //! ([`Stub::refusal`]). Then `Stub::start("NAME", options)` plays it; no Rust is to be written.
 
+mod bodies;
 mod check;
 mod expression;
 mod fixture;
@@ -172,7 +173,8 @@ impl Stub {
         let clock = Arc::clone(&desk.clock);
         let world = World::new(Arc::clone(&fixture), values, options.seed, clock);
         let stop = Arc::clone(&desk.stop);
-        let stage = Arc::new(Stage { desk, fixture, world: Mutex::new(world) });
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stage = Arc::new(Stage { name, desk, fixture, world: Mutex::new(world) });
         stage.seed();
         Ok(Stub { server: Server::start(0, None, stop, Arc::clone(&stage))?, stage })
     }

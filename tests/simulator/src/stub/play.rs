@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Map, Value, json};
 
+use super::bodies;
 use super::expression::{Expression, Scope, text};
 use super::fixture::{Action, Answer, Fixture, List, Refusal, Rule};
 use super::request::asked;
@@ -16,6 +17,8 @@ use crate::log::Service;
 
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// The provider, as its folder is named.
+    pub name: String,
     pub desk: Desk,
     pub fixture: Arc<Fixture>,
     pub world: Mutex<World>,
@@ -32,7 +35,11 @@ impl http::Service for Stage {
         let asked = asked(&request);
         let (operation, id) = self.about(&asked);
         let about = (Service::Api, operation, id.as_deref());
-        self.desk.answer(connection, about, &request, || self.carry_out(asked.clone(), true))
+        self.desk.answer(connection, about, &request, || {
+            let response = self.carry_out(asked.clone(), true);
+            bodies::keep(&self.name, operation, &request, &response).expect("the body is kept");
+            response
+        })
     }
 }
 

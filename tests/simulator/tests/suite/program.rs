@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::common::{Client, fixture, write_script};
+use crate::common::{Client, fixture, wait, write_script};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pm-packet-simulator"));
@@ -66,6 +66,44 @@ fn stub_says_where_it_is_and_ends_with_its_input() {
     }
     drop(child.stdin.take());
     assert!(child.wait().expect("its end").success());
+}
+
+#[test]
+fn a_stub_keeps_the_bodies_that_the_driver_sends() {
+    let folder = std::env::temp_dir().join(format!("pm-packet-bodies-test-{}", std::process::id()));
+    let mut child = program().args(["stub", "scaleway"]).env("PM_PACKET_BODIES", &folder).spawn().expect("the program");
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut url).expect("a line");
+    let mut api = Client::connect(url.trim_end()).expect("the stub listens");
+    let key = ("X-Auth-Token", "11111111-2222-4333-8444-555555555555");
+    let mut send = |agent: &str, path: &str, body: &str| {
+        let path = format!("/baremetal/v1/zones/fr-par-2/servers{path}");
+        api.send("POST", &path, &[key, ("User-Agent", agent)], body).expect("sent");
+        api.receive().expect("answered")
+    };
+    let order = |name: &str| {
+        let offer = "aaaaaaaa-0000-4000-8000-000000000001";
+        format!(r#"{{"offer_id": "{offer}", "name": "{name}", "description": ""}}"#)
+    };
+    let driver = "pm-packet/0.0.0";
+    let machine = send(driver, "", &order("kept")).json();
+    assert_eq!(send(driver, "", &order("kept")).status, 200);
+    assert_eq!(send("curl/8", "", &order("of somebody else")).status, 200);
+    assert_eq!(send(driver, "", &order("")).status, 400, "refused");
+    let stop = format!("/{}/stop", machine["id"].as_str().expect("an id"));
+    wait("it can be stopped", || send(driver, &stop, "{}").status == 200);
+    drop(child.stdin.take());
+    assert!(child.wait().expect("its end").success());
+    let files = std::fs::read_dir(folder.join("scaleway")).expect("a folder");
+    let kept = files.map(|file| {
+        let path = file.expect("a file").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let kind = name.split_once('-').expect("a kind").0.to_owned();
+        (kind, std::fs::read_to_string(path).expect("a body"))
+    });
+    let kept: BTreeMap<String, String> = kept.collect();
+    assert_eq!(kept, BTreeMap::from([("create".into(), order("kept")), ("power_off".into(), "{}".into())]));
+    std::fs::remove_dir_all(folder).expect("the folder");
 }
 
 #[test]

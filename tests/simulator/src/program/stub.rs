@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use argh::FromArgs;
 use simulator::stub::{Stub as Played, StubOptions};
 
-/// Serve another provider's API, as its fixture plays it, until standard input ends or SIGTERM comes. Its URL is printed.
+/// Serve a provider's API, as its fixture plays it, until standard input ends or SIGTERM comes. Its URL is printed.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "stub")]
 pub(crate) struct Stub {

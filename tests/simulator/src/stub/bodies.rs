@@ -12,8 +12,8 @@ use crate::http::{Request, Response};
 /// The driver's User-Agent: what tests of the stub itself send may be wrong.
 const DRIVER: &str = "pm-packet/";
 
-/// Keeps the body of an order or a power action that the driver sent and the provider took: into
-/// `PM_PACKET_BODIES/PROVIDER/OPERATION-….json`, the same one into the same file. Bodies that are no JSON are not kept.
+/// Keeps the body of an order or a power action that the driver sent and the provider took, if it is JSON: into
+/// `PM_PACKET_BODIES/PROVIDER/OPERATION-….json`, the same one into the same file.
 pub(super) fn keep(provider: &str, operation: Operation, request: &Request, response: &Response) -> io::Result<()> {
     use Operation::{Action, Create, PowerOff, PowerOn, Reboot};
     let Some(folder) = env::var_os("PM_PACKET_BODIES") else {

@@ -83,7 +83,7 @@ impl Api {
 
 #[test]
 fn a_machine_of_scaleways_lives_from_its_order_to_its_end() {
-    let api = Api::scaleway(&[("installing", 200), ("powering", 100)]);
+    let api = Api::scaleway(&[("ordering", 200), ("installing", 200), ("powering", 100)]);
     let path = api.ordered(json!({}));
     let server = api.get(&path);
     assert_eq!(server["name"], "a \"host\"");

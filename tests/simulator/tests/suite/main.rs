@@ -4,6 +4,7 @@ mod common;
 
 mod api;
 mod faults;
+mod latitude;
 mod oneprovision;
 mod opennebula;
 mod program;

@@ -7,6 +7,7 @@ mod faults;
 mod latitude;
 mod oneprovision;
 mod opennebula;
+mod phoenixnap;
 mod program;
 mod schemas;
 mod stub;

@@ -217,7 +217,7 @@ fn a_tag_is_made_before_an_order_and_servers_are_found_by_it() {
 
 #[test]
 fn what_can_be_had_is_told() {
-    let api = Api::start(&[]);
+    let mut api = Api::start(&[]);
     let at = |query: &str| api.get(&format!("{STOCK}&{query}"));
     let one = at("productCode=s1.c1.small&location=ASH&minQuantity=3");
     assert_eq!(one[0]["productCode"], "s1.c1.small");
@@ -237,12 +237,16 @@ fn what_can_be_had_is_told() {
     let all = at("showOnlyMinQuantityAvailable=false");
     assert_eq!(all.as_array().map(Vec::len), Some(3));
     assert_eq!(all[0]["locationAvailabilityDetails"].as_array().map(Vec::len), Some(3));
+    assert_eq!(api.get(&format!("{STOCK}&productCode=x1")), json!([]));
     let products = api.get("/billing/v1/products?productCode=s1.c1.medium");
     assert_eq!(
         (&products[0]["metadata"]["ramInGb"], &products[0]["plans"][1]["location"]),
         (&json!(128), &json!("PHX"))
     );
+    api.key.clear();
     assert_eq!(api.get("/location-api/v1/locations?location=NLD")[0]["locationDescription"], "Netherlands");
+    api.refused("GET", "/location-api/v1/locations?location=MARS", "", 404);
+    api.refused("GET", STOCK, "", 401);
 }
 
 #[test]

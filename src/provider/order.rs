@@ -29,6 +29,8 @@ pub struct Order {
     pub spent: Vec<String>,
     /// What the host's attributes say, also those that are not sent.
     given: BTreeMap<&'static str, String>,
+    /// Its tags, also those that the order itself does not take.
+    pub tags: Vec<String>,
     /// The host's SSH keys, a line each.
     pub ssh_keys: Vec<String>,
     /// What is ordered, in words that may be shown: names and values.
@@ -64,6 +66,7 @@ impl Order {
             mark: spec.identity.mark(owner),
             spent: Vec::new(),
             given: BTreeMap::new(),
+            tags: Vec::new(),
             ssh_keys: host.ssh_keys().into_iter().map(str::to_owned).collect(),
             summary: Vec::new(),
             warnings: Vec::new(),
@@ -198,15 +201,15 @@ impl Order {
             }
             Identity::Name { field, tags: beside } => {
                 self.set(field, json!(self.mark));
-                let Some(beside) = beside else {
-                    return;
-                };
                 tags = each_key_once(tags);
-                let pairs = tags.iter().map(|tag| tag.split_once('=').unwrap_or((tag, "")));
-                self.set(beside, pairs.map(|(key, value)| (key.trim(), json!(value.trim()))).collect());
+                if let Some(beside) = beside {
+                    let pairs = tags.iter().map(|tag| tag.split_once('=').unwrap_or((tag, "")));
+                    self.set(beside, pairs.map(|(key, value)| (key.trim(), json!(value.trim()))).collect());
+                }
             }
         }
         self.summary.push(("TAGS", one_line(&tags.join(", "))));
+        self.tags = tags;
     }
 
     fn take_user_data(&mut self, spec: &Spec, host: &Host) -> Result<()> {

@@ -210,7 +210,8 @@ pub enum Identity {
         /// The member of the order.
         field: &'static str,
         /// The member of the order that says whose it is in words, by keys with values: as a name can be anybody's,
-        /// only both make a machine its owner's.
+        /// only both make a machine its owner's. Where the order takes no such words, either does: the provider may put
+        /// them onto the machine later, as tags, and give the name away.
         tags: Option<&'static str>,
     },
 }
@@ -249,7 +250,8 @@ impl Identity {
         match self {
             Self::Name { tags, .. } => {
                 let is_told = |tag: &String| Owner::is_identity(tag) && self.encode(tag) == mark;
-                machine.name.as_deref() == Some(mark) && (tags.is_none() || machine.tags.iter().any(is_told))
+                let [is_named, is_told] = [machine.name.as_deref() == Some(mark), machine.tags.iter().any(is_told)];
+                if tags.is_some() { is_named && is_told } else { is_named || is_told }
             }
             _ => machine.tags.iter().any(|tag| tag == mark),
         }
@@ -258,7 +260,10 @@ impl Identity {
     /// The mark of whatever owner that `machine` bears.
     pub fn borne(&self, machine: &Machine) -> Option<String> {
         match self {
-            Self::Name { .. } => machine.name.clone(),
+            Self::Name { .. } => match self.other("", machine) {
+                Some(words) => Some(self.encode(&words)),
+                None => machine.name.clone(),
+            },
             _ => self.other("", machine),
         }
     }
@@ -322,5 +327,10 @@ mod tests {
         assert!(identity.is_borne(&mark, &machine));
         machine.name = Some("another".to_owned());
         assert!(!identity.is_borne(&mark, &machine));
+        // Where the words come later, the name may go then.
+        let identity = Identity::Name { field: "name", tags: None };
+        machine.tags.remove(0);
+        assert!(identity.is_borne(&mark, &machine));
+        assert_eq!(identity.borne(&machine).as_deref(), Some(mark.as_str()));
     }
 }

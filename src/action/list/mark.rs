@@ -176,10 +176,11 @@ fn age_key(machine: &Machine) -> (bool, Option<SystemTime>, &str) {
 
 /// The mark of a lasting owner that a machine bears. That of one order alone names nobody.
 pub(super) fn owner_of(machine: &Machine, spec: &Spec) -> Option<String> {
+    let words = spec.identity.other("", machine);
     let mark = match spec.identity {
         // A digest is compared; it cannot be read.
-        Identity::Name { tags: None, .. } => machine.name.clone().filter(|name| name.starts_with("one-")),
-        _ => spec.identity.other("", machine),
+        Identity::Name { .. } => words.or_else(|| machine.name.clone().filter(|name| name.starts_with("one-"))),
+        _ => words,
     };
     mark.filter(|mark| !mark.starts_with("ONE_ORDER="))
 }

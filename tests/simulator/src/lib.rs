@@ -43,4 +43,7 @@ pub use log::{Request, Service};
 pub use oned::{HostTemplate, ONE_KEY, Oned, SESSION};
 pub use oneprovision::Oneprovision;
 pub use options::{Options, RateLimit, Version};
+/// The password that the stub of Ironic takes of the user `one`.
+pub const IRONIC_PASSWORD: &str = "bare-metal-secret-1";
+
 pub use simulator::{ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, PROJECT, Simulator, TOKEN};

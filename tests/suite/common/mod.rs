@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use pm_packet::engine::journal::Journal;
 use pm_packet::opennebula::owner::Owner;
-use pm_packet::provider::Provider;
 use pm_packet::provider::packet::Packet;
+use pm_packet::provider::{PROVIDERS, Provider};
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
-    ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, ONE_KEY, Oneprovision, Operation, Options,
-    SESSION, Service, Simulator, TOKEN,
+    ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, IRONIC_PASSWORD, ONE_KEY, Oneprovision,
+    Operation, Options, SESSION, Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -53,8 +53,8 @@ impl Bench {
         let mut one_auth =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join(".one/one_auth")).unwrap();
         writeln!(one_auth, "{SESSION}").unwrap();
-        for driver in ["packet", "ec2", "dummy"] {
-            let links = folder.join("remotes/pm").join(driver);
+        for provider in PROVIDERS {
+            let links = folder.join("remotes/pm").join(provider.spec().name);
             fs::create_dir_all(&links).unwrap();
             for action in ACTIONS {
                 symlink("../pm-packet", links.join(action)).unwrap();
@@ -257,7 +257,7 @@ pub fn finish(child: Child) -> Answer {
 /// Asserts that neither stream of a run holds a token, the session, or, unless it was asked for, a password.
 pub fn assert_discreet(answer: &Answer) {
     let both = answer.stdout.clone() + &answer.stderr;
-    for secret in [TOKEN, ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, ONE_KEY, SESSION] {
+    for secret in [TOKEN, ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, ONE_KEY, SESSION, IRONIC_PASSWORD] {
         assert!(!both.contains(secret), "{secret} in {answer:?}");
     }
     let asked_for = answer.stdout.contains(" ROOT_PASSWORD=");

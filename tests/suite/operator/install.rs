@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use pm_packet::provider::PROVIDERS;
+
 const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -240,12 +242,19 @@ fn stock(scratch: &Scratch, driver: &str) {
     set_mode(&scratch.pm(driver).join("deploy"), 0o750);
 }
 
+/// The names of all drivers, sorted.
+fn drivers() -> Vec<&'static str> {
+    let mut names: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
+    names.sort_unstable();
+    names
+}
+
 // --- Installing and removing ----------------------------------------------------------------------------
 
 #[test]
 fn the_repository_holds_the_links_as_they_are_installed() {
-    let links: BTreeMap<String, String> = ["dummy", "ec2", "packet"]
-        .iter()
+    let links: BTreeMap<String, String> = drivers()
+        .into_iter()
         .flat_map(|driver| ACTIONS.map(|action| format!("{driver}/{action}")))
         .map(|name| (name, "-> ../pm-packet".to_owned()))
         .collect();
@@ -456,6 +465,7 @@ fn wrong_arguments_touch_nothing() {
     let scratch = Scratch::new("arguments");
     stock(&scratch, "packet");
     let before = identities(&scratch.path("one"));
+    let drivers = drivers().join(" ");
     let cases: [(&[&str], &str, &str); 17] = [
         (&["-x"], "no option -x", "-h lists the options"),
         (&["--frobnicate"], "no option --", "-h lists the options"),
@@ -465,13 +475,13 @@ fn wrong_arguments_touch_nothing() {
         (&["-u", ""], "-u needs a value", "-h"),
         (&["-b", ""], "-b needs a value", "-h"),
         (&["one"], "'one' is not expected", "-h"),
-        (&["-D", "nosuch"], "no driver 'nosuch'", "dummy ec2 packet"),
-        (&["-D", ""], "no driver ''", "dummy ec2 packet"),
-        (&["-D", "."], "no driver '.'", "dummy ec2 packet"),
-        (&["-D", ".."], "no driver '..'", "dummy ec2 packet"),
-        (&["-D", "../pm/packet"], "no driver '../pm", "dummy ec2 packet"),
-        (&["-D", "dummy packet"], "no driver 'dummy p", "dummy ec2 packet"),
-        (&["-D", "-packet"], "no driver '-packet'", "dummy ec2 packet"),
+        (&["-D", "nosuch"], "no driver 'nosuch'", &drivers),
+        (&["-D", ""], "no driver ''", &drivers),
+        (&["-D", "."], "no driver '.'", &drivers),
+        (&["-D", ".."], "no driver '..'", &drivers),
+        (&["-D", "../pm/packet"], "no driver '../pm", &drivers),
+        (&["-D", "dummy packet"], "no driver 'dummy p", &drivers),
+        (&["-D", "-packet"], "no driver '-packet'", &drivers),
         (&["-b", "nosuch"], "no file nosuch", "-b"),
         (&["-b", "tmp"], "no file tmp", "-b"),
         (&["-r"], "-r takes only -d and -D", "-h"),

@@ -68,6 +68,25 @@ impl HostTemplate {
         }
     }
 
+    /// The same for Ironic, as its stub lets it in.
+    pub fn ironic(id: i32) -> Self {
+        let provision = [
+            ("ADDRESS", "192.0.2.11"),
+            ("HOSTNAME", "edge-1"),
+            ("IMAGE_CHECKSUM", "d41d8cd98f00b204e9800998ecf8427e"),
+            ("IMAGE_SOURCE", "http://192.0.2.1/debian-12.raw"),
+            ("OS_PASSWORD", crate::IRONIC_PASSWORD),
+            ("OS_USERNAME", "one"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+            ("RESOURCE_CLASS", "baremetal"),
+        ];
+        HostTemplate {
+            pm_mad: "ironic".to_owned(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..Self::new(id)
+        }
+    }
+
     /// With this PROVISION attribute.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {

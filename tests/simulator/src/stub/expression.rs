@@ -158,9 +158,16 @@ mod tests {
     fn of(text: &str) -> Value {
         let fixture = Fixture::read(&crate::stub::folder("ec2")).expect("a fixture");
         let mut world = World::new(Arc::new(fixture), json!({}), 1, Arc::new(Clock::start()));
+        let patch = json!([
+            {"op": "add", "path": "/tags/d~1e", "value": 1},
+            {"op": "replace", "path": "/tags/f", "value": [2]},
+            {"op": "remove", "path": "/tags/a.b"},
+            {"op": "add", "path": "/none/g", "value": 3},
+            {"op": "test", "path": "/tags/h", "value": 4},
+        ]);
         let scope = Scope::from([
             ("form", json!({"Filter.1.Name": "tag:a.b", "T.1.Key": "k", "T.2.Key": "l", "T.2.Value": "m"})),
-            ("body", json!({"list": [1, {"name": "n"}], "none": null, "number": 7})),
+            ("body", json!({"list": [1, {"name": "n"}], "none": null, "number": 7, "patch": patch})),
             ("it", json!({"state": "on", "tags": {"a.b": "c"}, "names": ["x", "y"]})),
         ]);
         let expression = Expression::try_from(text.to_owned()).expect(text);
@@ -193,6 +200,11 @@ mod tests {
             ("pluck(body.list, 'name')", json!([null, "n"])),
             ("split('a,b', ',')", json!(["a", "b"])),
             ("seconds(1500)", json!(2)),
+            ("last(it.names)", json!("y")),
+            ("last(it.state)", json!(null)),
+            ("last([])", json!(null)),
+            ("patched(it, body.patch)['tags']", json!({"d/e": 1, "f": [2]})),
+            ("patched(it, body.none) == it", json!(true)),
             ("find('instance', 'id', 'i-1')", json!(null)),
         ];
         for (text, value) in cases {

@@ -13,9 +13,11 @@ pub(super) enum Function {
     Ever,
     Find,
     Hex,
+    Last,
     Min,
     Now,
     Pairs,
+    Patched,
     Pluck,
     Seconds,
     Serial,
@@ -33,9 +35,11 @@ impl Function {
             "ever" => (Function::Ever, 3),
             "find" => (Function::Find, 3),
             "hex" => (Function::Hex, 1),
+            "last" => (Function::Last, 1),
             "min" => (Function::Min, 2),
             "now" => (Function::Now, 0),
             "pairs" => (Function::Pairs, 4),
+            "patched" => (Function::Patched, 2),
             "pluck" => (Function::Pluck, 2),
             "seconds" => (Function::Seconds, 1),
             "serial" => (Function::Serial, 1),
@@ -56,9 +60,11 @@ impl Function {
             Function::Ever => world.look_up(&word(0), &word(1), &arguments[2], true),
             Function::Find => world.look_up(&word(0), &word(1), &arguments[2], false),
             Function::Hex => Some(world.random.hex(number(0).unwrap_or(8) as usize).into()),
+            Function::Last => arguments[0].as_array().and_then(|items| items.last()).cloned(),
             Function::Min => [number(0), number(1)].into_iter().flatten().min().map(Value::from),
             Function::Now => Some(world.now_as_text().into()),
             Function::Pairs => Some(pairs(&arguments[0], &word(1), &word(2), &word(3))),
+            Function::Patched => Some(patched(&arguments[0], &arguments[1])),
             Function::Pluck => Some(plucked(&arguments[0], &word(1))),
             Function::Seconds => number(0).map(|millis| millis.div_ceil(1000).into()),
             Function::Serial => Some(world.serial(number(0).unwrap_or(u64::MAX)).into()),
@@ -83,4 +89,25 @@ fn pairs(form: &Value, name: &str, key: &str, value: &str) -> Value {
         Some((text(at(number, key)?), value))
     });
     Value::Object(numbered.collect::<Map<_, _>>())
+}
+
+/// A document after a JSON patch (RFC 6902), of which members of objects are added, replaced and removed.
+fn patched(document: &Value, operations: &Value) -> Value {
+    let mut document = document.clone();
+    for operation in operations.as_array().into_iter().flatten() {
+        let path = operation["path"].as_str().unwrap_or_default();
+        let Some((parent, name)) = path.rsplit_once('/') else {
+            continue;
+        };
+        let Some(members) = document.pointer_mut(parent).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        let name = name.replace("~1", "/").replace("~0", "~");
+        match operation["op"].as_str() {
+            Some("add" | "replace") => _ = members.insert(name, operation["value"].clone()),
+            Some("remove") => _ = members.remove(&name),
+            _ => {}
+        }
+    }
+    document
 }

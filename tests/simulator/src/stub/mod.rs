@@ -82,7 +82,8 @@
 //! `or` (the last two give one of their sides). Functions: `find(kind, field, value)` and `ever(…)` (gone ones too) look
 //! an object up, `all(kind, field)` and `pluck(list, field)` list a field of each; `uuid()`, `hex(digits)`,
 //! `serial(most)` draw; `now()`, `seconds(milliseconds)`, `min(a, b)`; `before(text, mark)`, `after(text, mark)`,
-//! `split(text, mark)`; `pairs(form, name, key, value)` gathers NAME.1.KEY, NAME.1.VALUE and so on.
+//! `split(text, mark)`; `last(list)`; `pairs(form, name, key, value)` gathers NAME.1.KEY, NAME.1.VALUE and so on;
+//! `patched(document, operations)` carries out a JSON patch.
 //!
 //! **Templates** have `{{expression}}`, `{{if …}}…{{else}}…{{end}}`, `{{each …}}…{{end}}` (items of a list, or `it.key`
 //! and `it.value` of an object) and `{{include FILE}}`. XML is escaped. In JSON a placeholder is a value, within quotes a

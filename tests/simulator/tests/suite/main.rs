@@ -5,6 +5,7 @@ mod common;
 mod api;
 mod faults;
 mod latitude;
+mod ironic;
 mod oneprovision;
 mod opennebula;
 mod phoenixnap;

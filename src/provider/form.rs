@@ -22,6 +22,8 @@ pub enum Form {
     Flag,
     /// A number that is not negative.
     Number,
+    /// A whole number that is not negative.
+    Count,
     /// The length of an IPv4 prefix.
     Prefix,
     /// A list with commas.
@@ -53,6 +55,7 @@ impl Form {
             Self::Url => "http(s) address",
             Self::Flag => "yes or no",
             Self::Number => "number",
+            Self::Count => "whole number",
             Self::Prefix => "length of a prefix",
             Self::List => "list with commas",
             Self::OneOrList => "one, or a list with commas",
@@ -83,6 +86,10 @@ impl Form {
             Self::Number => match written.parse::<f64>() {
                 Ok(number) if number.is_finite() && number >= 0.0 => return Ok(json!(number)),
                 _ => bail!(wrong("write a number such as 1.25")),
+            },
+            Self::Count => match written.parse::<u64>() {
+                Ok(number) => return Ok(json!(number)),
+                Err(_) => bail!(wrong("write a whole number")),
             },
             Self::Prefix => match written.trim_start_matches('/').parse::<u8>() {
                 Ok(size) if size <= 32 => return Ok(json!(size)),

@@ -51,6 +51,7 @@ mod operator {
 mod providers {
     mod conformance;
     mod ec2;
+    mod ironic;
     mod moto;
 }
 

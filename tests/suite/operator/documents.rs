@@ -125,7 +125,7 @@ const MARKS: [&str; 2] = ["<!-- attributes: begin -->\n", "<!-- attributes: end 
 fn table(spec: &Spec) -> String {
     let code = |text: &str| format!("`{text}`");
     let row = |attribute: &Attribute, sent: String, limit: Option<usize>| {
-        let mandatory = attribute.is_required.then(|| match attribute.or {
+        let mandatory = attribute.is_required.then(|| match attribute.or.or(attribute.unless) {
             Some(other) => format!("mandatory without {}", code(other)),
             None => "mandatory".to_owned(),
         });

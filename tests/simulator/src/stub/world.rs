@@ -191,13 +191,13 @@ impl World {
         self.live_one(place, now);
     }
 
-    /// Lets a life begin at a time; what was to come later does not.
+    /// Lets a life begin at a time; what was to come later does not, unless the provider takes it back.
     fn schedule(&mut self, place: usize, life: &str, mut at: Duration) {
         let fixture = Arc::clone(&self.fixture);
         let kind = &fixture.kinds[&self.objects[place].kind];
         let stuck = self.objects[place].stuck.clone();
         let mut next = std::mem::take(&mut self.objects[place].next);
-        next.retain(|(time, ..)| *time < at);
+        next.retain(|(time, life, _)| *time < at || life == "vanish");
         for (number, step) in kind.life(life).iter().enumerate() {
             next.push_back((at, life.to_owned(), number));
             if stuck.as_deref().is_some_and(|state| kind.is_in(step, state)) {
@@ -205,6 +205,7 @@ impl World {
             }
             at += self.lasting(step.lasts.as_ref());
         }
+        next.make_contiguous().sort_by_key(|(time, ..)| *time);
         self.objects[place].next = next;
     }
 

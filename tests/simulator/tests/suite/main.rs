@@ -4,8 +4,8 @@ mod common;
 
 mod api;
 mod faults;
-mod latitude;
 mod ironic;
+mod latitude;
 mod oneprovision;
 mod opennebula;
 mod phoenixnap;

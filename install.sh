@@ -23,8 +23,8 @@ there before is kept as REMOTES/pm/DRIVER.stock.
              /var/lib/one/remotes, /usr/bin and /usr/share/man
   -u USER    give the files to USER (default for root: oneadmin, if it exists)
   -g GROUP   give the files to GROUP (default: the group of USER)
-  -D DRIVER  install or remove this driver: packet (the default), ec2, ironic or dummy;
-             may be repeated
+  -D DRIVER  install or remove this driver (packet if none is said), repeatable:
+             packet, ec2, ironic or dummy
   -b BINARY  install this binary instead of building one with cargo
   -r         remove pm-packet and put back what stood there before
   -h         print this help

@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::common::{Bench, finish, fixture_path, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
-use simulator::ec2::{Ec2, Ec2Options, Instance};
 use simulator::oneprovision::{Answer, Choice, Provision};
+use simulator::stub::{Object, Stub, StubOptions};
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
 
 /// In seconds of a clock that runs so many times as fast. An order without an answer is looked for during 72 of them:
@@ -104,20 +104,29 @@ fn the_books_balance_whatever_oneprovision_does_with_a_provision() {
 
 #[test]
 fn the_books_balance_on_ec2_too() {
-    let (runs, seed) = runs_and_seed(40);
-    let ec2 = Ec2::start(Ec2Options {
-        pending: Duration::from_millis(200),
-        leaving: Duration::from_millis(150),
-        lag: LAG,
-        log: 1000,
-        seed: seed as u64,
-        ..Ec2Options::default()
-    })
-    .unwrap();
-    let bench = Bench::new().set("EC2_API_URL", &ec2.url()).lapsing_by(LAPSE, TIMEOUT);
-    let table = Table { bench, ec2: Some(ec2), has_copies: false };
-    play(&table, runs, seed);
-    table.assert_empty();
+    play_beside(Cloud {
+        driver: "ec2",
+        address: ("EC2_API_URL", "/"),
+        kind: "instance",
+        times: &[("pending", 200), ("leaving", 150), ("lag", 800)],
+        template: HostTemplate::ec2,
+        bears: |instance, key, value| instance.texts("tags").get(key).is_some_and(|own| own == value),
+        is_billed: |instance| !matches!(instance.text("state").as_str(), "shutting-down" | "terminated"),
+    });
+}
+
+/// An order is three requests, and a name is the key that it is not made twice by.
+#[test]
+fn the_books_balance_on_ironic_too() {
+    play_beside(Cloud {
+        driver: "ironic",
+        address: ("OS_ENDPOINT", ""),
+        kind: "allocation",
+        times: &[("allocating", 60), ("deploying", 200), ("powering", 100), ("leaving", 150)],
+        template: HostTemplate::ironic,
+        bears: |allocation, key, value| allocation.texts("extra").get(key).is_some_and(|own| own == value),
+        is_billed: |allocation| allocation.text("provision_state") != "deleting",
+    });
 }
 
 /// How many hosts are played with, and from what their games are drawn.
@@ -129,10 +138,38 @@ fn runs_and_seed(usual: usize) -> (usize, usize) {
     (runs, seed)
 }
 
-/// What is played at: a front-end, and the small EC2 if it is not Packet.
+/// A provider whose stub is played from its fixture.
+struct Cloud {
+    driver: &'static str,
+    /// The setting that says where it is, and what its address ends with.
+    address: (&'static str, &'static str),
+    /// What its machines are called.
+    kind: &'static str,
+    /// In milliseconds.
+    times: &'static [(&'static str, u64)],
+    template: fn(i32) -> HostTemplate,
+    /// Whether a machine has the tag with this key and value.
+    bears: fn(&Object, &str, &str) -> bool,
+    /// Whether a machine that is not gone is billed, or held.
+    is_billed: fn(&Object) -> bool,
+}
+
+/// Plays with hosts of a provider.
+fn play_beside(cloud: Cloud) {
+    let (runs, seed) = runs_and_seed(40);
+    let options = StubOptions { set: cloud.times.to_vec(), log: 1000, seed: seed as u64 };
+    let stub = Stub::start(cloud.driver, options).unwrap();
+    let (name, end) = cloud.address;
+    let bench = Bench::new().set(name, &format!("{}{end}", stub.url())).lapsing_by(LAPSE, TIMEOUT);
+    let table = Table { bench, cloud: Some((cloud, stub)), has_copies: false };
+    play(&table, runs, seed);
+    table.assert_empty();
+}
+
+/// What is played at: a front-end, and the stub of a provider if it is not Packet.
 struct Table {
     bench: Bench,
-    ec2: Option<Ec2>,
+    cloud: Option<(Cloud, Stub)>,
     /// Whether something in between may repeat an order.
     has_copies: bool,
 }
@@ -147,12 +184,12 @@ impl Table {
             seed: seed as u64,
             ..Options::default()
         });
-        Self { bench: bench.lapsing_by(LAPSE, TIMEOUT), ec2: None, has_copies: false }
+        Self { bench: bench.lapsing_by(LAPSE, TIMEOUT), cloud: None, has_copies: false }
     }
 
     fn template(&self, id: i32) -> HostTemplate {
-        match self.ec2 {
-            Some(_) => HostTemplate::ec2(id),
+        match &self.cloud {
+            Some((cloud, _)) => (cloud.template)(id),
             None => HostTemplate::new(id),
         }
     }
@@ -163,49 +200,38 @@ impl Table {
     }
 
     fn assert_empty(&self) {
-        let left = match &self.ec2 {
-            Some(ec2) => {
-                let billed = ec2.instances().into_iter().filter(Instance::is_billed);
-                billed.map(|one| format!("{one:?}")).collect::<Vec<_>>()
-            }
-            None => {
-                let is_billed =
-                    |device: &simulator::Device| device.taken.is_none() && device.state != State::Deprovisioning;
-                let devices = self.bench.simulator.devices().into_iter().filter(is_billed);
-                devices.map(|device| format!("{device:?}")).collect()
-            }
-        };
+        let left = self.billed("");
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 
     fn start(&self, action: &str, words: &[&str]) -> Child {
-        let driver = if self.ec2.is_some() { "ec2" } else { "packet" };
+        let driver = self.cloud.as_ref().map_or("packet", |(cloud, _)| cloud.driver);
         let mut command = self.bench.command_of(driver, action, words);
         command.spawn().unwrap()
     }
 
     fn fault(&self, fault: Fault) {
-        match &self.ec2 {
-            Some(ec2) => ec2.fault(fault),
+        match &self.cloud {
+            Some((_, stub)) => stub.fault(fault),
             None => self.bench.simulator.fault(fault),
         }
     }
 
-    /// The machines with this tag that the provider bills.
+    /// The machines with this tag that the provider bills; all of them where there is none.
     fn billed(&self, tag: &str) -> Vec<String> {
-        if let Some(ec2) = &self.ec2 {
+        if let Some((cloud, stub)) = &self.cloud {
             let (key, value) = tag.split_once('=').unwrap_or_default();
-            let instances = ec2.instances().into_iter();
-            return instances
-                .filter(|one| one.tags.get(key).is_some_and(|own| own == value))
-                .filter(Instance::is_billed)
-                .map(|one| one.id)
+            let machines = stub.objects(cloud.kind).into_iter();
+            return machines
+                .filter(|one| tag.is_empty() || (cloud.bears)(one, key, value))
+                .filter(|one| !one.is_gone && (cloud.is_billed)(one))
+                .map(|one| one.id())
                 .collect();
         }
         let devices = self.bench.simulator.devices();
         devices
             .into_iter()
-            .filter(|device| device.tags.iter().any(|own| own == tag))
+            .filter(|device| tag.is_empty() || device.tags.iter().any(|own| own == tag))
             .filter(|device| device.taken.is_none() && device.state != State::Deprovisioning)
             .map(|device| device.id)
             .collect()
@@ -213,8 +239,8 @@ impl Table {
 
     /// Whether the provider took a machine back.
     fn has_taken(&self, id: &str) -> bool {
-        match &self.ec2 {
-            Some(ec2) => ec2.instance(id).is_some_and(|one| !one.is_billed()),
+        match &self.cloud {
+            Some(_) => !self.billed("").iter().any(|own| own == id),
             None => {
                 let device = self.bench.simulator.device(id);
                 device.is_some_and(|device| device.taken.is_some())

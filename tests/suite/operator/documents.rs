@@ -121,6 +121,9 @@ fn the_readme_links_every_document() {
 /// Where the table of attributes stands in a page.
 const MARKS: [&str; 2] = ["<!-- attributes: begin -->\n", "<!-- attributes: end -->\n"];
 
+/// What stock oned.conf encrypts (`HOST_ENCRYPTED_ATTR` of 5.10 to 5.12).
+const ENCRYPTED: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
+
 /// The table of a provider's attributes, as its page has it.
 fn table(spec: &Spec) -> String {
     let code = |text: &str| format!("`{text}`");
@@ -132,7 +135,10 @@ fn table(spec: &Spec) -> String {
         let remarks = [
             mandatory,
             attribute.is_account.then(|| "account".to_owned()),
-            attribute.is_secret.then(|| "secret".to_owned()),
+            attribute.is_secret.then(|| match ENCRYPTED.contains(&attribute.name) {
+                true => "secret".to_owned(),
+                false => "secret, [in clear](../../SECURITY.md#secrets-in-oned) in a stock `oned`".to_owned(),
+            }),
             attribute.is_private.then(|| "private".to_owned()),
             attribute.default.map(|default| format!("default {}", code(default))),
             limit.map(|limit| format!("at most {limit} bytes")),

@@ -124,6 +124,22 @@ fn pages(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, Api
     })
 }
 
+/// Whether the project of a token sees a node at all. Ironic shows a project what is the project's own and says of all else
+/// that there is none, so one that sees nothing proves nothing.
+fn see_anything(api: &Api<'_>) -> Result<(), ApiError> {
+    if api.setting("OS_PROJECT_NAME").is_empty() {
+        return Ok(());
+    }
+    let seen = api.read(&Call::get("/v1/nodes?limit=1&fields=uuid"), |answer| Ok(answer.list("nodes")?.count()))?;
+    match seen {
+        0 => Err(ApiError {
+            remedy: "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes".into(),
+            ..api.problem(Kind::Rejected, "these credentials see neither allocations nor nodes")
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl Provider for Ironic {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -150,6 +166,9 @@ impl Provider for Ironic {
             Ok(api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default()))))
         };
         let machines: Result<Vec<Machine>> = allocations.iter().map(machine).collect();
+        if allocations.is_empty() {
+            see_anything(api)?;
+        }
         machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))
     }
 
@@ -229,7 +248,11 @@ impl Provider for Ironic {
             // What it was given is left to the next one otherwise: Ironic clears it only of a node that was deployed.
             (Some(node), ALLOCATED) => {
                 let nothing = json!([{ "op": "add", "path": "/instance_info", "value": {} }]);
-                api.send(&Call::patch(&node).json(&nothing))?;
+                match api.send(&Call::patch(&node).json(&nothing)) {
+                    // Where it cannot be changed, such as without a conductor for it, it was given nothing either.
+                    Ok(()) | Err(ApiError { kind: Kind::Rejected, .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
             // Ironic deletes the allocation of a node that failed to deploy, too, and leaves the node as it is.
             (Some(node), _) => {

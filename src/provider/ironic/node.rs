@@ -110,7 +110,7 @@ pub(super) fn failed_for(machine: Machine, reason: Option<String>) -> Machine {
     let remedy = reason.as_deref().map(|reason| {
         let says = |words: &[&str]| words.iter().any(|word| reason.to_ascii_lowercase().contains(word));
         match () {
-            () if says(&["no available nodes", "none of the requested nodes", "candidate"]) => NO_NODE,
+            () if says(&["no available nodes", "no suitable nodes", "none of the requested nodes"]) => NO_NODE,
             () if says(&["image", "boot_iso", ".iso"]) => IMAGE,
             () => "see the node and the log of ironic-conductor, then deploy once more",
         }
@@ -173,8 +173,8 @@ pub(super) fn explain(account: &Account, status: u16, body: &Tree) -> Explanatio
         401 if is_open => (None, Some("set OS_USERNAME and OS_PASSWORD")),
         401 => (None, Some("check OS_USERNAME and OS_PASSWORD, and OS_PROJECT_NAME and the domains")),
         403 if says(&["is protected"]) => (Some(Kind::Protected), Some("unset its protection in Ironic first")),
-        403 => (None, Some("give OS_USERNAME a role in the project that may do this, such as admin or manager")),
-        404 | 400 if says(&["No valid host", "onductor"]) => (Some(Kind::Rejected), Some(CONDUCTOR)),
+        403 => (None, Some("give OS_USERNAME the role admin or manager in the project that owns or leases the nodes")),
+        404 | 400 if says(&["No valid host"]) => (Some(Kind::Rejected), Some(CONDUCTOR)),
         404 if says(&["could not be found"]) => (Some(Kind::NotFound), None),
         404 | 406 if !reasons.is_empty() => (Some(Kind::Rejected), Some("use an Ironic of OpenStack Stein or later")),
         409 if says(&["An allocation with name"]) => {

@@ -266,7 +266,7 @@ fn what_goes_wrong_is_told_in_the_first_line_with_its_remedy() {
     let metal = Metal::new();
     let forbidden = [("message", "Access was denied to the following resource: baremetal:allocation:create")];
     metal.fault(Fault::new(Operation::Create, Stub::refusal("ironic", 403, &forbidden).unwrap()));
-    assert_failure_with(&metal.host().deploy().unwrap(), &["Access was denied", "give OS_USERNAME a role"]);
+    assert_failure_with(&metal.host().deploy().unwrap(), &["Access was denied", "give OS_USERNAME the role"]);
 
     let metal = Metal::new().set("PM_TIMEOUT", "3");
     let none = [("message", "Resource temporarily unavailable, please retry.")];

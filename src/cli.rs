@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::action::{Context, Outcome};
 use crate::cli::invocation::Invocation;
-use crate::provider;
+use crate::opennebula::settings::Remotes;
+use crate::provider::{self, PROVIDERS};
 use crate::report::frame::{Level, Report};
 use crate::system::environment::Environment;
 use crate::system::interrupt::{Interrupt, Notice};
@@ -40,7 +41,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Ok(Outcome::Well) => 0,
         Ok(Outcome::Unwell) => crate::UNWELL,
         Err(error) => {
-            report.failure(name, &error);
+            match name {
+                Some("fence") => report.refusal(&error),
+                _ => report.failure(name, &error),
+            }
             crate::FAILURE
         }
     }
@@ -80,7 +84,7 @@ fn carry_out(invocation: Invocation, environment: &Environment, report: &Report)
             .answer(text.trim_end())
             .map(|()| Outcome::Well)
             .context("the answer cannot be printed: keep stdout open"),
-        Invocation::Action { action, provider, program, via_link } => {
+        Invocation::Action { action, provider, program, via_link, remotes } => {
             process::close_what_is_inherited();
             let provider = provider.as_deref().map(provider::named).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.
@@ -88,7 +92,8 @@ fn carry_out(invocation: Invocation, environment: &Environment, report: &Report)
                 true => Interrupt::default(),
                 false => armed(*report)?,
             };
-            action.run(&Context { provider, program, via_link, environment, interrupt, report: *report })
+            let remotes = Remotes::new(remotes, PROVIDERS.iter().map(|one| one.spec().name));
+            action.run(&Context { provider, program, via_link, environment, interrupt, report: *report, remotes })
         }
     }
 }

@@ -231,7 +231,7 @@ fn check_host(host: &Host) {
         assert!(!tag.contains(','), "{tag:?}");
     }
     let environment = Environment::default();
-    let settings = Settings { host: Some(host), environment: &environment };
+    let settings = Settings::of(Some(host), &environment);
     for provider in PROVIDERS {
         match Order::of(provider.spec(), host, &settings, &owner) {
             Ok(order) => {

@@ -46,7 +46,9 @@ impl Cancel {
                 self.remove(context.provider_of(Some(&host))?, Some(&host), context)
             }
             (false, ["--driver", name]) => self.remove(provider::named(name)?, None, context),
-            (_, []) if context.environment_has_secrets()? => self.remove(context.provider_of(None)?, None, context),
+            (_, []) if context.has_credentials(context.provider_of(None)?)? => {
+                self.remove(context.provider_of(None)?, None, context)
+            }
             _ => context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel),
         }
     }

@@ -153,7 +153,7 @@ fn prepare(
     path: &Path,
     context: &Context<'_>,
 ) -> Result<Prepared> {
-    let settings = context.settings(Some(host));
+    let settings = context.settings(provider, Some(host));
     timeout(&settings)?;
     let own = deploy_id(host, provider)?;
     let order = match asked.is_resume || (own.is_some() && !asked.is_create) {
@@ -171,7 +171,7 @@ fn prepare(
     }
     let (engine, _) = context.engine(provider, Some(host))?;
     let record = match oned {
-        Some((oned, id)) => HostRecord::of(oned, id, &context.settings(Some(host)))?,
+        Some((oned, id)) => HostRecord::of(oned, id, &context.settings(provider, Some(host)))?,
         None => None,
     };
     Ok(Prepared { order, engine, machine, record })
@@ -207,7 +207,7 @@ fn decrypt(
     host: &mut Host,
     argument_id: Option<HostId>,
     path: &Path,
-    provider: &dyn Provider,
+    provider: &'static dyn Provider,
     context: &Context<'_>,
 ) -> Result<Option<(Oned, HostId)>> {
     let secrets = &provider.spec().secrets()[..];
@@ -221,7 +221,7 @@ fn decrypt(
         }
         return Ok(None);
     };
-    match context.ask_and_keep_oned(Some(Which::Id(id)))? {
+    match context.ask_and_keep_oned(Some(Which::Id(id)), Some(provider))? {
         Some((known, oned)) => {
             // A template may have escaped the encryption, as with an attribute that oned.conf does not name.
             let is_clear = |name: &&str| host.provision(name).is_some_and(|text| known.provision(name) == Some(text));
@@ -245,7 +245,7 @@ fn decrypt(
 
 /// Orders or adopts a machine and prints its id.
 fn obtain(job: &Job<'_>, host: &Host, provider: &dyn Provider, engine: &Engine, context: &Context<'_>) -> Result<()> {
-    let within = timeout(&context.settings(Some(host)))?;
+    let within = timeout(&context.settings(provider, Some(host)))?;
     let patience = |waited| waited < within && context.interrupt.check().is_ok();
     let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str(), patience));
     deployed.map_err(|failure| {

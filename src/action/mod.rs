@@ -3,6 +3,7 @@
 mod cancel;
 mod check;
 mod deploy;
+mod fence;
 mod list;
 mod poll;
 mod reboot;
@@ -14,6 +15,7 @@ mod target;
 pub use cancel::Cancel;
 pub use check::Check;
 pub use deploy::Deploy;
+pub use fence::Fence;
 pub use list::List;
 pub use poll::{Poll, values};
 pub use reboot::Reboot;
@@ -29,7 +31,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::engine::Engine;
 use crate::opennebula::host::Host;
 use crate::opennebula::oned::{Oned, OnedError, Which};
-use crate::opennebula::settings::Settings;
+use crate::opennebula::settings::{Remotes, Settings};
 use crate::provider::form::yes_or_no;
 use crate::provider::machine::MachineId;
 use crate::provider::session::Session;
@@ -68,6 +70,8 @@ pub struct Context<'a> {
     pub interrupt: Interrupt,
     /// Where to print.
     pub report: Report,
+    /// OpenNebula's folder of drivers and hooks.
+    pub remotes: Remotes,
 }
 
 impl Context<'_> {
@@ -80,9 +84,16 @@ impl Context<'_> {
         }
     }
 
-    /// The settings of a host.
-    fn settings<'b>(&'b self, host: Option<&'b Host>) -> Settings<'b> {
-        Settings { host, environment: self.environment }
+    /// The settings of a host, or of all that have `provider`.
+    fn settings<'b>(&'b self, provider: &dyn Provider, host: Option<&'b Host>) -> Settings<'b> {
+        let file = self.remotes.settings_of(provider.spec().name);
+        if let Some((file, true)) = file
+            && file.is_exposed()
+        {
+            let path = file.path().display();
+            self.report.warn(format_args!("{path} has settings that every user can read: chmod 640 it"));
+        }
+        Settings { host, environment: self.environment, file: file.map(|(file, _)| file) }
     }
 
     /// The clock of waits and deadlines.
@@ -92,28 +103,34 @@ impl Context<'_> {
 
     /// A session with the credentials of `host`, and the engine over it.
     fn engine(&self, provider: &'static dyn Provider, host: Option<&Host>) -> Result<(Engine, Arc<Session>)> {
-        let settings = self.settings(host);
-        let clock = self.clock()?;
-        let session = provider::connect(provider, &settings, Arc::clone(&clock), self.report)?;
-        let session = Arc::new(session);
-        let engine = Engine::new(
-            provider,
-            Arc::clone(&session),
-            self.interrupt.clone(),
-            clock,
-            timeout(&settings)?,
-            self.report,
-        );
+        let settings = self.settings(provider, host);
+        let session = Arc::new(provider::connect(provider, &settings, self.clock()?, self.report)?);
+        let engine = self.engine_within(provider, Arc::clone(&session), timeout(&settings)?)?;
         Ok((engine, session))
     }
 
-    /// The decrypted host from oned, or `None` where it cannot be asked but the environment has the secrets.
-    fn ask_oned(&self, which: Option<Which<'_>>) -> Result<Option<Host>> {
-        Ok(self.ask_and_keep_oned(which)?.map(|(host, _)| host))
+    /// The engine over a session, whose waits may take so long.
+    fn engine_within(
+        &self,
+        provider: &'static dyn Provider,
+        session: Arc<Session>,
+        timeout: Duration,
+    ) -> Result<Engine> {
+        Ok(Engine::new(provider, session, self.interrupt.clone(), self.clock()?, timeout, self.report))
+    }
+
+    /// The decrypted host from oned, or `None` where it cannot be asked but the settings have the secrets of the provider.
+    fn ask_oned(&self, which: Option<Which<'_>>, provider: Option<&'static dyn Provider>) -> Result<Option<Host>> {
+        Ok(self.ask_and_keep_oned(which, provider)?.map(|(host, _)| host))
     }
 
     /// The same, with the oned that was asked.
-    fn ask_and_keep_oned(&self, which: Option<Which<'_>>) -> Result<Option<(Host, Oned)>> {
+    fn ask_and_keep_oned(
+        &self,
+        which: Option<Which<'_>>,
+        provider: Option<&'static dyn Provider>,
+    ) -> Result<Option<(Host, Oned)>> {
+        let provider = provider.map_or_else(|| self.provider_of(None), Ok)?;
         let asked = match which {
             Some(which) => Oned::open(self.environment, &self.interrupt, self.report)
                 .map_err(OnedError::CannotAsk)
@@ -124,26 +141,29 @@ impl Context<'_> {
         };
         match asked {
             Ok(host) => Ok(Some(host)),
-            Err(OnedError::CannotAsk(why)) if self.environment_has_secrets()? => {
+            Err(OnedError::CannotAsk(why)) if self.has_credentials(provider)? => {
                 self.report.warn(format_args!("{why:#}; using the credentials of the environment instead"));
                 Ok(None)
             }
             Err(OnedError::CannotAsk(why)) => Err(why),
             // Its machine may still be there, and must be reachable.
             Err(OnedError::NoSuchHost(why)) => {
-                let secrets = self.provider_of(None)?.spec().credentials().join(" and ");
+                let secrets = provider.spec().credentials().join(" and ");
                 bail!("{why}; for a machine that outlived its host, set {secrets} and give the DEPLOY_ID alone")
             }
         }
     }
 
-    /// Whether the environment has every secret of the provider (of the first one, where none is named).
-    fn environment_has_secrets(&self) -> Result<bool> {
-        let spec = self.provider_of(None)?.spec();
+    /// Whether the environment, or the settings file, has what is needed to ask the provider.
+    fn has_credentials(&self, provider: &dyn Provider) -> Result<bool> {
+        let (spec, settings) = (provider.spec(), self.settings(provider, None));
+        if spec.credentials().is_empty() {
+            return Ok(false);
+        }
         for name in spec.credentials() {
             let other = spec.attribute(name).and_then(|one| one.unless);
             let names = [Some(name), other].into_iter().flatten();
-            let given = names.map(|name| self.environment.get(name)).collect::<Result<Vec<_>>>()?;
+            let given = names.map(|name| settings.get(name)).collect::<Result<Vec<_>>>()?;
             if given.iter().all(Option::is_none) {
                 return Ok(false);
             }
@@ -198,13 +218,18 @@ fn shell_word(text: &str) -> String {
 
 /// The time that one wait for a state may take.
 fn timeout(settings: &Settings<'_>) -> Result<Duration> {
-    let Some(text) = settings.get("PM_TIMEOUT")? else {
-        return Ok(TIMEOUT);
+    Ok(timeout_of("PM_TIMEOUT", settings)?.unwrap_or(TIMEOUT))
+}
+
+/// The time that the setting `name` says, if it is given.
+fn timeout_of(name: &str, settings: &Settings<'_>) -> Result<Option<Duration>> {
+    let Some(text) = settings.get(name)? else {
+        return Ok(None);
     };
     match text.parse::<u64>() {
-        Ok(seconds @ 1..=LONGEST_TIMEOUT) => Ok(Duration::from_secs(seconds)),
+        Ok(seconds @ 1..=LONGEST_TIMEOUT) => Ok(Some(Duration::from_secs(seconds))),
         _ => bail!(Mistake::new(
-            format!("PM_TIMEOUT is {text:?}"),
+            format!("{name} is {text:?}"),
             format!("set it to a number of seconds, 1 to {LONGEST_TIMEOUT}")
         )),
     }

@@ -163,7 +163,7 @@ impl Context<'_> {
             engine,
             session,
             journal,
-            shows_root_password: is_yes("PM_ROOT_PASSWORD", &self.settings(host.as_ref()))?,
+            shows_root_password: is_yes("PM_ROOT_PASSWORD", &self.settings(provider, host.as_ref()))?,
         })
     }
 
@@ -189,7 +189,7 @@ impl Context<'_> {
             (None, Some(name)) => Some(Which::Name(name)),
             (None, None) => None,
         };
-        self.ask_oned(which)
+        self.ask_oned(which, self.provider)
     }
 }
 

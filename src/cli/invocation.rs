@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use argh::{FromArgs, SubCommand, SubCommands};
 
-use crate::action::{Cancel, Check, Context, Deploy, List, Outcome, Poll, Reboot, Reset, Shutdown};
+use crate::action::{Cancel, Check, Context, Deploy, Fence, List, Outcome, Poll, Reboot, Reset, Shutdown};
 use crate::provider::PROVIDERS;
 use crate::system::environment::Environment;
 
@@ -26,6 +26,9 @@ Actions:
   reboot      reboot a machine and wait until it was down and is up again
   reset       power a machine off and on again
   shutdown    power a machine off, or delete it, as LCM_STATE says
+
+For OpenNebula's host high availability, also as fence_host.sh:
+  fence       power off the machine of a dead host, and see it off
 
 For you:
   check       show what a host's file says and whether a deploy would work
@@ -54,9 +57,13 @@ pub enum Action {
     Reboot(Reboot),
     Reset(Reset),
     Shutdown(Shutdown),
+    Fence(Fence),
     Check(Check),
     List(List),
 }
+
+/// The name of the hook that `fence` stands in for.
+const HOOK: &str = "fence_host.sh";
 
 /// The subcommands that are not OpenNebula's actions: only a person calls them, with options, and no link
 /// stands for them.
@@ -71,6 +78,7 @@ impl Action {
             Self::Reboot(_) => Reboot::COMMAND.name,
             Self::Reset(_) => Reset::COMMAND.name,
             Self::Shutdown(_) => Shutdown::COMMAND.name,
+            Self::Fence(_) => Fence::COMMAND.name,
             Self::Check(_) => Check::COMMAND.name,
             Self::List(_) => List::COMMAND.name,
         }
@@ -95,6 +103,7 @@ impl Action {
             Self::Reboot(action) => action.run(context),
             Self::Reset(action) => action.run(context),
             Self::Shutdown(action) => action.run(context),
+            Self::Fence(action) => action.run(context),
         }
         .map(|()| Outcome::Well)
     }
@@ -114,6 +123,8 @@ pub enum Invocation {
         program: PathBuf,
         /// Whether that is a link.
         via_link: bool,
+        /// OpenNebula's folder of drivers and hooks.
+        remotes: PathBuf,
     },
 }
 
@@ -139,12 +150,23 @@ impl Invocation {
                 anyhow!("argument {} is not UTF-8 ({argument:?}): check how it is called", number + 1)
             })?);
         }
-        let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if is_action(name) && !FOR_PERSONS.contains(&name) {
-            let provider = folder_of(&program, environment)?;
-            let name = name.to_owned();
-            return parse(&name, &words, Some(provider), program, true);
+        let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+        if name == HOOK {
+            let remotes = remotes_above(folder_of(&program, environment)?);
+            return parse(Fence::COMMAND.name, &words, Called { provider: None, program, via_link: true, remotes });
         }
+        if is_driver_action(&name) {
+            let folder = folder_of(&program, environment)?;
+            let provider = folder.file_name().and_then(OsStr::to_str).map(str::to_owned);
+            let provider = Some(provider.with_context(|| in_no_folder(&program))?);
+            let called = Called { provider, program, via_link: true, remotes: remotes_above(folder) };
+            return parse(&name, &words, called);
+        }
+        let remotes = match environment.get("ONE_LOCATION")? {
+            Some(location) => Path::new(location.trim()).join("var/remotes"),
+            None => PathBuf::from("/var/lib/one/remotes"),
+        };
+        let called = Called { provider: None, program, via_link: false, remotes };
         match words.split_first() {
             None => {
                 bail!("there is no action: call pm-packet {} ..., or --help", known().join("|"))
@@ -153,7 +175,7 @@ impl Invocation {
                 Ok(Self::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION"))))
             }
             Some((option, _)) if option == "--help" || option == "-h" => Ok(Self::Text(help())),
-            Some((action, rest)) if is_action(action) => parse(action, rest, None, program, false),
+            Some((action, rest)) if is_action(action) => parse(action, rest, called),
             Some((action, _)) => {
                 bail!("there is no action {action:?}: the known ones are {}", known().join(", "))
             }
@@ -167,13 +189,16 @@ fn help() -> String {
     HELP.replace("DRIVERS", &drivers.join(", "))
 }
 
-fn parse(
-    name: &str,
-    words: &[String],
+/// How the binary was called.
+struct Called {
     provider: Option<String>,
     program: PathBuf,
     via_link: bool,
-) -> Result<Invocation> {
+    remotes: PathBuf,
+}
+
+fn parse(name: &str, words: &[String], called: Called) -> Result<Invocation> {
+    let Called { provider, program, via_link, remotes } = called;
     let mut line = vec![name];
     let asks_for_help = matches!(words, [word] if word == "--help" || word == "-h");
     // Arguments are data: they may begin with a dash, or be words that argh would take for its own.
@@ -183,7 +208,7 @@ fn parse(
     }
     line.extend(words.iter().map(String::as_str));
     match Arguments::from_args(&["pm-packet"], &line) {
-        Ok(Arguments { action }) => Ok(Invocation::Action { action, provider, program, via_link }),
+        Ok(Arguments { action }) => Ok(Invocation::Action { action, provider, program, via_link, remotes }),
         Err(exit) if exit.status.is_ok() => Ok(Invocation::Text(exit.output.lines().map(wrap).collect())),
         Err(exit) if is_for_persons => {
             let problem: Vec<&str> = exit.output.split_whitespace().collect();
@@ -225,9 +250,23 @@ fn known() -> Vec<&'static str> {
     Action::COMMANDS.iter().map(|command| command.name).collect()
 }
 
-/// The name of the folder that the link `program` stands in.
-fn folder_of(program: &Path, environment: &Environment) -> Result<String> {
-    let problem = || format!("{} stands in no folder whose name is a provider: call it by its path", program.display());
+/// Whether a link of this name stands for an action.
+fn is_driver_action(name: &str) -> bool {
+    is_action(name) && !FOR_PERSONS.contains(&name) && name != Fence::COMMAND.name
+}
+
+fn in_no_folder(program: &Path) -> String {
+    format!("{} stands in no folder whose name is a provider: call it by its path", program.display())
+}
+
+/// The folder of drivers and hooks, of which `folder` is the one for a driver or a kind of hooks.
+fn remotes_above(folder: PathBuf) -> PathBuf {
+    folder.ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// The folder that the link `program` stands in.
+fn folder_of(program: &Path, environment: &Environment) -> Result<PathBuf> {
+    let problem = || in_no_folder(program);
     let path = if program.components().count() > 1 {
         program.to_owned()
     } else {
@@ -239,15 +278,10 @@ fn folder_of(program: &Path, environment: &Environment) -> Result<String> {
             .with_context(problem)?
     };
     let folder = path.parent().with_context(problem)?;
-    let folder = match folder.file_name() {
-        Some(name) => name.to_owned(),
-        // `./deploy` and `../deploy` stand in folders that have names all the same.
-        None => std::path::absolute(folder)
-            .and_then(|folder| folder.canonicalize())
-            .with_context(problem)?
-            .file_name()
-            .with_context(problem)?
-            .to_owned(),
-    };
-    folder.into_string().ok().with_context(problem)
+    let folder = std::path::absolute(folder).with_context(problem)?;
+    match folder.file_name() {
+        Some(_) => Ok(folder),
+        // `../deploy` stands in a folder that has a name all the same.
+        None => folder.canonicalize().with_context(problem),
+    }
 }

@@ -1,5 +1,6 @@
 //! A deploy: from the look for what is there already to the id that is handed over.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -51,9 +52,7 @@ impl Engine {
             self.put_at_risk(job, risk, &found.id)?;
         }
         if risk.objects {
-            risk.objects_owed = Some(self.clock.now() + self.owed());
-            self.prepare(&mut order, by)?;
-            risk.objects_owed = None;
+            self.prepare(&mut order, risk, by)?;
         }
         let machine = match found {
             Some(found) => {
@@ -77,11 +76,20 @@ impl Engine {
     }
 
     /// Makes the objects that the order needs.
-    fn prepare(&self, order: &mut Order, by: Instant) -> Result<(), Error> {
-        *order = self.ask(by, || {
+    fn prepare(&self, order: &mut Order, risk: &mut Risk, by: Instant) -> Result<(), Error> {
+        risk.objects_owed = Some(self.clock.now() + self.owed());
+        // An answer makes nothing more, be it a refusal; a request without one may.
+        let is_lost = Cell::new(false);
+        let prepared = self.ask(by, || {
             let mut prepared = order.clone();
-            self.provider.prepare(&self.session.api(by), &mut prepared).map(|()| prepared)
-        })?;
+            let made = self.provider.prepare(&self.session.api(by), &mut prepared);
+            is_lost.set(is_lost.get() || matches!(&made, Err(error) if error.kind == Kind::Ambiguous));
+            made.map(|()| prepared)
+        });
+        if prepared.is_ok() || !is_lost.get() {
+            risk.objects_owed = None;
+        }
+        *order = prepared?;
         Ok(())
     }
 

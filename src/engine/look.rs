@@ -50,9 +50,11 @@ impl Engine {
     pub(super) fn list_by(&self, filter: Filter<'_>, by: Instant) -> Result<Vec<Machine>, Error> {
         let mut machines = self.ask(by, || self.provider.list(&self.session.api(by), filter))?;
         // The filter is the provider's; whose a machine is, is too important to trust it.
-        if let Filter::Marked(mark) = filter {
-            let identity = &self.provider.spec().identity;
-            machines.retain(|machine| identity.is_borne(mark, machine));
+        let identity = &self.provider.spec().identity;
+        match filter {
+            Filter::Marked(mark) => machines.retain(|machine| identity.is_borne(mark, machine)),
+            Filter::Ours => machines.retain(|machine| identity.is_opennebulas(machine)),
+            Filter::Account => {}
         }
         for machine in &machines {
             // A listing shows what is not known by its id yet.

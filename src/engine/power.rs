@@ -136,7 +136,7 @@ impl Engine {
                             continue;
                         }
                     };
-                    if let Some(outcome) = settled(power, machine.state, doubtful) {
+                    if let Some(outcome) = settled(power, machine.state, error.kind, doubtful) {
                         return Ok(outcome);
                     }
                     if !may_pass(power, machine.state, &error, &mut was_refused) {
@@ -156,11 +156,14 @@ impl Engine {
     }
 }
 
-/// What a refused change of power amounts to in this state, if it is done or under way.
-fn settled(power: Power, state: State, doubtful: bool) -> Option<Outcome> {
+/// What a refused change of power amounts to in this state, if it is done or under way. A refusal that passes with time
+/// does not say that what is under way is this change.
+fn settled(power: Power, state: State, refusal: Kind, doubtful: bool) -> Option<Outcome> {
     match (power, state) {
         (Power::On, State::On) | (Power::Off, State::Off) => Some(Outcome::Already),
-        (Power::On, State::Starting) | (Power::Off, State::Stopping) => Some(Outcome::Accepted(false)),
+        (Power::On, State::Starting) | (Power::Off, State::Stopping) if refusal == Kind::Rejected => {
+            Some(Outcome::Accepted(false))
+        }
         (Power::Reboot, State::Off | State::Stopping | State::Starting) if doubtful => Some(Outcome::Accepted(true)),
         _ => None,
     }

@@ -188,6 +188,9 @@ impl UserDataForm {
     pub const NONE: Self = Self { field: "", is_base64: false, limit: 0, compose: |_| Ok(Payload::default()) };
 }
 
+/// The length of a name that is a mark.
+const NAME: usize = 36;
+
 /// How the owner's mark travels with an order, and is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
@@ -240,7 +243,7 @@ impl Identity {
     /// The same as what a machine is found by: a name where it takes no tags.
     pub fn encode(&self, tag: &str) -> String {
         match self {
-            Self::Name { .. } => format!("one-{}", &sha256(tag.as_bytes())[..32]),
+            Self::Name { .. } => format!("one-{}", &sha256(tag.as_bytes())[..NAME - 4]),
             _ => self.tag(tag),
         }
     }
@@ -255,6 +258,14 @@ impl Identity {
             }
             _ => machine.tags.iter().any(|tag| tag == mark),
         }
+    }
+
+    /// Whether OpenNebula ordered `machine`, as far as it shows.
+    pub fn is_opennebulas(&self, machine: &Machine) -> bool {
+        let common = self.tag(Owner::COMMON_TAG);
+        let is_named = |name: &String| name.starts_with("one-") && name.len() == NAME;
+        let by_name = matches!(self, Self::Name { tags: None, .. }) && machine.name.as_ref().is_some_and(is_named);
+        by_name || machine.tags.iter().any(|tag| *tag == common || Owner::is_identity(tag))
     }
 
     /// The mark of whatever owner that `machine` bears.

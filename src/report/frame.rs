@@ -171,6 +171,12 @@ impl Report {
         self.raw(&frame);
     }
 
+    /// Prints `error` and its causes in one line, for a log that nobody parses.
+    pub fn refusal(&self, error: &anyhow::Error) {
+        IS_UNREAD.store(false, Ordering::Relaxed);
+        self.line(&format!("{error:#}"));
+    }
+
     fn log(&self, level: Level, label: &str, message: &dyn Display) {
         if self.level >= level {
             let elapsed = self.start.elapsed().as_secs_f64();

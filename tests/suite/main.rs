@@ -8,6 +8,7 @@ mod checks;
 /// What oneprovision calls, and what it gets.
 mod contract {
     mod actions;
+    mod fence;
     mod life;
     mod oned;
     mod opennebula_5_8;

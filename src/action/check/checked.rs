@@ -65,7 +65,7 @@ impl Checked {
                 self.findings.push(Finding::good("oned", format!("answers at {}", oned.endpoint())));
                 self.findings.extend(in_clear(&oned, id, &known, spec));
             }
-            Err(OnedError::CannotAsk(why)) if context.environment_has_secrets()? => {
+            Err(OnedError::CannotAsk(why)) if context.has_credentials(context.provider_of(Some(&self.host))?)? => {
                 let remedy = "deploy will use the credentials of the environment";
                 self.findings.push(Finding::doubtful("oned", format!("{why:#}"), remedy));
                 self.host.drop_provision(names);

@@ -3,6 +3,7 @@
 //! It asks and never changes anything: no order, no file, no host.
 
 mod checked;
+mod fencing;
 mod host;
 mod keys;
 mod preflight;
@@ -30,6 +31,9 @@ pub struct Check {
     /// the host with this id, from oned, in place of a file
     #[argh(option, arg_name = "ID")]
     host: Option<String>,
+    /// whether the host could be fenced, in place of whether it could be deployed
+    #[argh(switch)]
+    fence: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -46,7 +50,10 @@ impl Check {
             (None, Some(id)) => Checked::from_oned(id, context)?,
             _ => bail!("what is to be checked is not clear: give a deployment file, or --host ID"),
         };
-        let inquiry = Inquiry::make(checked, context)?;
+        let inquiry = match self.fence {
+            true => Inquiry::of_fencing(checked, context)?,
+            false => Inquiry::make(checked, context)?,
+        };
         let text = if self.json { format!("{:#}", inquiry.json()) } else { inquiry.text(context.report) };
         context.print(&text)?;
         Ok(if inquiry.is_accepted() { Outcome::Well } else { Outcome::Unwell })
@@ -76,6 +83,8 @@ struct Section {
 
 /// All that is known of a host and of its order.
 struct Inquiry {
+    /// What would be done: what may follow "A deploy".
+    subject: &'static str,
     called: String,
     sections: Vec<Section>,
     findings: Vec<Finding>,

@@ -11,11 +11,14 @@ use crate::action::timeout;
 use crate::engine::{Engine, Sight};
 use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
+use crate::opennebula::settings::{Settings, Source};
 use crate::provider::machine::State;
 use crate::provider::order::Order;
 use crate::provider::session::Session;
+use crate::provider::spec::Spec;
 use crate::provider::{self, Filter, Provider};
 use crate::report::finding::{Finding, Mistake, Problems};
+use crate::report::secret::Secret;
 
 /// How long all questions to the provider may take.
 const QUESTIONS: Duration = Duration::from_secs(60);
@@ -25,10 +28,11 @@ impl Inquiry {
     pub(super) fn make(checked: Checked, context: &Context<'_>) -> Result<Self> {
         let Checked { host, secrets, mut findings } = checked;
         let provider = context.provider_of(Some(&host))?;
-        let settings = context.settings(Some(&host));
+        let settings = context.settings(provider, Some(&host));
         let (sections, doubts) = host::read(&host, provider.spec());
         findings.extend(doubts);
-        let mut inquiry = Self { called: host.called(), sections, findings };
+        let mut inquiry = Self { subject: "A deploy", called: host.called(), sections, findings };
+        inquiry.told_settings(provider.spec(), &settings)?;
         let owner = Owner::of(&host);
         let (order, problems) = Order::draft(provider.spec(), &host, &settings, &owner)?;
         let has_machine = host.deploy_id().is_some();
@@ -55,16 +59,39 @@ impl Inquiry {
         }
         let is_said = inquiry.findings.iter().any(|one| one.about == "ssh key");
         inquiry.findings.extend(keys::findings(&host, is_said));
-        let lines = inquiry.sections.iter_mut().flat_map(|one| &mut one.lines);
+        inquiry.redact(&secrets);
+        Ok(inquiry)
+    }
+
+    /// Strikes secrets out of all that is told.
+    pub(super) fn redact(&mut self, secrets: &[Secret]) {
+        let lines = self.sections.iter_mut().flat_map(|one| &mut one.lines);
         let values = lines.map(|(_, value)| value);
-        let findings = inquiry.findings.iter_mut();
+        let findings = self.findings.iter_mut();
         let told = findings.flat_map(|one| [&mut one.what, &mut one.remedy]);
         for text in values.chain(told) {
-            for secret in &secrets {
+            for secret in secrets {
                 *text = secret.strike_from(text);
             }
         }
-        Ok(inquiry)
+    }
+
+    /// Where each setting comes from that the host does not say itself.
+    fn told_settings(&mut self, spec: &Spec, settings: &Settings<'_>) -> Result<()> {
+        let mut lines = Vec::new();
+        let names = spec.names(|one| one.is_account).into_iter().chain(["PM_TIMEOUT", "PM_RECORD", "PM_ROOT_PASSWORD"]);
+        for name in names {
+            let source = match settings.find(name)? {
+                None | Some((_, Source::Host)) => continue,
+                Some((_, Source::Environment)) => "the environment".to_owned(),
+                Some((_, Source::File(path))) => path.display().to_string(),
+            };
+            lines.push((name.to_owned(), format!("from {source}")));
+        }
+        if !lines.is_empty() {
+            self.sections.push(Section { title: "Settings", lines });
+        }
+        Ok(())
     }
 
     /// What would be ordered, if that can be said.

@@ -16,14 +16,13 @@ impl Inquiry {
 
     fn conclusion(&self) -> String {
         let count = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
+        let subject = self.subject;
         match (count(Verdict::Bad), count(Verdict::Doubtful)) {
-            (0, 0) => "A deploy would be accepted.".to_owned(),
-            (0, 1) => "A deploy would be accepted; see the warning above.".to_owned(),
-            (0, warnings) => {
-                format!("A deploy would be accepted; see the {warnings} warnings above.")
-            }
-            (1, _) => "A deploy would fail: one thing is WRONG.".to_owned(),
-            (wrong, _) => format!("A deploy would fail: {wrong} things are WRONG."),
+            (0, 0) => format!("{subject} would be accepted."),
+            (0, 1) => format!("{subject} would be accepted; see the warning above."),
+            (0, warnings) => format!("{subject} would be accepted; see the {warnings} warnings above."),
+            (1, _) => format!("{subject} would fail: one thing is WRONG."),
+            (wrong, _) => format!("{subject} would fail: {wrong} things are WRONG."),
         }
     }
 

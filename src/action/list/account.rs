@@ -43,7 +43,7 @@ fn key_of(
     is_meant: fn(&Attribute) -> bool,
 ) -> Result<Key> {
     let spec = provider.spec();
-    let settings = context.settings(host);
+    let settings = context.settings(provider, host);
     let meant = spec.attributes.iter().filter(|one| is_meant(one));
     let values: Result<Vec<Option<String>>> =
         meant.map(|one| Ok(settings.get(one.name)?.or(one.default).map(str::to_owned))).collect();
@@ -54,7 +54,7 @@ fn key_of(
 pub(super) fn is_in_environment(provider: &dyn Provider, context: &Context<'_>) -> Result<bool> {
     let needed = provider.spec().names(|one| one.is_account && one.is_required);
     for name in &needed {
-        if context.settings(None).get(name)?.is_none_or(str::is_empty) {
+        if context.settings(provider, None).get(name)?.is_none_or(str::is_empty) {
             return Ok(false);
         }
     }
@@ -101,7 +101,7 @@ impl Account {
     pub(super) fn lines(&self, hosts: Option<&[Host]>, context: &Context<'_>) -> Result<Vec<Line>, Error> {
         let machines = self.engine.list(Filter::Ours)?;
         let patience = |host: &Host| {
-            let timeout = timeout(&context.settings(Some(host)));
+            let timeout = timeout(&context.settings(self.provider, Some(host)));
             timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
         };
         let classifier = Classifier {

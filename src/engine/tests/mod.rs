@@ -125,7 +125,7 @@ impl Stage {
         let xml = "<HOST><ID>7</ID><NAME>n</NAME><TEMPLATE><PROVISION><PROVISION_ID>7a15</PROVISION_ID></PROVISION></TEMPLATE></HOST>";
         let (host, _) = Host::parse(xml).unwrap();
         let environment = Environment::default();
-        make(&host, &Settings { host: Some(&host), environment: &environment })
+        make(&host, &Settings::of(Some(&host), &environment))
     }
 
     fn journal(&self) -> Journal {

@@ -92,7 +92,11 @@ fn powered(node: &Tree, word: String) -> (State, String) {
     let is_on = node.text("power_state").map(|power| power == "power on");
     let target = node.text("target_power_state");
     let is_off_next = target.is_some_and(|target| target.ends_with("power off"));
+    let is_locked = node.text("reservation").is_some();
     match (is_on, target) {
+        // A change that was just accepted shows nothing else yet, and the power may be that of a while ago.
+        (Some(true), None) if is_locked => (State::Stopping, format!("{word}, locked")),
+        (Some(false), None) if is_locked => (State::Starting, format!("{word}, locked")),
         (Some(true), None) => (State::On, word),
         // Off, or off and on again.
         (Some(true), Some(_)) => (State::Stopping, format!("{word}, powering off")),

@@ -155,7 +155,7 @@ impl Bench {
         self.command_at(Path::new(BINARY), words)
     }
 
-    fn command_at(&self, program: &Path, words: &[&str]) -> Command {
+    pub fn command_at(&self, program: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(words)

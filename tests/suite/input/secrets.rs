@@ -331,7 +331,7 @@ fn a_one_auth_that_others_can_read_is_warned_of() {
 fn debug_shows_neither_a_host_nor_an_order() {
     let (host, _) = Host::parse(&template(7).xml()).unwrap();
     let environment: Environment = [("HOME".into(), "/".into())].into_iter().collect();
-    let settings = Settings { host: Some(&host), environment: &environment };
+    let settings = Settings::of(Some(&host), &environment);
     let order = Order::of(Packet.spec(), &host, &settings, &Owner::of(&host)).unwrap();
     assert!(order.body.to_string().contains(CUSTOM));
     let shown = format!("{host:?} {order:?} {:?}", host.sections);

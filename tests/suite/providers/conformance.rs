@@ -87,7 +87,7 @@ impl Candidate {
     }
 
     fn settings(&self) -> Settings<'_> {
-        Settings { host: Some(&self.host), environment: &self.environment }
+        Settings::of(Some(&self.host), &self.environment)
     }
 
     fn owner(&self) -> Owner {
@@ -332,7 +332,7 @@ fn an_order_names_all_that_is_missing_at_once() {
     let empty = Host::parse("<HOST><ID>1</ID><NAME>x</NAME></HOST>").unwrap().0;
     let environment = Environment::default();
     for candidate in candidates() {
-        let settings = Settings { host: Some(&empty), environment: &environment };
+        let settings = Settings::of(Some(&empty), &environment);
         let owner = Owner::of(&empty);
         let error = Order::of(candidate.spec(), &empty, &settings, &owner).unwrap_err().to_string();
         assert!(error.contains("lacks the mandatory attribute"), "{error}");

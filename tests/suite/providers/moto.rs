@@ -94,7 +94,8 @@ impl Moto {
     fn books(&self) -> Vec<String> {
         let template = self.template(1).with("EC2_API_URL", &self.url);
         let host = Host::parse(&template.xml()).unwrap().0;
-        let settings = Settings { host: Some(&host), environment: &Environment::default() };
+        let environment = Environment::default();
+        let settings = Settings::of(Some(&host), &environment);
         let report = Report::new(Level::Quiet);
         let clock = Arc::new(SystemClock::of(settings.environment).unwrap());
         let session = provider::connect(&Ec2, &settings, clock, report).unwrap();

@@ -54,7 +54,7 @@ impl Play {
         );
         let (host_of, _) = Host::parse(&xml).unwrap();
         let environment = Environment::default();
-        let settings = Settings { host: Some(&host_of), environment: &environment };
+        let settings = Settings::of(Some(&host_of), &environment);
         let owner = Owner::of(&host_of);
         let folder = self.folder.0.join(front_end.to_string());
         let seed = self.seed.wrapping_mul(1009) + u64::from(front_end * HOSTS + host);
@@ -70,7 +70,7 @@ impl Play {
     fn engine(&self, interrupt: &Interrupt) -> Engine {
         let report = Report::new(Level::Quiet);
         let environment = Environment::default();
-        let settings = Settings { host: None, environment: &environment };
+        let settings = Settings::of(None, &environment);
         let clock: Arc<dyn Clock> = self.clock.clone();
         let session = provider::connect(self.provider, &settings, clock, report).unwrap();
         let clock = Arc::clone(&self.clock);

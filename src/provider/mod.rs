@@ -15,6 +15,7 @@ pub mod kit;
 pub mod machine;
 pub mod order;
 pub mod packet;
+pub mod phoenixnap;
 pub mod session;
 pub mod spec;
 
@@ -39,7 +40,8 @@ use crate::wire::tree::Tree;
 
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
 /// which.
-pub const PROVIDERS: &[&dyn Provider] = &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &dummy::Dummy];
+pub const PROVIDERS: &[&dyn Provider] =
+    &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &phoenixnap::PhoenixNap, &dummy::Dummy];
 
 /// The provider `name`.
 ///

@@ -54,6 +54,7 @@ mod providers {
     mod ec2;
     mod ironic;
     mod moto;
+    mod phoenixnap;
 }
 
 /// On which way a provider is asked, and how often.

@@ -37,7 +37,8 @@ struct Candidate {
 enum Behind {
     Packet(Simulator),
     Ec2(Ec2),
-    Ironic(Stub),
+    /// A stub, the kind of its machines, and the field of their state.
+    Stub(Stub, [&'static str; 2]),
 }
 
 impl Behind {
@@ -48,7 +49,7 @@ impl Behind {
                 simulator.set_state(id, simulator::State::Other("pondering".to_owned()));
             }
             Self::Ec2(ec2) => ec2.put(id, "pondering", None),
-            Self::Ironic(stub) => stub.put("allocation", id, [("provision_state", "pondering".into())]),
+            Self::Stub(stub, [kind, state]) => stub.put(kind, id, [(*state, "pondering".into())]),
         }
     }
 }
@@ -58,8 +59,12 @@ fn candidates() -> Vec<Candidate> {
     let packet = HostTemplate::new(7).with("PACKET_API_URL", &simulator.api_url());
     let cloud = Ec2::start(Ec2Options::default()).unwrap();
     let ec2 = HostTemplate::ec2(9).with("EC2_API_URL", &cloud.url());
-    let own = Stub::start("ironic", StubOptions::default()).unwrap();
-    let ironic = HostTemplate::ironic(10).with("OS_ENDPOINT", &own.url());
+    let ironic = Stub::start("ironic", StubOptions::default()).unwrap();
+    let node = HostTemplate::ironic(11).with("OS_ENDPOINT", &ironic.url());
+    let ironic = Behind::Stub(ironic, ["allocation", "provision_state"]);
+    let phoenixnap = Stub::start("phoenixnap", StubOptions::default()).unwrap();
+    let server = HostTemplate::phoenixnap(10, &phoenixnap.url());
+    let phoenixnap = Behind::Stub(phoenixnap, ["server", "status"]);
     let mut dummy = HostTemplate::new(8).with("IP", "192.0.2.8");
     dummy.pm_mad = "dummy".to_owned();
     let candidate = |template: &HostTemplate, unknown, behind| Candidate {
@@ -72,7 +77,8 @@ fn candidates() -> Vec<Candidate> {
     let candidates = vec![
         candidate(&packet, Some(common::UNKNOWN_ID), Some(Behind::Packet(simulator))),
         candidate(&ec2, Some("i-0123456789abcdef0"), Some(Behind::Ec2(cloud))),
-        candidate(&ironic, Some(common::UNKNOWN_ID), Some(Behind::Ironic(own))),
+        candidate(&node, Some(common::UNKNOWN_ID), Some(ironic)),
+        candidate(&server, Some("6008c14dba6d0e7bdb157b7b"), Some(phoenixnap)),
         candidate(&dummy, None, None),
     ];
     let run: Vec<&str> = candidates.iter().map(|c| c.spec().name).collect();

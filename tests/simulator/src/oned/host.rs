@@ -87,6 +87,26 @@ impl HostTemplate {
         }
     }
 
+    /// A host that can be ordered from the stub of phoenixNAP at this address.
+    pub fn phoenixnap(id: i32, url: &str) -> Self {
+        let provision = [
+            ("HOSTNAME", "edge-1"),
+            ("LOCATION", "PHX"),
+            ("OS", "ubuntu/jammy"),
+            ("PNAP_API_URL", url),
+            ("PNAP_AUTH_URL", url),
+            ("PNAP_CLIENT_ID", "client"),
+            ("PNAP_CLIENT_SECRET", "secret"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+            ("TYPE", "s1.c1.small"),
+        ];
+        HostTemplate {
+            pm_mad: "phoenixnap".to_owned(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..Self::new(id)
+        }
+    }
+
     /// With this PROVISION attribute.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {

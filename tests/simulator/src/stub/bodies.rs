@@ -12,14 +12,15 @@ use crate::http::{Request, Response};
 /// The driver's User-Agent: what tests of the stub itself send may be wrong.
 const DRIVER: &str = "pm-packet/";
 
-/// Keeps the body of an order or a power action that the driver sent and the provider took, if it is JSON: into
-/// `PM_PACKET_BODIES/PROVIDER/OPERATION-….json`, the same one into the same file.
+/// Keeps the body of an order, a power action, a deletion or what is no server's business (`api`) that the driver sent
+/// and the provider took, if it is JSON: into `PM_PACKET_BODIES/PROVIDER/OPERATION-….json`, the same one into the same
+/// file.
 pub(super) fn keep(provider: &str, operation: Operation, request: &Request, response: &Response) -> io::Result<()> {
-    use Operation::{Action, Create, PowerOff, PowerOn, Reboot};
+    use Operation::{Action, Api, Create, Delete, PowerOff, PowerOn, Reboot};
     let Some(folder) = env::var_os("PM_PACKET_BODIES") else {
         return Ok(());
     };
-    let is_meant = matches!(operation, Create | Action | PowerOff | PowerOn | Reboot);
+    let is_meant = matches!(operation, Create | Action | PowerOff | PowerOn | Reboot | Delete | Api);
     let is_driver = request
         .headers
         .iter()

@@ -186,18 +186,17 @@ impl Engine {
             return Ok(sight);
         };
         let api = self.session.api(by);
-        match machine.state {
-            State::Starting | State::On => {
-                if self.provider.advance(&api, order, machine)? == Advance::Again {
-                    machine.state = State::Starting;
-                }
-            }
+        let has_more = match machine.state {
+            State::Starting | State::On => self.provider.advance(&api, order, machine)? == Advance::Again,
             // Some are installed, and then left off.
             State::Off if self.provider.spec().power.takes.contains(&Power::On) => {
                 self.provider.power(&api, id, Power::On).map_err(passing)?;
-                machine.state = State::Starting;
+                true
             }
-            _ => {}
+            _ => false,
+        };
+        if has_more {
+            machine.state = State::Starting;
         }
         Ok(sight)
     }

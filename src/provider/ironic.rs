@@ -90,17 +90,18 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
         return Ok(api.redacted(allocation.machine(&Tree::default())));
     };
     let path = format!("/v1/nodes/{node}?fields={}", node::FIELDS);
-    let machine = api.machine(&Call::get(&path), |node| {
-        if node.text("instance_uuid") != Some(allocation.id.as_str()) {
-            bail!("the node is not of this allocation any more");
-        }
-        Ok(allocation.machine(node))
-    });
+    let is_its = |node: &Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
+    let machine = api.read(&Call::get(&path), |node| Ok(is_its(node).then(|| allocation.machine(node))));
     // That the node may not be seen says nothing of the allocation, which is there.
     let machine = machine.map_err(|error| match error.kind {
         Kind::NotFound | Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
         _ => error,
     })?;
+    let Some(machine) = machine.map(|machine| api.redacted(machine)) else {
+        // It was undeployed between the two looks: then there is no such allocation by now.
+        self::allocation(api, allocation.id.as_str())?;
+        return Err(api.problem(Kind::Ambiguous, "its node is not of this allocation"));
+    };
     // What failed is told until the next action, and then kept in the node's history (api-ref, since 1.78).
     if machine.state != State::Failed || machine.reason.is_some() {
         return Ok(machine);

@@ -160,20 +160,13 @@ fn by_address(
             machines.map_err(|error| anyhow!("the machines of {} cannot be listed: {error}", provider.spec().name))?;
         found.extend(machines.into_iter().map(|machine| (provider, Arc::clone(&session), machine)));
     }
-    match found.len() {
-        0 => bail!(Mistake::new(
-            format!("no machine has the address of {called}"),
-            "write PM_MAD and PROVISION/DEPLOY_ID into it with onehost update"
-        )),
-        1 => {}
-        count => bail!(Mistake::new(
-            format!("{count} machines have the address of {called}"),
-            "write PM_MAD and PROVISION/DEPLOY_ID into it with onehost update"
-        )),
-    }
-    let Some((provider, session, machine)) = found.pop() else {
-        bail!("no machine has the address of {called}");
-    };
+    let [(provider, session, machine)] = <[_; 1]>::try_from(found).map_err(|found| {
+        let what = match found.len() {
+            0 => format!("no machine has the address of {called}"),
+            count => format!("{count} machines have the address of {called}"),
+        };
+        anyhow!(Mistake::new(what, "write PM_MAD and PROVISION/DEPLOY_ID into it with onehost update"))
+    })?;
     can_fence(provider)?;
     Ok(Found::Here { provider, session, machine: Box::new(machine) })
 }

@@ -52,9 +52,13 @@ fn key_of(
 
 /// Whether the environment names an account of this provider.
 pub(super) fn is_in_environment(provider: &dyn Provider, context: &Context<'_>) -> Result<bool> {
-    let needed = provider.spec().names(|one| one.is_account && one.is_required);
-    for name in &needed {
-        if context.settings(provider, None).get(name)?.is_none_or(str::is_empty) {
+    let needed: Vec<&Attribute> =
+        provider.spec().attributes.iter().filter(|one| one.is_account && one.is_required).collect();
+    let settings = context.settings(provider, None);
+    for attribute in &needed {
+        let names = [Some(attribute.name), attribute.unless].into_iter().flatten();
+        let given = names.map(|name| settings.get(name)).collect::<Result<Vec<_>>>()?;
+        if given.into_iter().flatten().next().is_none() {
             return Ok(false);
         }
     }
@@ -98,8 +102,14 @@ impl Account {
     }
 
     /// Each machine, held against the hosts of oned where those are known.
-    pub(super) fn lines(&self, hosts: Option<&[Host]>, context: &Context<'_>) -> Result<Vec<Line>, Error> {
-        let machines = self.engine.list(Filter::Ours)?;
+    /// `is_whole`: all that the account has, not just what OpenNebula ordered.
+    pub(super) fn lines(
+        &self,
+        hosts: Option<&[Host]>,
+        is_whole: bool,
+        context: &Context<'_>,
+    ) -> Result<Vec<Line>, Error> {
+        let machines = self.engine.list(if is_whole { Filter::Account } else { Filter::Ours })?;
         let patience = |host: &Host| {
             let timeout = timeout(&context.settings(self.provider, Some(host)));
             timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
@@ -108,6 +118,7 @@ impl Account {
             hosts: hosts.unwrap_or_default(),
             spec: self.spec(),
             now: SystemTime::now(),
+            is_whole,
             patience: &patience,
         };
         let marks = match hosts {

@@ -1,5 +1,6 @@
 //! How a machine and the hosts of oned agree, by what the machine shows and oned knows.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::opennebula::host::{Host, HostId};
@@ -18,6 +19,10 @@ pub(super) enum Mark {
     Deleting,
     /// No host in oned is its own.
     NoHost,
+    /// The same of an account that is compared with all hosts of oned.
+    Billed,
+    /// No host in oned is its own, and nothing on it says that OpenNebula ordered it.
+    Untagged,
     /// Its host has another machine.
     Replaced,
     /// Its host has no DEPLOY_ID, and no deploy takes as long as it is there.
@@ -43,6 +48,8 @@ impl Mark {
             Self::Deploying => "host has no DEPLOY_ID yet",
             Self::Deleting => "being deleted",
             Self::NoHost => "ORPHAN, still billed: no such host in oned",
+            Self::Billed => "ORPHAN: billed, no host",
+            Self::Untagged => "billed, no host; without OpenNebula's tags",
             Self::Replaced => "ORPHAN, still billed: host has another DEPLOY_ID",
             Self::Abandoned => "ORPHAN, still billed: host has no DEPLOY_ID, and no deploy runs",
             Self::Doubled => "ORPHAN, still billed: host has no DEPLOY_ID, and a newer machine",
@@ -55,7 +62,7 @@ impl Mark {
     }
 
     pub(super) fn is_orphan(self) -> bool {
-        matches!(self, Self::NoHost | Self::Replaced | Self::Abandoned | Self::Doubled)
+        matches!(self, Self::NoHost | Self::Billed | Self::Replaced | Self::Abandoned | Self::Doubled)
     }
 
     /// Whether it says that something could not be read.
@@ -74,6 +81,9 @@ pub(super) struct Classifier<'a> {
     pub(super) hosts: &'a [Host],
     pub(super) spec: &'static Spec,
     pub(super) now: SystemTime,
+    /// Whether all machines of the account are compared with all hosts, also those that no provision driver made: by
+    /// address, too.
+    pub(super) is_whole: bool,
     /// How old the machine of a host can be whose deploy is still under way.
     pub(super) patience: &'a dyn Fn(&Host) -> Duration,
 }
@@ -95,6 +105,8 @@ impl<'a> Classifier<'a> {
                 return self.stranger(machine);
             };
             match host.deploy_id() {
+                // A host of OpenNebula 6 or 7, or one that was made by hand.
+                _ if host.pm_mad().is_none() => Mark::None,
                 Some(_) if self.is_named(machine, host) => Mark::None,
                 Some(_) => Mark::Replaced,
                 None if !self.is_young(machine, host) => Mark::Abandoned,
@@ -133,21 +145,30 @@ impl<'a> Classifier<'a> {
                 && host.deploy_id().is_none()
                 && host.id.is_some_and(|id| has_tag(&format!("ONE_HOST_ID={id}")))
         };
+        let by_address = |host: &&Host| {
+            let address: Option<IpAddr> = host.name.trim().parse().ok();
+            host.pm_mad().is_none() && address.is_some_and(|address| machine.addresses.contains(&address))
+        };
         let mut hosts = self.hosts.iter();
         hosts
             .find(|host| self.is_named(machine, host))
             .or_else(|| self.hosts.iter().find(by_identity))
             .or_else(|| self.hosts.iter().find(by_number))
+            .or_else(|| self.hosts.iter().filter(|_| self.is_whole).find(by_address))
     }
 
     /// What a machine is that no host here has.
     fn stranger(&self, machine: &Machine) -> Mark {
+        if self.is_whole && !self.spec.identity.is_opennebulas(machine) {
+            return Mark::Untagged;
+        }
+        let no_host = if self.is_whole { Mark::Billed } else { Mark::NoHost };
         let Some(mark) = owner_of(machine, self.spec) else {
-            return Mark::NoHost;
+            return no_host;
         };
         let of_provision = self.hosts.iter().filter_map(|host| self.provision_of(host));
         if of_provision.into_iter().any(|known| mark.starts_with(&known)) {
-            return Mark::NoHost;
+            return no_host;
         }
         let id = mark.rsplit([':', '-']).next().and_then(HostId::parse);
         let is_given = id.is_some() && self.hosts.iter().any(|host| host.id == id);

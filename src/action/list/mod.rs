@@ -6,10 +6,12 @@ mod account;
 mod failure;
 mod line;
 mod mark;
+mod metrics;
 mod pool;
 mod render;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use argh::FromArgs;
@@ -17,6 +19,7 @@ use argh::FromArgs;
 use self::account::{Account, Key, Keys};
 use self::failure::Failure;
 use self::line::Line;
+use self::mark::Mark;
 use self::pool::Pool;
 use super::check::host_id;
 use super::target::of_oned;
@@ -38,9 +41,16 @@ pub struct List {
     /// the projects of all hosts in oned that have a provision driver, and that of the environment
     #[argh(switch)]
     all: bool,
-    /// the provider of the credentials in the environment (default: the first one of `--help`)
+    /// the project of the credentials in the environment or the settings file of this driver: all of its machines are
+    /// compared with all hosts of oned, also those without a provision
     #[argh(option, arg_name = "NAME")]
     driver: Option<String>,
+    /// also machines that OpenNebula did not order, as far as their tags tell
+    #[argh(switch)]
+    all_machines: bool,
+    /// also write the counts into this file, for the node_exporter of Prometheus
+    #[argh(option, arg_name = "FILE")]
+    metrics: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -55,6 +65,10 @@ struct Survey {
     is_read: bool,
     /// Whether the hosts of oned are known.
     has_hosts: bool,
+    /// Whether all machines of an account are compared with all hosts.
+    is_whole: bool,
+    /// How many machines without OpenNebula's tags are not shown.
+    hidden: usize,
 }
 
 /// The accounts that are to be read, and whose hosts are whose.
@@ -75,7 +89,8 @@ impl List {
             bail!("--host, --all and --driver exclude each other: give one of them");
         }
         let id = self.host.as_deref().map(host_id).transpose()?;
-        let mut survey = Survey::default();
+        let is_whole = self.driver.is_some() || self.all_machines;
+        let mut survey = Survey { is_whole, ..Survey::default() };
         let pool = Pool::read(context, &mut survey.failures);
         survey.has_hosts = pool.hosts().is_some();
         let accounts = match id {
@@ -84,6 +99,14 @@ impl List {
             None => self.environment(&pool)?,
         };
         survey.read(&accounts, &pool);
+        if !self.all_machines {
+            let shown = |line: &Line| line.mark != Mark::Untagged;
+            survey.hidden = survey.lines.iter().filter(|line| !shown(line)).count();
+            survey.lines.retain(shown);
+        }
+        if let Some(file) = &self.metrics {
+            metrics::write(Path::new(file), &survey)?;
+        }
         let text = match self.json {
             true => format!("{:#}", survey.json()),
             false => survey.text(context.report),
@@ -184,7 +207,7 @@ impl Survey {
         // Nothing is at stake where nothing is to be let in with.
         self.is_read = accounts.accounts.is_empty() && self.failures.is_empty();
         for account in accounts.accounts.values() {
-            let lines = match account.lines(pool.hosts(), context) {
+            let lines = match account.lines(pool.hosts(), self.is_whole, context) {
                 Ok(lines) => lines,
                 Err(error) => {
                     self.failures.push(account.failure(error));

@@ -14,7 +14,7 @@ use crate::wire::time;
 impl Survey {
     pub(super) fn text(&self, report: Report) -> String {
         if self.lines.is_empty() && self.failures.is_empty() {
-            return "There is no machine that OpenNebula ordered.".to_owned();
+            return format!("There is no machine that OpenNebula ordered.{}", self.told_hidden());
         }
         if self.lines.is_empty() {
             let failures = self.failures.iter().map(|failure| one_line(&failure.to_string()));
@@ -40,7 +40,21 @@ impl Survey {
         text.push_str(&self.paragraph("Hosts whose machine is gone can be deleted, and created anew:", |line| {
             line.removal.clone().filter(|_| line.mark == Mark::Gone)
         }));
+        text.push_str(&self.told_hidden());
         text
+    }
+
+    /// That there are machines which are not shown.
+    fn told_hidden(&self) -> String {
+        match self.hidden {
+            0 => String::new(),
+            1 => {
+                "\nOne machine more has no host and none of OpenNebula's tags: see it with --all-machines\n".to_owned()
+            }
+            count => format!(
+                "\n{count} machines more have no host and none of OpenNebula's tags: see them with --all-machines\n"
+            ),
+        }
     }
 
     /// A title and what `told` says of each line; nothing where it says nothing.
@@ -93,6 +107,7 @@ impl Survey {
         json!({
             "machines": self.is_read.then_some(machines),
             "orphans": (self.is_read && self.has_hosts).then_some(orphans),
+            "untagged": self.is_whole.then_some(self.hidden),
             "errors": errors,
         })
     }

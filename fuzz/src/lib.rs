@@ -13,7 +13,7 @@ use pm_packet::opennebula::user_data;
 use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::machine::Machine;
 use pm_packet::provider::order::Order;
-use pm_packet::provider::{PROVIDERS, ec2, ironic, packet, phoenixnap};
+use pm_packet::provider::{PROVIDERS, ec2, ironic, packet, phoenixnap, scaleway};
 use pm_packet::report::frame::one_line;
 use pm_packet::system::environment::Environment;
 use pm_packet::wire::tree::Tree;
@@ -84,9 +84,11 @@ pub fn provider_answer(data: &[u8]) {
             Err(error) => check_message(&format!("{error:#}")),
         }
     }
-    match ironic::read_machine(&json) {
-        Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
-        Err(error) => check_message(&format!("{error:#}")),
+    for machine in [ironic::read_machine(&json), scaleway::machine(&json)] {
+        match machine {
+            Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
+            Err(error) => check_message(&format!("{error:#}")),
+        }
     }
     for status in [400, 401, 403, 404, 406, 409] {
         for reason in phoenixnap::explain(status, &json).reasons {

@@ -16,6 +16,7 @@ pub mod machine;
 pub mod order;
 pub mod packet;
 pub mod phoenixnap;
+pub mod scaleway;
 pub mod session;
 pub mod spec;
 
@@ -41,7 +42,7 @@ use crate::wire::tree::Tree;
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
 /// which.
 pub const PROVIDERS: &[&dyn Provider] =
-    &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &phoenixnap::PhoenixNap, &dummy::Dummy];
+    &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &scaleway::Scaleway, &phoenixnap::PhoenixNap, &dummy::Dummy];
 
 /// The provider `name`.
 ///

@@ -55,6 +55,7 @@ mod providers {
     mod ironic;
     mod moto;
     mod phoenixnap;
+    mod scaleway;
 }
 
 /// On which way a provider is asked, and how often.

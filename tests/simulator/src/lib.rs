@@ -45,5 +45,7 @@ pub use oneprovision::Oneprovision;
 pub use options::{Options, RateLimit, Version};
 /// The password that the stub of Ironic takes of the user `one`.
 pub const IRONIC_PASSWORD: &str = "bare-metal-secret-1";
+/// The secret key that the stub of Scaleway takes.
+pub const SCALEWAY_KEY: &str = "11111111-2222-4333-8444-555555555555";
 
 pub use simulator::{ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, PROJECT, Simulator, TOKEN};

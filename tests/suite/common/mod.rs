@@ -19,7 +19,7 @@ use pm_packet::provider::{PROVIDERS, Provider};
 use simulator::oneprovision::{Answer, Host};
 use simulator::{
     ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, Effect, Fault, HostTemplate, IRONIC_PASSWORD, ONE_KEY, Oneprovision,
-    Operation, Options, SESSION, Service, Simulator, TOKEN,
+    Operation, Options, SCALEWAY_KEY, SESSION, Service, Simulator, TOKEN,
 };
 
 /// The real binary.
@@ -257,7 +257,7 @@ pub fn finish(child: Child) -> Answer {
 /// Asserts that neither stream of a run holds a token, the session, or, unless it was asked for, a password.
 pub fn assert_discreet(answer: &Answer) {
     let both = answer.stdout.clone() + &answer.stderr;
-    for secret in [TOKEN, ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, ONE_KEY, SESSION, IRONIC_PASSWORD] {
+    for secret in [TOKEN, ENCRYPTED_TOKEN, ENCRYPTED_TOKEN_5_8, ONE_KEY, SESSION, IRONIC_PASSWORD, SCALEWAY_KEY] {
         assert!(!both.contains(secret), "{secret} in {answer:?}");
     }
     let asked_for = answer.stdout.contains(" ROOT_PASSWORD=");

@@ -49,7 +49,11 @@ impl Behind {
                 simulator.set_state(id, simulator::State::Other("pondering".to_owned()));
             }
             Self::Ec2(ec2) => ec2.put(id, "pondering", None),
-            Self::Stub(stub, [kind, state]) => stub.put(kind, id, [(*state, "pondering".into())]),
+            Self::Stub(stub, [kind, state]) => {
+                // An id may hold its place.
+                let own = id.rsplit('/').next().unwrap();
+                stub.put(kind, own, [(*state, "pondering".into())]);
+            }
         }
     }
 }
@@ -65,6 +69,9 @@ fn candidates() -> Vec<Candidate> {
     let phoenixnap = Stub::start("phoenixnap", StubOptions::default()).unwrap();
     let server = HostTemplate::phoenixnap(10, &phoenixnap.url());
     let phoenixnap = Behind::Stub(phoenixnap, ["server", "status"]);
+    let scaleway = Stub::start("scaleway", StubOptions::default()).unwrap();
+    let elastic = HostTemplate::scaleway(12).with("SCW_API_URL", &scaleway.url());
+    let scaleway = Behind::Stub(scaleway, ["server", "status"]);
     let mut dummy = HostTemplate::new(8).with("IP", "192.0.2.8");
     dummy.pm_mad = "dummy".to_owned();
     let candidate = |template: &HostTemplate, unknown, behind| Candidate {
@@ -78,6 +85,7 @@ fn candidates() -> Vec<Candidate> {
         candidate(&packet, Some(common::UNKNOWN_ID), Some(Behind::Packet(simulator))),
         candidate(&ec2, Some("i-0123456789abcdef0"), Some(Behind::Ec2(cloud))),
         candidate(&node, Some(common::UNKNOWN_ID), Some(ironic)),
+        candidate(&elastic, Some("fr-par-2/00000000-1111-2222-3333-444444444444"), Some(scaleway)),
         candidate(&server, Some("6008c14dba6d0e7bdb157b7b"), Some(phoenixnap)),
         candidate(&dummy, None, None),
     ];

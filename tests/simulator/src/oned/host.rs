@@ -107,6 +107,25 @@ impl HostTemplate {
         }
     }
 
+    /// A host that can be ordered from the stub of Scaleway, whose IAM has its key.
+    pub fn scaleway(id: i32) -> Self {
+        let provision = [
+            ("HOSTNAME", "edge-1"),
+            ("OFFER", "EM-A116X-SSD"),
+            ("OS", "Ubuntu 24.04"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+            ("SCW_DEFAULT_PROJECT_ID", "dddddddd-0000-4000-8000-000000000001"),
+            ("SCW_DEFAULT_ZONE", "fr-par-2"),
+            ("SCW_SECRET_KEY", crate::SCALEWAY_KEY),
+        ];
+        HostTemplate {
+            pm_mad: "scaleway".to_owned(),
+            ssh_public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFrontEnd test@one".to_owned(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..Self::new(id)
+        }
+    }
+
     /// With this PROVISION attribute.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {

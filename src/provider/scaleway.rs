@@ -1,0 +1,215 @@
+//! Scaleway Elastic Metal.
+//!
+//! What is relied on stands in Scaleway's description of the API and in its clients (`scaleway-sdk-go`: baremetal v1,
+//! `scw/errors.go`), or in the recordings of the API that its Terraform provider keeps (2025-12). A server belongs to a
+//! zone, and is known there alone: its deploy id is `ZONE/UUID`.
+
+mod error;
+mod order;
+mod preflight;
+mod server;
+
+use super::kit::*;
+use super::spec::Absence;
+
+pub use self::server::machine;
+
+/// Scaleway.
+pub struct Scaleway;
+
+const SPEC: Spec = Spec {
+    user_data: UserDataForm {
+        field: "user_data",
+        is_base64: true,
+        limit: usize::MAX,
+        // Which keys have to go along, IAM tells: `order` adds them.
+        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
+    },
+    // A server that is gone is answered with 404 and `{"message": "Not Found"}` (recorded): no more than a wrong path, or
+    // something in between, may say.
+    absence: Absence::Listing,
+    // The first look after an order shows the server in each recording.
+    appears_within: Duration::from_secs(12),
+    ..Spec::usual(
+        "scaleway",
+        "a zone and a UUID, such as fr-par-2/00000000-0000-0000-0000-000000000000",
+        server::id,
+        ATTRIBUTES,
+    )
+};
+
+/// Whether a server is `protected` is left out with intent: one that is cannot be deleted, so a failed deploy would leave
+/// it.
+#[rustfmt::skip]
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute::credential("SCW_SECRET_KEY", "the secret key of an API key").required(),
+    Attribute::sent("SCW_DEFAULT_PROJECT_ID", "project_id", Form::Own("UUID", project), "the project").account().required(),
+    Attribute::new("SCW_DEFAULT_ZONE", "the zone, such as fr-par-2").form(Form::Own("zone", zone)).account().required().place(),
+    Attribute::address("SCW_API_URL", "where the API is").default("https://api.scaleway.com"),
+    Attribute::sent("OFFER", "offer_id", Form::Text, "the offer, by name or id").required().plan(),
+    Attribute::sent("OS", "install.os_id", Form::Text, "the operating system, by name or id").required(),
+    Attribute::sent("HOSTNAME", "install.hostname", Form::Text, "the host name, and the server's name"),
+    Attribute::sent("SSH_KEY_IDS", "install.ssh_key_ids", Form::Uuids, "keys of IAM beside the context's"),
+    Attribute::sent("DESCRIPTION", "description", Form::Text, "what it is for"),
+    Attribute::new("SUBSCRIPTION_PERIOD", "hourly, or monthly, which is a commitment").form(Form::Own("hourly or monthly", period)).default(HOURLY),
+    Attribute::new("TAGS", "tags beside those of OpenNebula").form(Form::List),
+];
+
+/// The zones of Elastic Metal (API description).
+const ZONES: [&str; 6] = ["fr-par-1", "fr-par-2", "nl-ams-1", "nl-ams-2", "pl-waw-2", "pl-waw-3"];
+/// The period without a commitment.
+const HOURLY: &str = "hourly";
+/// The most items of a page: all offers together are 2 MB.
+const PAGE: usize = 50;
+
+fn project(written: &str) -> Result<Value> {
+    if !is_uuid(written) {
+        bail!(Mistake::new("is no project id", "set it to the UUID of the project"));
+    }
+    Ok(json!(written))
+}
+
+fn zone(written: &str) -> Result<Value> {
+    if !server::is_zone(written) {
+        bail!(Mistake::new(format!("is {written:?}"), "write a zone such as fr-par-2"));
+    }
+    Ok(json!(written))
+}
+
+fn period(written: &str) -> Result<Value> {
+    if !matches!(written, HOURLY | "monthly") {
+        bail!(Mistake::new(format!("is {written:?}"), "write hourly or monthly"));
+    }
+    Ok(json!(written))
+}
+
+/// The zones where the account may have servers, that of the settings first.
+fn zones<'a>(api: &Api<'a>) -> impl Iterator<Item = &'a str> {
+    let own = Some(api.setting("SCW_DEFAULT_ZONE")).filter(|own| !own.is_empty());
+    own.into_iter().chain(ZONES.into_iter().filter(move |zone| Some(*zone) != own))
+}
+
+/// The path of what a zone has.
+fn of_zone(zone: &str, what: &str) -> String {
+    format!("/baremetal/v1/zones/{zone}/{what}")
+}
+
+/// The path of a server.
+fn of_server(id: &MachineId) -> String {
+    let (zone, uuid) = id.as_str().split_once('/').unwrap_or_default();
+    of_zone(zone, &format!("servers/{uuid}"))
+}
+
+/// Every item of a listing at `path`.
+fn items(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, ApiError> {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    let (mut page, mut seen, mut total) = (0, 0, None);
+    api.pages(|_| {
+        page += 1;
+        api.read(&Call::get(&format!("{path}{sign}page={page}&page_size={PAGE}")), |answer| {
+            let items: Vec<Tree> = answer.list(list)?.cloned().collect();
+            seen += items.len() as u64;
+            let count = answer.count("total_count").context("it has no total_count")?;
+            // What went meanwhile lets others slip from a page that is to come to one that was read.
+            if *total.get_or_insert(count) != count || (items.is_empty() && seen < count) {
+                bail!("the listing changed while it was read");
+            }
+            Ok((items, (seen < count).then(String::new)))
+        })
+    })
+}
+
+/// The same error, of a request about the server `id`, for what it proves: that a server is not to be seen says nothing
+/// where it is denied, or where no listing looks.
+fn about_server(api: &Api<'_>, id: &MachineId, error: ApiError) -> ApiError {
+    let is_listed = zones(api).any(|zone| id.as_str().starts_with(zone));
+    match error.kind {
+        Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
+        Kind::NotFound if !is_listed => {
+            ApiError { kind: Kind::Rejected, remedy: "set SCW_DEFAULT_ZONE to the zone of the machine".into(), ..error }
+        }
+        _ => error,
+    }
+}
+
+impl Provider for Scaleway {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn connect(&self, account: &Account) -> Result<Endpoint> {
+        let key = account.secret("SCW_SECRET_KEY").cloned();
+        Ok(Endpoint {
+            base: account.get("SCW_API_URL").trim_end_matches('/').to_owned(),
+            auth: Auth::Header("x-auth-token", key.unwrap_or_default()),
+        })
+    }
+
+    fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
+        let project = api.required("SCW_DEFAULT_PROJECT_ID")?;
+        let mut servers = Vec::new();
+        for zone in zones(api) {
+            let path = of_zone(zone, &format!("servers?order_by=created_at_asc&project_id={project}"));
+            match items(api, &path, "servers") {
+                Ok(found) => servers.extend(found),
+                // Nothing can stand in what Scaleway says is no zone. That of the settings is a mistake.
+                Err(error) if error::is_no_zone(&error) && zone != api.setting("SCW_DEFAULT_ZONE") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let machines: Result<Vec<Machine>> = servers.iter().map(machine).collect();
+        let machines = machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
+        // Whether the API's own filter is exact is not said.
+        let tag = match filter {
+            Filter::Marked(mark) => Some(mark),
+            Filter::Ours => Some(Owner::COMMON_TAG),
+            Filter::Account => None,
+        };
+        let is_meant = |one: &Machine| tag.is_none_or(|tag| one.tags.iter().any(|own| own == tag));
+        Ok(machines.into_iter().filter(is_meant).map(|one| api.redacted(one)).collect())
+    }
+
+    fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
+        let path = of_zone(api.required("SCW_DEFAULT_ZONE")?, "servers");
+        let body = order::body(api, order).map_err(order::nothing_was_ordered)?;
+        api.machine(&Call::order(&path).json(&body), machine)
+    }
+
+    fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
+        let seen = api.machine(&Call::get(&of_server(id)), machine);
+        seen.map_err(|error| about_server(api, id, error))
+    }
+
+    fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
+        let (action, body) = match power {
+            Power::On => ("start", json!({ "boot_type": "normal" })),
+            Power::Off => ("stop", json!({})),
+            Power::Reboot => ("reboot", json!({ "boot_type": "normal" })),
+        };
+        // A reboot may be over between two looks: its answer is the only sure sign that the machine went down.
+        let answer = api.machine(&Call::post(&format!("{}/{action}", of_server(id))).json(&body), machine);
+        answer.map(|machine| Some(machine.state)).map_err(|error| about_server(api, id, error))
+    }
+
+    fn delete(&self, api: &Api<'_>, id: &MachineId) -> Result<(), ApiError> {
+        let answer = api.send(&Call::delete(&of_server(id)));
+        answer.map_err(|error| about_server(api, id, error))
+    }
+
+    fn explain(&self, _: &Account, status: u16, body: &Tree) -> Explanation {
+        error::explain(status, body)
+    }
+
+    fn preflight(&self, api: &Api<'_>, order: &Order) -> Vec<Finding> {
+        preflight::ask(api, order)
+    }
+
+    fn size(&self, api: &Api<'_>, machine: &Machine) -> Result<Option<(u64, u64)>, ApiError> {
+        let offer = machine.value(server::OFFER_ID).filter(|offer| is_uuid(offer));
+        let (Some(offer), Some(zone)) = (offer, &machine.place) else {
+            return Ok(None);
+        };
+        let path = of_zone(zone, &format!("offers/{offer}"));
+        api.read(&Call::get(&path), |offer| Ok(Some(server::size(offer))))
+    }
+}

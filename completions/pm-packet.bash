@@ -4,12 +4,13 @@ _pm_packet() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words=
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='deploy poll cancel reboot reset shutdown check list --help --version'
+        words='deploy poll cancel reboot reset shutdown fence check list --help --version'
     else
         case ${COMP_WORDS[1]} in
-            check) words='--host --json --help' ;;
+            check) words='--host --fence --json --help' ;;
             cancel) words='--credentials-of --driver --help' ;;
-            list) words='--host --all --driver --json --help' ;;
+            list) words='--host --all --driver --all-machines --metrics --json --help' ;;
+            poll | reboot | reset | shutdown | deploy) words='--driver --help' ;;
             *) words='--help' ;;
         esac
         case $before in

@@ -13,7 +13,7 @@ use super::target::{Named, advise, not_an_id};
 use crate::engine::Engine;
 use crate::opennebula::host::Host;
 use crate::opennebula::oned::{Oned, Which};
-use crate::provider::{self, Provider};
+use crate::provider::Provider;
 
 /// Delete a machine and wait until it is gone.
 ///
@@ -45,7 +45,6 @@ impl Cancel {
                 let host = oned.host(Which::Id(id))?;
                 self.remove(context.provider_of(Some(&host))?, Some(&host), context)
             }
-            (false, ["--driver", name]) => self.remove(provider::named(name)?, None, context),
             (_, []) if context.has_credentials(context.provider_of(None)?)? => {
                 self.remove(context.provider_of(None)?, None, context)
             }

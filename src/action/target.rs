@@ -34,6 +34,10 @@ impl<'a> Named<'a> {
         Self { name: word(0).filter(|word| !word.is_empty()), id: word(1).filter(|word| !word.is_empty()) }
     }
 
+    fn is_nobody(&self) -> bool {
+        self.name.is_none() && self.id.is_none()
+    }
+
     pub(super) fn called(&self) -> String {
         match (self.name, self.id) {
             (Some(name), Some(id)) => format!("host {id} ({name})"),
@@ -145,6 +149,8 @@ impl Context<'_> {
         }
         let host = match self.provider {
             Some(provider) if provider.spec().secrets().is_empty() => None,
+            // Somebody who names the driver and no host means the account of the settings.
+            Some(_) if !self.via_link && named.is_nobody() => None,
             _ => self.named_host(named)?,
         };
         let provider = self.provider_of(host.as_ref())?;

@@ -17,7 +17,8 @@ Usage: pm-packet <command> [<args>]
 
 OpenNebula provision driver for bare metal. oneprovision calls its actions
 through the links REMOTES/pm/DRIVER/ACTION; called as pm-packet, DRIVER is the
-PM_MAD of the host, else the first one of: DRIVERS.
+PM_MAD of the host, else the first one of:
+DRIVERS.
 
 Actions:
   deploy      order a machine for a host, wait until it is up, print its id
@@ -26,9 +27,7 @@ Actions:
   reboot      reboot a machine and wait until it was down and is up again
   reset       power a machine off and on again
   shutdown    power a machine off, or delete it, as LCM_STATE says
-
-For OpenNebula's host high availability, also as fence_host.sh:
-  fence       power off the machine of a dead host, and see it off
+  fence       power off a dead host's machine and see it off (fence_host.sh)
 
 For you:
   check       show what a host's file says and whether a deploy would work
@@ -175,6 +174,9 @@ impl Invocation {
                 Ok(Self::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION"))))
             }
             Some((option, _)) if option == "--help" || option == "-h" => Ok(Self::Text(help())),
+            Some((action, [rest @ .., option, driver])) if option == "--driver" && is_driver_action(action) => {
+                parse(action, rest, Called { provider: Some(driver.clone()), ..called })
+            }
             Some((action, rest)) if is_action(action) => parse(action, rest, called),
             Some((action, _)) => {
                 bail!("there is no action {action:?}: the known ones are {}", known().join(", "))

@@ -161,8 +161,9 @@ fn commands() -> Vec<String> {
 fn settings() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (_, text) in source() {
-        for (at, _) in text.match_indices(".get(\"") {
-            let name = literal(&text[at + ".get(".len()..]).unwrap_or_default();
+        let asked = [".get(", "timeout_of("].map(|call| text.match_indices(call).map(move |(at, _)| at + call.len()));
+        for at in asked.into_iter().flatten() {
+            let name = literal(&text[at..]).unwrap_or_default();
             let is_setting = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
             if name.len() > 3 && name.contains('_') && name.chars().all(is_setting) {
                 names.insert(name.to_owned());
@@ -238,7 +239,8 @@ fn every_driver_is_named_wherever_one_may_be_chosen() {
     let default = format!("else the first one of: {}", names.join(", "));
     let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    assert!(help.contains(&default), "{help}");
+    // On a line of its own.
+    assert!(help.contains(&default.replace(": ", ":\n")), "{help}");
     let manual = read("man/pm-packet.1");
     assert!(manual.contains(&format!("{default}.\n")), "man/pm-packet.1 lacks {default:?}");
     let completion = read("completions/pm-packet.bash");

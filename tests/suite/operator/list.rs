@@ -499,3 +499,97 @@ fn credentials_of_a_host_that_is_none_are_refused_and_through_a_link_the_words_a
     common::assert_failure_with(&answer, &["HOST_ID is \"packet\""]);
     bench.assert_books(&[&id]);
 }
+
+/// A settings file of a driver, and where its remotes are for whoever calls the program by its own name.
+fn with_settings(bench: Bench, text: &str) -> Bench {
+    let folder = bench.path("one/var/remotes/etc/pm/packet");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("packetrc"), text).unwrap();
+    common::set_mode(folder.join("packetrc"), 0o640);
+    let location = bench.path("one").display().to_string();
+    bench.set("ONE_LOCATION", &location)
+}
+
+fn account(bench: &Bench) -> String {
+    format!("PACKET_TOKEN={TOKEN}\nPACKET_PROJECT={PROJECT}\nPACKET_API_URL={}\n", bench.simulator.api_url())
+}
+
+/// As where Terraform or OneForm made the machines, and hosts by hand.
+#[test]
+fn all_machines_of_an_account_are_held_against_all_hosts_by_address_too() {
+    let bench = Bench::new();
+    let text = account(&bench);
+    let bench = with_settings(bench, &text);
+    let device = |tags: &[&str]| {
+        let device = bench.simulator.add_device(NewDevice::with_tags(PROJECT, tags.iter().copied()));
+        common::until("it is up", || bench.simulator.device(&device.id).unwrap().state == State::Active);
+        bench.simulator.device(&device.id).unwrap()
+    };
+    let (known, tagged, plain) = (device(&[]), device(&["OpenNebula"]), device(&["terraform"]));
+    let xml = format!("<HOST><ID>30</ID><NAME>{}</NAME><TEMPLATE/></HOST>", known.addresses[0].address);
+    bench.simulator.oned().add_host(&xml).unwrap();
+    let answer = list(&bench, &["--driver", "packet"]);
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    let line = |id: &str| answer.stdout.lines().find(|line| line.starts_with(id)).map(str::to_owned);
+    assert!(!line(&known.id).unwrap().contains("billed"), "{answer:?}");
+    assert!(line(&known.id).unwrap().contains(" 30 "), "{answer:?}");
+    assert!(line(&tagged.id).unwrap().ends_with("ORPHAN: billed, no host"), "{answer:?}");
+    assert_eq!(line(&plain.id), None);
+    assert!(answer.stdout.contains("One machine more has no host and none of OpenNebula's tags"), "{answer:?}");
+    let answer = list(&bench, &["--driver", "packet", "--all-machines"]);
+    let line = answer.stdout.lines().find(|line| line.starts_with(&plain.id)).unwrap().to_owned();
+    assert!(line.ends_with("billed, no host; without OpenNebula's tags"), "{line}");
+    assert!(!answer.stdout.contains(&format!("cancel {}", plain.id)), "{answer:?}");
+    assert_deletes_nothing(&bench);
+}
+
+#[test]
+fn the_counts_are_written_whole_or_not_at_all() {
+    let bench = Bench::new();
+    bench.deployed(7);
+    add(&bench.simulator, PROJECT, &["ONE_HOST_ID=77"]);
+    let file = bench.path("pm-packet.prom");
+    let path = file.display().to_string();
+    let metric = |name: &str| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("pm_packet_{name} ")).map(str::to_owned));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    list(&bench, &["--all", "--metrics", &path]);
+    assert_eq!([metric("machines"), metric("orphans"), metric("unreadable")], [2, 1, 0]);
+    assert!(metric("last_run_timestamp_seconds") > 1_700_000_000);
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
+    assert_eq!(mode & 0o777, 0o644);
+    // An account that cannot be read is counted as such.
+    bench.fault_always(Operation::List, Effect::status(401));
+    assert_eq!(list(&bench, &["--all", "--metrics", &path]).status.code(), Some(255));
+    assert_eq!([metric("orphans"), metric("unreadable")], [0, 1]);
+    let answer = list(&bench, &["--all", "--metrics", "/nonexistent/pm-packet.prom"]);
+    common::assert_failure_with(
+        &answer,
+        &["the metrics cannot be written into /nonexistent", "name a file in a folder"],
+    );
+}
+
+/// As the page about OpenNebula 6 and 7 says it.
+#[test]
+fn a_machine_is_ordered_polled_powered_and_deleted_by_hand_without_oned() {
+    let bench = Bench::new().unset("ONE_XMLRPC");
+    let text = account(&bench);
+    let bench = with_settings(bench, &text).set("ONE_XMLRPC", "http://127.0.0.1:9/RPC2");
+    let xml = "<HOST><NAME>provision-00112233445566778899aabbccddeeff</NAME><TEMPLATE><PM_MAD>packet</PM_MAD>\
+               <PROVISION><FACILITY>ams1</FACILITY><PLAN>baremetal_0</PLAN><OS>centos_7</OS></PROVISION></TEMPLATE></HOST>";
+    let file = bench.file("edge-1.xml", xml);
+    let run = |words: &[&str]| {
+        let answer = finish(bench.explicit(words).spawn().unwrap());
+        common::assert_success(&answer).to_owned()
+    };
+    let id = run(&["deploy", &file]);
+    assert_eq!(run(&["deploy", &file]), id);
+    assert!(run(&["poll", &id, "--driver", "packet"]).contains("STATE=RUNNING"));
+    run(&["reboot", &id, "--driver", "packet"]);
+    run(&["cancel", &id, "--driver", "packet"]);
+    bench.assert_books(&[]);
+    let checked = finish(bench.explicit(&["check", &file]).spawn().unwrap());
+    assert!(checked.stdout.contains("etc/pm/packet/packetrc"), "{checked:?}");
+}

@@ -24,7 +24,7 @@ there before is kept as REMOTES/pm/DRIVER.stock.
   -u USER    give the files to USER (default for root: oneadmin, if it exists)
   -g GROUP   give the files to GROUP (default: the group of USER)
   -D DRIVER  install or remove this driver (packet if none is said), repeatable:
-             packet, ec2, ironic, scaleway, phoenixnap or dummy
+             packet, ec2, ironic, scaleway, phoenixnap, latitude or dummy
   -b BINARY  install this binary instead of building one with cargo
   -r         remove pm-packet and put back what stood there before
   -h         print this help

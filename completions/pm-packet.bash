@@ -15,7 +15,7 @@ _pm_packet() {
         esac
         case $before in
             --host | --credentials-of) words=$(onehost list --no-header --list ID 2>/dev/null) ;;
-            --driver) words='packet ec2 ironic scaleway phoenixnap dummy' ;;
+            --driver) words='packet ec2 ironic scaleway phoenixnap latitude dummy' ;;
         esac
     fi
     if [[ ${COMP_WORDS[1]} =~ ^(check|deploy)$ && $COMP_CWORD -gt 1 && $before != --host && $word != -* ]]; then

@@ -13,7 +13,7 @@ use pm_packet::opennebula::user_data;
 use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::machine::Machine;
 use pm_packet::provider::order::Order;
-use pm_packet::provider::{PROVIDERS, ec2, ironic, packet, phoenixnap, scaleway};
+use pm_packet::provider::{PROVIDERS, ec2, ironic, latitude, packet, phoenixnap, scaleway};
 use pm_packet::report::frame::one_line;
 use pm_packet::system::environment::Environment;
 use pm_packet::wire::tree::Tree;
@@ -86,6 +86,12 @@ pub fn provider_answer(data: &[u8]) {
     }
     for machine in [ironic::read_machine(&json), scaleway::machine(&json)] {
         match machine {
+            Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
+            Err(error) => check_message(&format!("{error:#}")),
+        }
+    }
+    for described in json.items("data") {
+        match latitude::machine(described) {
             Ok(machine) => check_poll(&machine, &action::values(&machine, traffic)),
             Err(error) => check_message(&format!("{error:#}")),
         }

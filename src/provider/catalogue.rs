@@ -86,8 +86,18 @@ impl Shelf<'_> {
 
     /// The entry `name`; a finding says of it, or which names are near.
     pub fn named(&self, api: &Api<'_>, name: &str, findings: &mut Vec<Finding>) -> Option<Entry> {
+        self.pick(self.entries(api), name, findings)
+    }
+
+    /// The same among `entries`, for a catalogue that comes in pages.
+    pub fn pick(
+        &self,
+        entries: Result<Vec<Entry>, ApiError>,
+        name: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Entry> {
         let about = self.about;
-        let entries = match self.entries(api) {
+        let entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
                 findings.push(unanswered(about, &error));

@@ -1,5 +1,7 @@
 //! What error answers mean, and what may be done about them.
 
+use std::time::Duration;
+
 use super::account::Account;
 use super::attribute::Attribute;
 use super::spec::Spec;
@@ -24,6 +26,8 @@ pub struct Explanation {
     pub reasons: Vec<String>,
     /// What to do, where the kind does not say it all.
     pub remedy: Option<&'static str>,
+    /// How long it asks us to wait, where no `Retry-After` says it.
+    pub retry_after: Option<Duration>,
 }
 
 impl Explanation {
@@ -44,6 +48,7 @@ impl Explanation {
             remedy = Some(ended.to_owned());
         }
         error.code = self.code;
+        error.retry_after = error.retry_after.or(self.retry_after);
         error.remedy = remedy.unwrap_or_else(|| remedy_of(spec, error.kind, is_order)).into();
         error
     }

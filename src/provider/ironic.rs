@@ -106,7 +106,7 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
     if machine.state != State::Failed || machine.reason.is_some() {
         return Ok(machine);
     }
-    let history = format!("/v1/nodes/{node}/history?detail=true");
+    let history = format!("/v1/nodes/{node}/history");
     let last = api.read(&Call::get(&history), |answer| Ok(node::last_failure(answer)));
     Ok(api.redacted(node::failed_for(machine, last.unwrap_or_default())))
 }

@@ -12,6 +12,7 @@ pub mod explanation;
 pub mod form;
 pub mod ironic;
 pub mod kit;
+pub mod latitude;
 pub mod machine;
 pub mod order;
 pub mod packet;
@@ -41,8 +42,15 @@ use crate::wire::tree::Tree;
 
 /// Every provider, in one table. A further one is one file and one entry; the first one is meant where nothing says
 /// which.
-pub const PROVIDERS: &[&dyn Provider] =
-    &[&packet::Packet, &ec2::Ec2, &ironic::Ironic, &scaleway::Scaleway, &phoenixnap::PhoenixNap, &dummy::Dummy];
+pub const PROVIDERS: &[&dyn Provider] = &[
+    &packet::Packet,
+    &ec2::Ec2,
+    &ironic::Ironic,
+    &scaleway::Scaleway,
+    &phoenixnap::PhoenixNap,
+    &latitude::Latitude,
+    &dummy::Dummy,
+];
 
 /// The provider `name`.
 ///

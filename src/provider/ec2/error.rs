@@ -16,7 +16,13 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
         _ if code.starts_with("Insufficient") => Some(NO_CAPACITY),
         _ => None,
     });
-    Explanation { kind, reasons: vec![format!("{code}: {message}")], code: Some(code.to_owned()), remedy }
+    Explanation {
+        kind,
+        reasons: vec![format!("{code}: {message}")],
+        code: Some(code.to_owned()),
+        remedy,
+        ..Explanation::default()
+    }
 }
 
 /// The code and the reason of an error, in any of AWS's forms; the root element has several names.

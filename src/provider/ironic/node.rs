@@ -177,7 +177,12 @@ pub(super) fn explain(account: &Account, status: u16, body: &Tree) -> Explanatio
         401 if is_open => (None, Some("set OS_USERNAME and OS_PASSWORD")),
         401 => (None, Some("check OS_USERNAME and OS_PASSWORD, and OS_PROJECT_NAME and the domains")),
         403 if says(&["is protected"]) => (Some(Kind::Protected), Some("unset its protection in Ironic first")),
-        403 => (None, Some("give OS_USERNAME the role admin or manager in the project that owns or leases the nodes")),
+        403 => (
+            None,
+            Some(
+                "give OS_USERNAME the role member in the project that owns the nodes, or manager where it leases them",
+            ),
+        ),
         404 | 400 if says(&["No valid host"]) => (Some(Kind::Rejected), Some(CONDUCTOR)),
         404 if says(&["could not be found"]) => (Some(Kind::NotFound), None),
         404 | 406 if !reasons.is_empty() => (Some(Kind::Rejected), Some("use an Ironic of OpenStack Stein or later")),
@@ -193,5 +198,5 @@ pub(super) fn explain(account: &Account, status: u16, body: &Tree) -> Explanatio
         400 if says(&["image_source", "boot_iso", "image", "kernel"]) => (None, Some(IMAGE)),
         _ => (None, None),
     };
-    Explanation { kind, code, remedy, reasons }
+    Explanation { kind, code, remedy, reasons, ..Explanation::default() }
 }

@@ -107,7 +107,7 @@ pub fn explain(status: u16, body: &Tree) -> Explanation {
         409 if is_own => (Some(Kind::Conflict), None),
         _ => (None, None),
     };
-    Explanation { kind, code, remedy, reasons }
+    Explanation { kind, code, remedy, reasons, ..Explanation::default() }
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub(super) fn explain(status: u16, body: &Tree) -> Explanation {
         code,
         reasons: reasons(message, body),
         remedy,
+        ..Explanation::default()
     }
 }
 

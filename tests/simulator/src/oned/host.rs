@@ -126,6 +126,24 @@ impl HostTemplate {
         }
     }
 
+    /// A host that can be ordered from the stub of Latitude.sh.
+    pub fn latitude(id: i32) -> Self {
+        let provision = [
+            ("HOSTNAME", "node0"),
+            ("LATITUDESH_AUTH_TOKEN", "lat_0123456789abcdef"),
+            ("OS", "ubuntu_24_04_x64_lts"),
+            ("PLAN", "c3-small-x86"),
+            ("PROJECT", "private-cloud"),
+            ("PROVISION_ID", "7a15cf52-8e99-4887-a6a6-ebf8d8536437"),
+            ("SITE", "CHI"),
+        ];
+        HostTemplate {
+            pm_mad: "latitude".to_owned(),
+            provision: provision.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..Self::new(id)
+        }
+    }
+
     /// With this PROVISION attribute.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {

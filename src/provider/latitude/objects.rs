@@ -1,0 +1,177 @@
+//! What Latitude.sh has beside servers: SSH keys, user data and tags, and its listings, which come in pages.
+
+use super::super::kit::*;
+use crate::wire::digest::sha256;
+
+/// Tags come later than the order, so its name is the mark until then.
+pub(super) const IDENTITY: Identity = Identity::Name { field: "data.attributes.hostname", tags: None };
+/// The most characters of a tag's name (description, `POST /tags`).
+pub(super) const TAG: usize = 40;
+/// The most items of a page; the description tells none.
+const PAGE: usize = 100;
+
+/// A kind of objects that an order names by id.
+struct Kept {
+    path: &'static str,
+    /// The member of an order that takes the ids, and the word for the kind.
+    kind: &'static str,
+    /// The attribute that holds the owner's mark.
+    name: &'static str,
+}
+
+const KEYS: Kept = Kept { path: "/ssh_keys", kind: "ssh_keys", name: "attributes.name" };
+const USER_DATA: Kept = Kept { path: "/user_data", kind: "user_data", name: "attributes.description" };
+
+/// A tag of the team.
+pub(super) struct Tag {
+    pub(super) id: String,
+    pub(super) text: String,
+}
+
+/// Whether `text` can change no address.
+pub(super) fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The id of an object that is no server.
+fn id(object: &Tree) -> Result<String> {
+    let id = object.text("id").filter(|id| is_plain(id)).context("it names an object whose id is none")?;
+    Ok(id.to_owned())
+}
+
+/// Every item of a listing, on all of its pages, with `filter`: further parameters of the query.
+pub(super) fn all(api: &Api<'_>, path: &'static str, filter: &str) -> Result<Vec<Tree>, ApiError> {
+    let (mut number, mut seen) = (0, 0);
+    api.pages(|_| {
+        number += 1;
+        let page = format!("page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count");
+        api.read(&Call::get(&format!("{path}?{page}{filter}")).shown(path), |answer| {
+            let items: Vec<Tree> = answer.list("data")?.cloned().collect();
+            seen += items.len() as u64;
+            let is_last = answer.count("meta.stats.total.count").is_some_and(|total| seen >= total);
+            let next = (!is_last && !items.is_empty()).then(String::new);
+            Ok((items, next))
+        })
+    })
+}
+
+// --- Keys and user data ---------------------------------------------------------------------------------------
+
+/// The name of the owner's object that holds `content`: one with other content is another one.
+fn name_of(mark: &str, content: &str) -> String {
+    format!("{mark}-{}", &sha256(content.as_bytes())[..8])
+}
+
+/// Makes an object, or finds it among those that are `known`.
+fn kept(api: &Api<'_>, kind: &Kept, known: &[Tree], name: &str, mut attributes: Value) -> Result<String, ApiError> {
+    if let Some(found) = known.iter().find(|object| object.text(kind.name) == Some(name)) {
+        return id(found).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()));
+    }
+    attributes[kind.name.trim_start_matches("attributes.")] = json!(name);
+    let data = json!({ "type": kind.kind, "attributes": attributes });
+    api.read(&Call::post(kind.path).json(&json!({ "data": data })), |answer| id(answer.at("data")))
+}
+
+/// The id of the object of an SSH key. Where the provider takes no public key twice, any object that has it will do.
+fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String, ApiError> {
+    let attributes = json!({ "public_key": key, "project": order.attribute("PROJECT") });
+    let made = kept(api, &KEYS, known, &name_of(&order.mark, key), attributes);
+    let Some(taken) = made.as_ref().err().filter(|error| error.kind == Kind::Conflict).cloned() else {
+        return made;
+    };
+    let bare = |key: &str| key.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
+    let all = all(api, KEYS.path, "")?;
+    let mut same = all.iter().filter(|object| object.text("attributes.public_key").map(bare) == Some(bare(key)));
+    same.find_map(|object| id(object).ok()).ok_or(taken)
+}
+
+/// Makes or finds the objects of an order, and puts their ids into it.
+pub(super) fn prepare(api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> {
+    let mut keys = order.ssh_keys.clone();
+    keys.sort();
+    keys.dedup();
+    if !keys.is_empty() {
+        let known = all(api, KEYS.path, "")?;
+        let ids: Result<Vec<String>, ApiError> = keys.iter().map(|text| key(api, order, &known, text)).collect();
+        order.set("data.attributes.ssh_keys", json!(ids?));
+    }
+    if let Some(content) = order.body["user_data"].as_str() {
+        let known = all(api, USER_DATA.path, "")?;
+        let attributes = json!({ "content": content, "project": order.attribute("PROJECT") });
+        let id = kept(api, &USER_DATA, &known, &name_of(&order.mark, content), attributes)?;
+        order.set("data.attributes.user_data", json!(id));
+    }
+    Ok(())
+}
+
+/// Removes the objects that were made for the owner with this mark.
+pub(super) fn discard(api: &Api<'_>, mark: &str) -> Result<(), ApiError> {
+    // A machine without our name and tags has a name of its own, which objects of others may have as well.
+    let is_digest = |digest: &str| digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_mark = mark.strip_prefix("one-").is_some_and(is_digest);
+    if !is_mark {
+        return Ok(());
+    }
+    let own = format!("{mark}-");
+    for kind in [KEYS, USER_DATA] {
+        let is_own = |object: &&Tree| object.text(kind.name).is_some_and(|name| name.starts_with(&own));
+        for object in all(api, kind.path, "")?.iter().filter(is_own) {
+            let id = id(object).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
+            match api.send(&Call::delete(&format!("{}/{id}", kind.path))) {
+                Err(error) if error.kind != Kind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+// --- Tags -----------------------------------------------------------------------------------------------------
+
+/// The name of the tag with this text; where that is too long for one, its digest, and the text is the description.
+pub(super) fn tag_name(text: &str) -> String {
+    match text.chars().count() {
+        ..=TAG => text.to_owned(),
+        _ => IDENTITY.encode(text),
+    }
+}
+
+/// The text of a tag.
+pub(super) fn tag_text(tag: &Tree) -> Option<&str> {
+    let name = tag.text("name")?;
+    Some(tag.text("description").filter(|text| tag_name(text) == name).unwrap_or(name))
+}
+
+/// Every tag of the team; the listing has no pages.
+pub(super) fn tags(api: &Api<'_>) -> Result<Vec<Tag>, ApiError> {
+    api.read(&Call::get("/tags"), |answer| {
+        let tag = |tag: &Tree| Some(Tag { id: id(tag).ok()?, text: tag_text(tag.at("attributes"))?.to_owned() });
+        Ok(answer.list("data")?.filter_map(tag).collect())
+    })
+}
+
+/// The ids of the tags with these texts. Those that the team lacks are made, and stay.
+pub(super) fn tag_ids<'a>(api: &Api<'_>, texts: impl Iterator<Item = &'a String>) -> Result<Vec<String>, ApiError> {
+    let known = tags(api)?;
+    let mut ids: Vec<String> = Vec::new();
+    for text in texts {
+        let id = match known.iter().find(|tag| tag.text == *text) {
+            Some(tag) => tag.id.clone(),
+            None => new_tag(api, text)?,
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+fn new_tag(api: &Api<'_>, text: &str) -> Result<String, ApiError> {
+    let name = tag_name(text);
+    let mut attributes = json!({ "name": name, "color": "#ffffff" });
+    if name != text {
+        attributes["description"] = json!(text);
+    }
+    let data = json!({ "type": "tags", "attributes": attributes });
+    api.read(&Call::post("/tags").json(&json!({ "data": data })), |answer| id(answer.at("data")))
+}

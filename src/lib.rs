@@ -25,8 +25,7 @@ pub mod report;
 pub mod system;
 pub mod wire;
 
-/// The exit code of every failure, as the stock driver's `exit(-1)` gives it.
-pub const FAILURE: u8 = 255;
+pub use system::process::FAILURE;
 
 /// The exit code of `check` and `list` where they found something wrong.
 pub const UNWELL: u8 = 1;

@@ -5,6 +5,9 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{SFlag, fstat, makedev};
 
+/// The exit code of every failure, as the stock driver's `exit(-1)` gives it.
+pub const FAILURE: u8 = 255;
+
 /// The number of the last standard stream.
 const STDERR: i32 = 2;
 /// The device `/dev/null`: its major and its minor number (null(4)).

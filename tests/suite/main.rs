@@ -56,6 +56,7 @@ mod providers {
     mod latitude;
     mod moto;
     mod phoenixnap;
+    mod real_ironic;
     mod scaleway;
 }
 

@@ -25,6 +25,7 @@ use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
 use crate::system::file::read_bounded;
+use crate::system::process::FAILURE;
 use crate::wire::xml;
 
 /// The time that fencing may take where `PM_FENCE_TIMEOUT` does not say.
@@ -140,7 +141,7 @@ impl Deadline {
             report.refusal(&anyhow!(
                 "not fenced: it is not known within {seconds} s whether the machine is off: see it at the provider; PM_FENCE_TIMEOUT is the time it gets"
             ));
-            std::process::exit(crate::FAILURE.into());
+            std::process::exit(FAILURE.into());
         });
         Self { begin, end }
     }

@@ -53,6 +53,7 @@ mod providers {
     mod conformance;
     mod ec2;
     mod ironic;
+    mod ironic_itself;
     mod latitude;
     mod moto;
     mod phoenixnap;

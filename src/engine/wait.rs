@@ -19,6 +19,10 @@ const LAST: Duration = Duration::from_secs(2);
 /// The least time that one look may take.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How long a deletion that was accepted is waited for before it is asked for once more, and then again and again:
+/// Ironic was seen to lose one in the middle.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -89,6 +93,8 @@ struct Seen {
     asked_pause: Duration,
     /// How many looks, one after another, showed that what was asked for failed.
     failures: u32,
+    /// How often a deletion was asked for again.
+    repeats: u32,
     /// How often we were sent away lately: where many wait at once, each must ask less often.
     refusals: u32,
 }
@@ -109,6 +115,7 @@ impl Engine {
             progress: None,
             asked_pause: Duration::ZERO,
             failures: 0,
+            repeats: 0,
             refusals: 0,
         };
         loop {
@@ -146,6 +153,10 @@ impl Engine {
                         return Ok(Some(*machine));
                     }
                     self.check_state(goal, &machine, &seen)?;
+                    if goal == Goal::Gone && schedule.elapsed(self.clock.now()) >= AGAIN * (seen.repeats + 1) {
+                        seen.repeats += 1;
+                        self.delete_again(id, wait.soon(self));
+                    }
                     line.show(seen.note(&machine, self.state_of(&machine)));
                 }
                 Ok(Sight::Gone(_)) if goal == Goal::Gone => return Ok(None),
@@ -160,6 +171,13 @@ impl Engine {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Asks once more for a deletion that was accepted, whatever the answer: the next look shows what became of it.
+    fn delete_again(&self, id: &MachineId, by: Instant) {
+        if let Err(error) = self.provider.delete(&self.session.api(by), id) {
+            self.report.info(format_args!("its deletion was asked for again, and not taken: {error}"));
         }
     }
 

@@ -98,9 +98,9 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
         _ => error,
     })?;
     let Some(machine) = machine.map(|machine| api.redacted(machine)) else {
-        // It was undeployed between the two looks: then there is no such allocation by now.
+        // It was undeployed between the two looks: then there is no such allocation by now, or it is what is left of it.
         self::allocation(api, allocation.id.as_str())?;
-        return Err(api.problem(Kind::Ambiguous, "its node is not of this allocation"));
+        return Ok(api.redacted(allocation.released()));
     };
     // What failed is told until the next action, and then kept in the node's history (api-ref, since 1.78).
     if machine.state != State::Failed || machine.reason.is_some() {
@@ -193,6 +193,9 @@ impl Provider for Ironic {
                 Err(ApiError { remedy: remedy.into(), ..api.problem(Kind::Rejected, reason) })
             }
             State::Deleting => {
+                if found.value(node::NODE).is_none() {
+                    api.send(&Call::delete(&format!("/v1/allocations/{}", found.id)))?;
+                }
                 let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
                 Err(api.problem(Kind::Conflict, reason))
             }
@@ -243,6 +246,8 @@ impl Provider for Ironic {
         let machine = self.get(api, id)?;
         let node = machine.value(node::NODE).map(|node| format!("/v1/nodes/{node}"));
         match (node, machine.state_name.as_str()) {
+            // Where an undeployment was cut off, its node has another instance, or none.
+            (None, _) => {}
             _ if machine.state == State::Deleting => return Ok(()),
             // A request that deploys it may be under way.
             (Some(_), ALLOCATED_LOCKED) => return Err(api.problem(Kind::Conflict, "its node is locked")),
@@ -260,7 +265,6 @@ impl Provider for Ironic {
                 let deleted = json!({ "target": "deleted" });
                 return api.send(&Call::put(&format!("{node}/states/provision")).json(&deleted));
             }
-            (None, _) => {}
         }
         api.send(&Call::delete(&format!("/v1/allocations/{id}")))
     }

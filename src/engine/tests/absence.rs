@@ -25,8 +25,18 @@ fn a_cancel_ends_when_the_machine_was_seen_gone() {
         stage.engine().cancel(&id, None).unwrap_or_else(|error| panic!("{name}: {error}"));
         let took = stage.now() - begin;
         assert!(took >= seconds(90) && took < seconds(110), "{name}: {took:?}");
-        assert_eq!(stage.provider.asked(What::Delete).len(), 1, "{name}");
+        // Asked for again once a minute.
+        assert_eq!(stage.provider.asked(What::Delete).len(), 2, "{name}");
     }
+}
+
+#[test]
+fn a_deletion_that_the_provider_accepted_and_lost_is_asked_for_again() {
+    let (stage, id) = with_machine(plain(), Manner { lost_deletions: 1, ..Manner::default() });
+    let begin = stage.now();
+    stage.engine().cancel(&id, None).unwrap();
+    assert!(stage.now() - begin < seconds(90));
+    assert_eq!(stage.provider.asked(What::Delete).len(), 2);
 }
 
 #[test]

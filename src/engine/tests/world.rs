@@ -33,6 +33,8 @@ pub struct Manner {
     pub tombstone: Duration,
     /// How a deletion is refused as long as the machine is provisioned.
     pub refuses_deletion: Option<Kind>,
+    /// How many deletions are accepted and then forgotten.
+    pub lost_deletions: u32,
     /// Whether a deletion is accepted and not carried out.
     pub ignores_deletion: bool,
     /// How an id is answered that there is no machine of.
@@ -71,6 +73,7 @@ impl Default for Manner {
             deleting: Duration::from_secs(10),
             tombstone: none,
             refuses_deletion: None,
+            lost_deletions: 0,
             ignores_deletion: false,
             missing: Kind::NotFound,
             answers_about: None,
@@ -208,7 +211,7 @@ impl World {
     }
 
     pub fn delete(&mut self, id: &MachineId, now: Duration) -> Result<(), Kind> {
-        let Manner { missing, refuses_deletion, ignores_deletion, deleting, .. } = self.manner;
+        let Manner { missing, refuses_deletion, ignores_deletion, lost_deletions, deleting, .. } = self.manner;
         let device = self.known(id, now).ok_or(missing)?;
         if let Some(mark) = Process::current().mark {
             assert_eq!(device.owner, mark, "{id} is deleted by the process of another host");
@@ -221,6 +224,7 @@ impl World {
             }
             State::Deleting => {}
             _ if ignores_deletion => {}
+            _ if lost_deletions > 0 => self.manner.lost_deletions -= 1,
             _ => device.lead(now, &[(State::Deleting, deleting), (State::Gone, Duration::ZERO)]),
         }
         Ok(())

@@ -52,6 +52,11 @@ impl Allocation {
         })
     }
 
+    /// What is left of it where its node is not its own any more.
+    pub(super) fn released(&self) -> Machine {
+        Machine { state: State::Deleting, state_name: "released".to_owned(), ..self.machine.clone() }
+    }
+
     /// The machine that it is with this node; null where that is not known.
     pub(super) fn machine(&self, node: &Tree) -> Machine {
         let mut machine = self.machine.clone();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::real_ironic::{self, Auth, How, Ironic};
 use crate::common;
 use pm_packet::http::error::{ApiError, Kind};
 use pm_packet::opennebula::host::Host;
@@ -39,6 +40,7 @@ enum Behind {
     Ec2(Ec2),
     /// A stub, the kind of its machines, and the field of their state.
     Stub(Stub, [&'static str; 2]),
+    Ironic(Ironic),
 }
 
 impl Behind {
@@ -54,11 +56,33 @@ impl Behind {
                 let own = id.rsplit('/').next().unwrap();
                 stub.put(kind, own, [(*state, "pondering".into())]);
             }
+            Self::Ironic(ironic) => ironic.ponder("n1"),
         }
     }
 }
 
+/// Ironic itself, whose one node is powered on: `PM_CONFORMANCE=ironic` runs the suite on it in place of the stubs.
+fn ironic_itself() -> Candidate {
+    let ironic = Ironic::start(Auth::Basic, Default::default());
+    ironic.node("n1", "baremetal", How::Fake);
+    ironic.request("PUT", "/v1/nodes/n1/states/power", &serde_json::json!({ "target": "power on" }));
+    let template = HostTemplate::ironic(11)
+        .with("OS_ENDPOINT", &ironic.url)
+        .with("OS_USERNAME", real_ironic::USER)
+        .with("OS_PASSWORD", real_ironic::PASSWORD);
+    Candidate {
+        provider: provider::named("ironic").unwrap(),
+        host: Host::parse(&template.xml()).unwrap().0,
+        environment: Environment::default(),
+        unknown: Some(common::UNKNOWN_ID),
+        behind: Some(Behind::Ironic(ironic)),
+    }
+}
+
 fn candidates() -> Vec<Candidate> {
+    if std::env::var("PM_CONFORMANCE").as_deref() == Ok("ironic") {
+        return vec![ironic_itself()];
+    }
     let simulator = Simulator::start(Options { powering: Duration::from_millis(100), ..Options::default() }).unwrap();
     let packet = HostTemplate::new(7).with("PACKET_API_URL", &simulator.api_url());
     let cloud = Ec2::start(Ec2Options::default()).unwrap();

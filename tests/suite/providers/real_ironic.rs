@@ -427,6 +427,24 @@ impl Ironic {
         self.ask("PATCH", &format!("/v1/nodes/{node}"), &body);
     }
 
+    /// Moves a node into a conductor group that no conductor serves: Ironic refuses it, so its database is told.
+    pub fn lose_conductor(&self, node: &str) {
+        self.set_in_database(node, "conductor_group", "rack9");
+    }
+
+    /// Puts a node into a provision state that Ironic does not have.
+    pub fn ponder(&self, node: &str) {
+        self.set_in_database(node, "provision_state", "pondering");
+    }
+
+    fn set_in_database(&self, node: &str, column: &str, value: &str) {
+        let script = "import sqlite3, sys\n\
+                      with sqlite3.connect(sys.argv[1], timeout=30) as database:\n    \
+                      database.execute(f'UPDATE nodes SET {sys.argv[2]} = ? WHERE name = ?', sys.argv[3:])";
+        let database = self.folder.join("ironic.sqlite").display().to_string();
+        run("python", &["-c", script, &database, column, value, node], &self.folder);
+    }
+
     /// Waits until a node is in this provision state, for two minutes.
     pub fn wait_until(&self, node: &str, state: &str) {
         let end = Instant::now() + Duration::from_secs(120);
@@ -487,11 +505,6 @@ impl Ironic {
     ) -> Result<Answer, ureq::Error> {
         let version = [("X-OpenStack-Ironic-API-Version", VERSION)];
         send(method, &format!("{}{path}", self.url), &[&version[..], headers].concat(), body)
-    }
-
-    /// Asks Keystone for a token of a user for [`PROJECT`].
-    pub fn authenticate(&self, user: &str, password: &str) -> Answer {
-        self.sign_in(user, password, &json!({"project": {"name": PROJECT, "domain": {"id": "default"}}}))
     }
 
     fn sign_in(&self, user: &str, password: &str, scope: &Value) -> Answer {
@@ -629,149 +642,4 @@ fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &Value) -> Resu
     let text = response.body_mut().read_to_string()?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok(Answer { status: response.status().as_u16(), subject_token, body })
-}
-
-/// Waits until an allocation has got its node.
-fn allocated(ironic: &Ironic, name: &str) -> Allocation {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        let own = ironic.allocations().into_iter().find(|one| one.name == name).expect("no allocation");
-        if own.state == "active" {
-            return own;
-        }
-        assert!(own.state == "allocating" && Instant::now() < end, "{own:?}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Orders a node of a class as its driver would, with these as its `instance_info`. Returns the allocation's UUID.
-fn order(ironic: &Ironic, name: &str, class: &str, node: &str, info: Value) -> String {
-    let body = json!({"name": name, "resource_class": class, "extra": {"mark": name}});
-    let (status, _) = ironic.request("POST", "/v1/allocations", &body);
-    assert_eq!(status, 201);
-    let Allocation { uuid, extra, .. } = allocated(ironic, name);
-    assert_eq!(extra, json!({"mark": name}));
-    assert_eq!(ironic.instance_uuid(node).as_deref(), Some(uuid.as_str()));
-    ironic.patch(node, "/instance_info", info);
-    ironic.provision(node, "active");
-    uuid
-}
-
-/// Changes a node's power, and waits until its BMC has done so.
-fn power(ironic: &Ironic, node: &str, target: &str) {
-    let path = format!("/v1/nodes/{node}/states/power");
-    ironic.ask("PUT", &path, &json!({"target": target}));
-    let end = Instant::now() + Duration::from_secs(60);
-    while ironic.power_state(node).as_deref() != Some(target) {
-        assert!(Instant::now() < end, "{node} is not {target}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-#[test]
-#[ignore = "needs Ironic: .ci/run installs it"]
-fn fake_nodes_live_without_authentication() {
-    let options = Options { automated_clean: true, power_delay: 1, clean_delay: 1, ..Options::default() };
-    let ironic = Ironic::start(Auth::None, options);
-    let node = ironic.node("n1", "small", How::Fake);
-    let uuid = order(&ironic, "first", "small", "n1", json!({"image_source": ironic.image().0}));
-    ironic.wait_until("n1", "active");
-    let allocations = ironic.allocations();
-    assert_eq!(allocations.len(), 1);
-    assert_eq!((&allocations[0].uuid, &allocations[0].node), (&uuid, &Some(node)));
-    for target in ["power off", "power on"] {
-        power(&ironic, "n1", target);
-    }
-    ironic.set_protected("n1", true);
-    let delete = || ironic.request("PUT", "/v1/nodes/n1/states/provision", &json!({"target": "deleted"}));
-    let (status, text) = delete();
-    assert_eq!(status, 403);
-    assert!(text.to_string().contains("is protected and cannot be undeployed"), "{text}");
-    ironic.set_protected("n1", false);
-    ironic.set_maintenance("n1", true);
-    assert_eq!(delete().0, 202, "maintenance does not hinder it");
-    ironic.wait_until("n1", "available");
-    ironic.set_maintenance("n1", false);
-    assert_eq!(ironic.instance_uuid("n1"), None);
-    assert_eq!(ironic.allocations(), []);
-}
-
-#[test]
-#[ignore = "needs Ironic: .ci/run installs it"]
-fn nodes_with_bmcs_live_behind_basic_authentication() {
-    let ironic = Ironic::start(Auth::Basic, Options { callback_timeout: 4, systems: 2, ..Options::default() });
-    let wrong = [("Authorization", &*basic(USER, "another"))];
-    for headers in [&[][..], &wrong] {
-        assert_eq!(ironic.request_with("GET", "/v1/nodes", headers, &Value::Null).unwrap().status, 401);
-    }
-    let (image, checksum) = ironic.image();
-    for name in ["r1", "r2"] {
-        ironic.node(name, name, How::Redfish);
-        assert_eq!(ironic.bmc_power(name), "Off");
-    }
-    order(&ironic, "first", "r1", "r1", json!({"boot_iso": image}));
-    ironic.wait_until("r1", "active");
-    assert_eq!(ironic.bmc_power("r1"), "On");
-    power(&ironic, "r1", "power off");
-    assert_eq!((&*ironic.bmc_power("r1"), &*ironic.bmc_power("r2")), ("Off", "Off"));
-    ironic.stop_bmcs();
-    let (status, _) = ironic.request("PUT", "/v1/nodes/r1/states/power", &json!({"target": "power on"}));
-    assert_eq!(status, 202);
-    let end = Instant::now() + Duration::from_secs(60);
-    while ironic.field("r1", "last_error").is_null() {
-        assert!(Instant::now() < end, "a BMC that is away is no error");
-        thread::sleep(Duration::from_millis(200));
-    }
-    ironic.start_bmcs();
-    assert_eq!(ironic.bmc_power("r1"), "Off", "it is as it was");
-    ironic.provision("r1", "deleted");
-    ironic.wait_until("r1", "available");
-    // What it failed of is told by its history alone: the power-off after it takes `last_error` away.
-    order(&ironic, "second", "r2", "r2", json!({"boot_iso": ironic.missing_image()}));
-    ironic.wait_until("r2", "deploy failed");
-    let errors = ironic.errors("r2");
-    assert!(errors.last().is_some_and(|error| error.contains("Got HTTP code 404")), "{errors:?}");
-    ironic.node("d1", "d1", How::Direct);
-    let info = json!({"image_source": image, "image_checksum": checksum, "image_disk_format": "raw"});
-    order(&ironic, "third", "d1", "d1", info);
-    ironic.wait_until("d1", "wait call-back");
-    ironic.wait_until("d1", "deploy failed");
-}
-
-#[test]
-#[ignore = "needs Ironic: .ci/run installs it"]
-fn a_user_of_keystone_has_the_nodes_of_its_project_while_its_token_is_good() {
-    let ironic = Ironic::start(Auth::Keystone, Options { token_seconds: 30, ..Options::default() });
-    ironic.node("n1", "small", How::Fake);
-    for (user, password) in [(USER, "another"), (STRANGER, PASSWORD)] {
-        assert_eq!(ironic.authenticate(user, password).status, 401);
-    }
-    let begin = Instant::now();
-    let [user, reader] = [USER, READER].map(|name| ironic.authenticate(name, PASSWORD));
-    assert_eq!((user.status, reader.status), (201, 201));
-    let catalogue = user.body["token"]["catalog"].to_string();
-    assert!(catalogue.contains("\"baremetal\"") && catalogue.contains(&ironic.url), "{catalogue}");
-    let ask = |token: &str, method: &str, path: &str, body: Value| {
-        let answer = ironic.request_with(method, path, &[("X-Auth-Token", token)], &body).unwrap();
-        (answer.status, answer.body)
-    };
-    let allocation = json!({"name": "first", "resource_class": "small"});
-    let (status, text) = ask(&reader.subject_token, "POST", "/v1/allocations", allocation.clone());
-    assert_eq!(status, 403);
-    assert!(text.to_string().contains("baremetal:allocation:create_restricted"), "{text}");
-    assert_eq!(ask(&user.subject_token, "POST", "/v1/allocations", allocation).0, 201);
-    allocated(&ironic, "first");
-    let (status, nodes) = ask(&user.subject_token, "GET", "/v1/nodes?fields=name&resource_class=small", Value::Null);
-    assert_eq!((status, &nodes["nodes"][0]["name"]), (200, &json!("n1")));
-    let info = json!([{"op": "add", "path": "/instance_info/image_source", "value": ironic.image().0}]);
-    assert_eq!(ask(&user.subject_token, "PATCH", "/v1/nodes/n1", info).0, 200);
-    let path = "/v1/nodes/n1/states/provision";
-    assert_eq!(ask(&user.subject_token, "PUT", path, json!({"target": "active"})).0, 202);
-    ironic.wait_until("n1", "active");
-    thread::sleep(Duration::from_secs(32).saturating_sub(begin.elapsed()));
-    assert_eq!(ask(&user.subject_token, "GET", "/v1/nodes", Value::Null).0, 401);
-    let renewed = ironic.authenticate(USER, PASSWORD).subject_token;
-    assert_eq!(ask(&renewed, "PUT", path, json!({"target": "deleted"})).0, 202);
-    ironic.wait_until("n1", "available");
-    assert_eq!(ironic.allocations(), []);
 }

@@ -111,13 +111,15 @@ impl Engine {
         let mark = &job.order.mark;
         let entry = job.journal.read();
         let noted = entry.as_ref().and_then(|entry| entry.machine.clone());
-        let is_owed = entry.is_some_and(|entry| entry.is_owed);
+        let owed = entry.map_or(0, |entry| entry.owed);
+        // The machine that an earlier run noted is of an order that was answered.
+        let is_answered = noted.is_some();
         // Whatever fails before it is known what became of them would lose them again.
         risk.noted.extend(noted.into_iter().chain(job.recorded.clone()));
-        if is_owed {
+        if owed > 0 {
             // When that was nobody knows: a clock may have jumped.
             risk.owed = Some(self.clock.now() + self.owed());
-            risk.unanswered = 1;
+            risk.unanswered = owed;
         }
         let mut found: Vec<Machine> = Vec::new();
         for id in risk.noted.clone() {
@@ -131,8 +133,9 @@ impl Engine {
             }
         }
         risk.noted.clear();
-        if is_owed {
-            self.find_owed(mark, risk, &mut found, by)?;
+        if owed > 0 {
+            let is_earlier = !is_answered && !found.is_empty();
+            self.find_owed(is_earlier, mark, risk, &mut found, by)?;
         }
         if found.len() > 1 {
             // Which of them is to go is not ours to say.
@@ -142,11 +145,19 @@ impl Engine {
     }
 
     /// What an earlier run ordered when it was killed, if it is not `found` already.
-    fn find_owed(&self, mark: &str, risk: &mut Risk, found: &mut Vec<Machine>, by: Instant) -> Result<(), Error> {
-        if self.provider.spec().has_idempotency_key {
+    fn find_owed(
+        &self,
+        is_earlier: bool,
+        mark: &str,
+        risk: &mut Risk,
+        found: &mut Vec<Machine>,
+        by: Instant,
+    ) -> Result<(), Error> {
+        let spec = self.provider.spec();
+        if spec.has_idempotency_key {
             // With one key there is one machine, and to send the same order again is the better look.
             if !found.is_empty() {
-                risk.settle();
+                risk.answer(is_earlier, spec);
             }
             return Ok(());
         }
@@ -195,7 +206,7 @@ impl Engine {
     fn remove_doubles(&self, kept: &Machine, mark: &str, risk: &mut Risk, by: Instant) -> Result<(), Error> {
         // However late it is, for the one look there is time.
         let until = risk.owed.unwrap_or(by).max(by).max(self.clock.now()) + self.owed();
-        let schedule = Schedule::begin(self.clock.now());
+        let mut schedule = Schedule::begin(self.clock.now());
         loop {
             let found = match self.all_of(mark, until) {
                 Ok(found) => found,
@@ -213,7 +224,8 @@ impl Engine {
             let now = self.clock.now();
             match risk.owed {
                 Some(owed) if now < owed => {
-                    let pause = schedule.pause(schedule.elapsed(now), None);
+                    let elapsed = schedule.elapsed(now);
+                    let pause = schedule.pause(elapsed, None);
                     let pause = pause.min(owed.saturating_duration_since(now));
                     self.clock.sleep(pause, &self.interrupt)?;
                 }
@@ -232,7 +244,7 @@ impl Engine {
     /// Notes a machine wherever the next run looks: whatever goes wrong from here on deletes it.
     pub(super) fn put_at_risk(&self, job: &Job<'_>, risk: &mut Risk, id: &MachineId) -> Result<(), Error> {
         risk.machine = Some(id.clone());
-        if let Err(error) = job.journal.note(Some(id), risk.owed.is_some()) {
+        if let Err(error) = job.journal.note(Some(id), risk.owed.map_or(0, |_| risk.unanswered.max(1))) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
         self.interrupt

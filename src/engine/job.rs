@@ -8,6 +8,7 @@ use super::error::Error;
 use super::journal::Journal;
 use crate::provider::machine::MachineId;
 use crate::provider::order::Order;
+use crate::provider::spec::Spec;
 
 /// What a deploy is to do.
 pub struct Job<'a> {
@@ -80,6 +81,21 @@ pub(super) struct Risk {
 }
 
 impl Risk {
+    /// An order got its answer, and with a key perhaps that of an earlier one.
+    pub(super) fn answer(&mut self, is_earlier: bool, spec: &Spec) {
+        match (spec.has_idempotency_key, spec.frees_key) {
+            (false, _) => {}
+            // With one key there is one machine, however often it was sent.
+            (true, false) => self.owed = None,
+            (true, true) => {
+                self.unanswered = self.unanswered.saturating_sub(usize::from(is_earlier));
+                if self.unanswered == 0 {
+                    self.owed = None;
+                }
+            }
+        }
+    }
+
     /// No order without an answer can become a machine any more.
     pub(super) fn settle(&mut self) {
         self.owed = None;

@@ -26,7 +26,7 @@ use crate::wire::digest::sha256;
 /// How often a lock that another deploy holds is tried.
 const TRY: Duration = Duration::from_millis(250);
 
-/// The third line of a note: an order got no answer.
+/// The third line of a note: an order got no answer; and where there were more, how many behind it.
 const OWED: &str = "an order without an answer";
 
 /// What an earlier run noted.
@@ -34,8 +34,8 @@ const OWED: &str = "an order without an answer";
 pub struct Entry {
     /// The machine, if the order got its answer; else an order was under way.
     pub machine: Option<MachineId>,
-    /// Whether an order without an answer was under way, beside a machine or alone.
-    pub is_owed: bool,
+    /// How many orders without an answer were under way, beside a machine or alone.
+    pub owed: usize,
 }
 
 /// What a run that cannot even read `deployment_file` must tell of what an earlier one left: version 0.1.0 noted it
@@ -188,8 +188,9 @@ impl Journal {
             return None;
         }
         let machine = lines.next().and_then(self.id);
-        let is_owed = machine.is_none() || lines.next() == Some(OWED);
-        Some(Entry { machine, is_owed })
+        let count = |line: &str| Some(line.strip_prefix(OWED)?.trim().parse().unwrap_or(1));
+        let owed = lines.next().and_then(count).unwrap_or(0).max(usize::from(machine.is_none()));
+        Some(Entry { machine, owed })
     }
 
     /// What a run that cannot look must tell of what an earlier one left, if that left anything.
@@ -201,15 +202,19 @@ impl Journal {
         Some(reminder(&what))
     }
 
-    /// Notes that a machine is being ordered, or which one it is; and whether an order without an answer may still
-    /// bring another one.
+    /// Notes that a machine is being ordered, or which one it is; and how many orders without an answer may still bring
+    /// another one.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn note(&self, machine: Option<&MachineId>, is_owed: bool) -> io::Result<()> {
+    pub fn note(&self, machine: Option<&MachineId>, owed: usize) -> io::Result<()> {
         self.make_folder()?;
         let id = machine.map(MachineId::as_str).unwrap_or_default();
-        let owed = if is_owed { OWED } else { "" };
+        let owed = match owed {
+            0 => String::new(),
+            1 => OWED.to_owned(),
+            count => format!("{OWED} {count}"),
+        };
         file::replace(&self.path, format!("{}\n{id}\n{owed}\n", self.identity).as_bytes())
     }
 

@@ -77,7 +77,7 @@ impl Engine {
             self.expect_machine(id);
         }
         self.remove(id, journal.map(Journal::mark), by)?;
-        if let (Some(journal), true) = (journal, is_noted && entry.is_some_and(|it| !it.is_owed)) {
+        if let (Some(journal), true) = (journal, is_noted && entry.is_some_and(|it| it.owed == 0)) {
             journal.close();
         }
         Ok(())

@@ -36,7 +36,7 @@ impl Engine {
         let mut backoff = Backoff::default();
         let mut lost = 0;
         loop {
-            self.begin_order(job)?;
+            self.begin_order(job, risk.unanswered + 1)?;
             let owed = risk.owed;
             risk.owed = owed.max(Some(self.clock.now() + self.owed()));
             let error = match self.provider.create(&self.session.api(by), order) {
@@ -47,9 +47,8 @@ impl Engine {
                     continue;
                 }
                 Ok(machine) if self.is_own(&machine, order) => {
-                    // With one key there is one machine, however often it was sent.
-                    let has_key = self.provider.spec().has_idempotency_key;
-                    risk.owed = owed.filter(|_| !has_key);
+                    risk.owed = owed;
+                    risk.answer(machine.is_of_earlier_order, self.provider.spec());
                     self.report.info(format_args!("machine {} was ordered", machine.id));
                     self.expect_machine(&machine.id);
                     self.put_at_risk(job, risk, &machine.id)?;
@@ -154,13 +153,13 @@ impl Engine {
     }
 
     /// Notes that an order is about to be sent.
-    fn begin_order(&self, job: &Job<'_>) -> Result<(), Error> {
+    fn begin_order(&self, job: &Job<'_>, owed: usize) -> Result<(), Error> {
         self.interrupt.check()?;
         self.interrupt.at_risk(Some(format!(
             "the machine that was just ordered may exist and be billed: look for the tag {} at the provider",
             job.order.mark
         )));
-        if let Err(error) = job.journal.note(None, true) {
+        if let Err(error) = job.journal.note(None, owed) {
             self.report.info(format_args!("no journal is kept: {error}"));
         }
         Ok(())
@@ -177,7 +176,7 @@ impl Engine {
     /// Looks for an order whose answer was lost until it appears, or has had the time to: until `until`. A deadline
     /// before that, or an error, leaves it unknown.
     pub(super) fn look_for(&self, mark: &str, until: Instant, by: Instant) -> Result<Option<Machine>, Error> {
-        let schedule = Schedule::begin(self.clock.now());
+        let mut schedule = Schedule::begin(self.clock.now());
         let goal = format!("until an order appears | tag {mark}");
         let mut line = self.progress(goal, until.min(by));
         line.show("not in the listing");
@@ -194,7 +193,8 @@ impl Engine {
             if now >= by {
                 return Err(Error::Unanswered);
             }
-            let pause = schedule.pause(schedule.elapsed(now), None);
+            let elapsed = schedule.elapsed(now);
+            let pause = schedule.pause(elapsed, None);
             line.sleep(pause.min(until.min(by).saturating_duration_since(now)))?;
         }
     }

@@ -102,7 +102,7 @@ impl Engine {
 
     /// Removes the objects that were made for the order, as long as a request without an answer may still make one.
     fn discard_owed(&self, mark: &str, owed: Option<Instant>, by: Instant) -> Result<(), Error> {
-        let schedule = Schedule::begin(self.clock.now());
+        let mut schedule = Schedule::begin(self.clock.now());
         loop {
             self.discard(mark, by)?;
             let now = self.clock.now();
@@ -112,7 +112,8 @@ impl Engine {
             if now >= by {
                 return Err(Error::Unanswered);
             }
-            let pause = schedule.pause(schedule.elapsed(now), None);
+            let elapsed = schedule.elapsed(now);
+            let pause = schedule.pause(elapsed, None);
             let pause = pause.min(owed.min(by).saturating_duration_since(now));
             self.clock.sleep(pause, &self.interrupt)?;
         }
@@ -141,7 +142,7 @@ impl Engine {
         by: Instant,
         removed: &mut Removed,
     ) -> Result<(), Error> {
-        let schedule = Schedule::begin(self.clock.now());
+        let mut schedule = Schedule::begin(self.clock.now());
         loop {
             let found = match self.all_of(&job.order.mark, by) {
                 Err(Error::Deadline { .. }) if removed.gone.len() >= unanswered.max(1) => {
@@ -157,10 +158,15 @@ impl Engine {
                 }
             }
             let now = self.clock.now();
-            if now >= owed || !removed.left.is_empty() {
+            if now >= owed {
                 return Ok(());
             }
-            let pause = schedule.pause(schedule.elapsed(now), None);
+            // Somebody must look anyway, and is told what for.
+            if !removed.left.is_empty() {
+                return Err(Error::Unanswered);
+            }
+            let elapsed = schedule.elapsed(now);
+            let pause = schedule.pause(elapsed, None);
             let pause = pause.min(owed.min(by).saturating_duration_since(now));
             self.clock.sleep(pause, &self.interrupt)?;
         }

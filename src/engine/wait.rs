@@ -106,7 +106,7 @@ impl Engine {
     /// others count against the deadline.
     pub(super) fn wait(&self, wait: Wait<'_>) -> Result<Option<Machine>, Error> {
         let Wait { id, goal, by, .. } = wait;
-        let schedule = Schedule::begin(self.clock.now());
+        let mut schedule = Schedule::begin(self.clock.now());
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
         let mut seen = Seen {
             faults: 0,

@@ -29,7 +29,9 @@ const SPEC: Spec = Spec {
     identity: Identity::Name { field: "allocation.name", tags: Some("allocation.extra") },
     // It is in the database before it is answered.
     appears_within: Duration::from_secs(12),
+    // The name of the allocation.
     has_idempotency_key: true,
+    frees_key: true,
     ..Spec::usual("ironic", "a UUID", id, ATTRIBUTES)
 };
 
@@ -199,7 +201,7 @@ impl Provider for Ironic {
                 let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
                 Err(api.problem(Kind::Conflict, reason))
             }
-            _ => Ok(found),
+            _ => Ok(Machine { is_of_earlier_order: true, ..found }),
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Machine {
     pub reason: Option<String>,
     /// What somebody may do about a failure, where the provider's words tell.
     pub remedy: Option<&'static str>,
+    /// Of an answer to an order with an idempotency key: whether an earlier order brought the machine.
+    pub is_of_earlier_order: bool,
     /// Whether the provider tells that the change of power that was asked for last failed: `reason` says why.
     pub power_failed: bool,
     /// How far its provisioning is, in per cent, where the provider tells.
@@ -108,6 +110,7 @@ impl Machine {
             state_name: state_name.into(),
             reason: None,
             remedy: None,
+            is_of_earlier_order: false,
             power_failed: false,
             progress: None,
             name: None,

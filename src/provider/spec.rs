@@ -36,6 +36,8 @@ pub struct Spec {
     pub absence: Absence,
     /// Whether an order carries an idempotency key: sent again, it orders nothing more.
     pub has_idempotency_key: bool,
+    /// Whether that key is free again when its machine is deleted: an order that is still under way then brings another one.
+    pub frees_key: bool,
     /// Whether an order needs objects that `prepare` makes and `discard` removes.
     pub has_objects: bool,
     /// What it can do about power, and show of it.
@@ -63,6 +65,7 @@ impl Spec {
             appears_within: Duration::from_secs(60),
             absence: Absence::NotFound,
             has_idempotency_key: false,
+            frees_key: false,
             has_objects: false,
             power: PowerControl::FULL,
         }

@@ -17,6 +17,8 @@ pub struct Device {
     /// Whether the provider takes it back of its own accord.
     pub is_taken: bool,
     pub ordered: Duration,
+    /// Whether it is of an order that takes effect later, unless its key is another machine's then.
+    pub is_late: bool,
     /// States, and since when; the last one lasts.
     pub life: Vec<(Duration, State, &'static str)>,
     pub steps: u32,
@@ -52,6 +54,11 @@ impl Device {
         let early = self.ordered.saturating_sub(now);
         self.ordered -= early;
         self.life.iter_mut().for_each(|(since, ..)| *since -= early);
+    }
+
+    /// Whether it is there, be it on its way out.
+    pub fn lives(&self, now: Duration) -> bool {
+        self.state(now) != State::Gone
     }
 
     /// Whether it will last if nothing more is done.

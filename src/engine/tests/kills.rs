@@ -213,15 +213,15 @@ fn a_folder_that_others_may_write_holds_no_notes_and_no_locks() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let stage = Stage::new(plain(), Manner::default());
     let (journal, interrupt) = (stage.journal(), Interrupt::default());
-    journal.note(None, true).unwrap();
+    journal.note(None, 1).unwrap();
     let is_locked = || journal.lock(&*stage.clock, &interrupt, || {}).unwrap().is_some();
     assert!(is_locked());
     fs::set_permissions(&stage.folder.0, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(journal.note(None, true).is_err() && !is_locked());
+    assert!(journal.note(None, 1).is_err() && !is_locked());
     let link = Folder(stage.folder.0.with_extension("link"));
     symlink("/dev/shm", &link.0).unwrap();
     let elsewhere = stage.of_host(|host, _| Journal::in_folder(&link.0, &plain(), &Owner::of(host)));
-    let refused = elsewhere.note(None, true).is_err();
+    let refused = elsewhere.note(None, 1).is_err();
     fs::remove_file(&link.0).unwrap();
     assert!(refused);
     // A deploy goes on without.

@@ -58,6 +58,7 @@ fn plain() -> Spec {
         appears_within: Duration::from_secs(30),
         absence: Absence::NotFound,
         has_idempotency_key: false,
+        frees_key: false,
         has_objects: false,
         power: PowerControl::FULL,
     }
@@ -216,7 +217,7 @@ impl Stage {
     /// The machines that last if nothing more is done.
     fn left(&self) -> Vec<MachineId> {
         let world = self.provider.world();
-        world.machines.iter().filter(|device| device.lasts()).map(|one| one.id.clone()).collect()
+        world.lasting().map(|one| one.id.clone()).collect()
     }
 
     /// What is left was handed over, or is told of.

@@ -183,3 +183,20 @@ fn requests_that_are_limited_are_spread_and_the_deploy_goes_on() {
     stage.deployed();
     assert!(stage.provider.world().asked.len() < 150);
 }
+
+/// Ironic's key is the allocation's name, which is free again when the allocation is deleted.
+#[test]
+fn a_late_order_whose_key_would_be_free_again_is_waited_for_before_the_machine_is_handed_over() {
+    let spec = || Spec { has_idempotency_key: true, frees_key: true, ..shapes::named() };
+    let stage = Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
+    stage.provider.strike(What::Create, 0..1, Fault::Late(seconds(40)));
+    let id = stage.deployed();
+    assert!(stage.now() >= seconds(60), "{:?}", stage.now());
+    stage.engine().cancel(&id, None).unwrap();
+    assert_eq!(stage.left(), []);
+    // Where the second try finds what the first one made, nothing is owed.
+    let stage = Stage::new(spec(), Manner { provisioning: seconds(5), ..Manner::default() });
+    stage.provider.strike(What::Create, 0..1, Fault::Lost);
+    stage.deployed();
+    assert!(stage.now() < seconds(30), "{:?}", stage.now());
+}

@@ -14,7 +14,11 @@ pub fn all() -> Vec<(&'static str, Spec, Manner)> {
         ("pairs", Spec { identity: pairs, ..plain() }, quick.clone()),
         ("name", Spec { identity: Identity::Name { field: "name", tags: None }, ..plain() }, quick.clone()),
         ("name and words", named(), quick.clone()),
-        ("left off", Spec { has_idempotency_key: true, ..named() }, Manner { is_left_off: true, ..quick.clone() }),
+        (
+            "left off",
+            Spec { has_idempotency_key: true, frees_key: true, ..named() },
+            Manner { is_left_off: true, ..quick.clone() },
+        ),
         ("listing", by_listing(), quick.clone()),
         ("denied", by_listing(), Manner { missing: Kind::PermissionDenied, ..quick.clone() }),
         ("tombstones", plain(), Manner { tombstone: seconds(3600), ..quick.clone() }),

@@ -136,9 +136,37 @@ impl World {
         self.machines.iter_mut().find(|device| device.id == *id)
     }
 
+    /// Lets late orders come to nothing whose key another machine has when they take effect.
+    fn settle(&mut self, now: Duration) {
+        for at in 0..self.machines.len() {
+            if !self.machines[at].is_late || self.machines[at].ordered > now {
+                continue;
+            }
+            let is_taken = self.comes_to_nothing(&self.machines[at]);
+            let device = &mut self.machines[at];
+            device.is_late = false;
+            if is_taken {
+                device.tombstone = Duration::ZERO;
+                device.life = vec![(device.ordered, State::Gone, "never was")];
+            }
+        }
+    }
+
+    /// Whether a late order finds its key taken.
+    fn comes_to_nothing(&self, late: &Device) -> bool {
+        let mut others = self.machines.iter().filter(|device| !device.is_late && device.key == late.key);
+        late.is_late && others.any(|device| device.ordered <= late.ordered && device.lives(late.ordered))
+    }
+
+    /// The machines that last if nothing more is done.
+    pub fn lasting(&self) -> impl Iterator<Item = &Device> {
+        self.machines.iter().filter(|device| device.lasts() && !self.comes_to_nothing(device))
+    }
+
     /// The machine as it is known by its id.
     pub fn known(&mut self, id: &MachineId, now: Duration) -> Option<&mut Device> {
         let hidden = self.manner.hidden_by_id;
+        self.settle(now);
         self.machine(id).filter(|device| {
             let (since, state, _) = device.at(now);
             let is_taken_away = state == State::Gone && now >= since + device.tombstone;
@@ -148,6 +176,7 @@ impl World {
 
     pub fn listed(&mut self, spec: &Spec, now: Duration) -> Vec<Machine> {
         let hidden = self.manner.hidden_in_lists;
+        self.settle(now);
         let shown = self.machines.iter_mut().filter(|device| now >= device.ordered + hidden);
         shown.filter_map(|device| device.shown(spec, now)).collect()
     }
@@ -160,8 +189,20 @@ impl World {
             }
         }
         let key = format!("{} {}", order.mark, order.spent.join(" "));
+        self.settle(now);
+        let is_late = self.delay > Duration::ZERO;
+        if spec.frees_key {
+            let is_living = |device: &&mut Device| device.key == key && device.ordered <= now && device.lives(now);
+            if let (Some(device), false) = (self.machines.iter_mut().find(is_living), is_late) {
+                let shown = device.shown(spec, now).ok_or(Kind::Conflict)?;
+                return match shown.state {
+                    State::Deleting => Err(Kind::Conflict),
+                    _ => Ok(Machine { is_of_earlier_order: true, ..shown }),
+                };
+            }
+        }
         let same = self.machines.iter_mut().find(|device| device.key == key);
-        if let (Some(device), true) = (same, spec.has_idempotency_key) {
+        if let (Some(device), true, false) = (same, spec.has_idempotency_key, spec.frees_key) {
             // It comes before the late one with the same key.
             device.advance_to(now);
             return match device.state(now) {
@@ -197,6 +238,7 @@ impl World {
             owner: order.mark.clone(),
             is_taken: false,
             ordered,
+            is_late: spec.frees_key && is_late,
             life,
             steps: 0,
             busy: Duration::ZERO,

@@ -134,8 +134,7 @@ impl Life<'_> {
     /// The machines of this host that last if nothing more is done, and whether one was taken back.
     fn left(&self) -> Vec<MachineId> {
         let world = self.play.provider.world();
-        let own = world.machines.iter().filter(|device| device.owner == self.order.mark);
-        own.filter(|device| device.lasts()).map(|device| device.id.clone()).collect()
+        world.lasting().filter(|device| device.owner == self.order.mark).map(|device| device.id.clone()).collect()
     }
 
     /// After the last run that is under way: what is left was handed over, or somebody was told.

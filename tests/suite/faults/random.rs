@@ -16,6 +16,8 @@ use std::time::Duration;
 use crate::common::{Bench, finish, fixture_path, signal, until};
 use fastrand::Rng;
 use nix::sys::signal::Signal;
+use pm_packet::provider::Provider;
+use pm_packet::provider::latitude::Latitude;
 use simulator::oneprovision::{Answer, Choice, Provision};
 use simulator::stub::{Object, Stub, StubOptions};
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State};
@@ -106,8 +108,10 @@ fn the_books_balance_whatever_oneprovision_does_with_a_provision() {
 fn the_books_balance_on_ec2_too() {
     play_beside(Cloud {
         driver: "ec2",
-        address: ("EC2_API_URL", "/"),
+        addresses: &["EC2_API_URL"],
+        end: "/",
         kind: "instance",
+        id: Object::id,
         times: &[("pending", 200), ("leaving", 150), ("lag", 800)],
         template: HostTemplate::ec2,
         bears: |instance, key, value| instance.texts("tags").get(key).is_some_and(|own| own == value),
@@ -120,12 +124,70 @@ fn the_books_balance_on_ec2_too() {
 fn the_books_balance_on_ironic_too() {
     play_beside(Cloud {
         driver: "ironic",
-        address: ("OS_ENDPOINT", ""),
+        addresses: &["OS_ENDPOINT"],
+        end: "",
         kind: "allocation",
+        id: Object::id,
         times: &[("allocating", 60), ("deploying", 200), ("powering", 100), ("leaving", 150)],
         template: HostTemplate::ironic,
         bears: |allocation, key, value| allocation.texts("extra").get(key).is_some_and(|own| own == value),
         is_billed: |allocation| allocation.text("provision_state") != "deleting",
+    });
+}
+
+#[test]
+fn the_books_balance_on_scaleway_too() {
+    play_beside(Cloud {
+        driver: "scaleway",
+        addresses: &["SCW_API_URL"],
+        end: "",
+        kind: "server",
+        id: |server| format!("{}/{}", server.text("zone"), server.id()),
+        times: &[("ordering", 60), ("delivering", 60), ("installing", 80), ("powering", 100), ("leaving", 150)],
+        template: HostTemplate::scaleway,
+        bears: |server, key, value| {
+            let mut tags = server.fields["tags"].as_array().into_iter().flatten();
+            tags.any(|tag| *tag == format!("{key}={value}"))
+        },
+        is_billed: |server| server.text("status") != "deleting",
+    });
+}
+
+/// The name of a server is its mark, as no HOSTNAME takes its place; keys are objects of their own.
+#[test]
+fn the_books_balance_on_latitude_too() {
+    play_beside(Cloud {
+        driver: "latitude",
+        addresses: &["LATITUDESH_API_URL"],
+        end: "",
+        kind: "server",
+        id: Object::id,
+        times: &[("ordering", 100), ("installing", 100), ("powering", 100), ("leaving", 150)],
+        template: |id| HostTemplate::latitude(id).without("HOSTNAME"),
+        bears: |server, key, value| {
+            let identity = Latitude.spec().identity;
+            server.text("hostname") == identity.encode(&format!("{key}={value}"))
+        },
+        is_billed: |server| !server.text("status").contains("delet"),
+    });
+}
+
+/// Nothing but the listing proves that a server is gone.
+#[test]
+fn the_books_balance_on_phoenixnap_too() {
+    play_beside(Cloud {
+        driver: "phoenixnap",
+        addresses: &["PNAP_API_URL", "PNAP_AUTH_URL"],
+        end: "",
+        kind: "server",
+        id: Object::id,
+        times: &[("creating", 150), ("powering", 100), ("leaving", 150)],
+        template: |id| HostTemplate::phoenixnap(id, "").without("PNAP_API_URL").without("PNAP_AUTH_URL"),
+        bears: |server, key, value| {
+            let mut tags = server.fields["tags"].as_array().into_iter().flatten();
+            tags.any(|tag| tag["name"] == key && tag["value"] == value.replace(':', "-"))
+        },
+        is_billed: |server| !["deleting", "reserved", "deprovisioning"].contains(&server.text("status").as_str()),
     });
 }
 
@@ -141,10 +203,12 @@ fn runs_and_seed(usual: usize) -> (usize, usize) {
 /// A provider whose stub is played from its fixture.
 struct Cloud {
     driver: &'static str,
-    /// The setting that says where it is, and what its address ends with.
-    address: (&'static str, &'static str),
-    /// What its machines are called.
+    /// The settings that say where it is, and what its address ends with.
+    addresses: &'static [&'static str],
+    end: &'static str,
+    /// What its machines are called, and the deploy id of one.
     kind: &'static str,
+    id: fn(&Object) -> String,
     /// In milliseconds.
     times: &'static [(&'static str, u64)],
     template: fn(i32) -> HostTemplate,
@@ -159,8 +223,9 @@ fn play_beside(cloud: Cloud) {
     let (runs, seed) = runs_and_seed(40);
     let options = StubOptions { set: cloud.times.to_vec(), log: 1000, seed: seed as u64 };
     let stub = Stub::start(cloud.driver, options).unwrap();
-    let (name, end) = cloud.address;
-    let bench = Bench::new().set(name, &format!("{}{end}", stub.url())).lapsing_by(LAPSE, TIMEOUT);
+    let url = format!("{}{}", stub.url(), cloud.end);
+    let bench = cloud.addresses.iter().fold(Bench::new(), |bench, name| bench.set(name, &url));
+    let bench = bench.lapsing_by(LAPSE, TIMEOUT);
     let table = Table { bench, cloud: Some((cloud, stub)), has_copies: false };
     play(&table, runs, seed);
     table.assert_empty();
@@ -225,7 +290,7 @@ impl Table {
             return machines
                 .filter(|one| tag.is_empty() || (cloud.bears)(one, key, value))
                 .filter(|one| !one.is_gone && (cloud.is_billed)(one))
-                .map(|one| one.id())
+                .map(|one| (cloud.id)(&one))
                 .collect();
         }
         let devices = self.bench.simulator.devices();

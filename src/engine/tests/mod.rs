@@ -4,6 +4,7 @@ mod absence;
 mod deploy;
 pub mod device;
 pub mod fault;
+pub mod keys;
 mod kills;
 mod orders;
 mod power;

@@ -136,33 +136,6 @@ impl World {
         self.machines.iter_mut().find(|device| device.id == *id)
     }
 
-    /// Lets late orders come to nothing whose key another machine has when they take effect.
-    fn settle(&mut self, now: Duration) {
-        for at in 0..self.machines.len() {
-            if !self.machines[at].is_late || self.machines[at].ordered > now {
-                continue;
-            }
-            let is_taken = self.comes_to_nothing(&self.machines[at]);
-            let device = &mut self.machines[at];
-            device.is_late = false;
-            if is_taken {
-                device.tombstone = Duration::ZERO;
-                device.life = vec![(device.ordered, State::Gone, "never was")];
-            }
-        }
-    }
-
-    /// Whether a late order finds its key taken.
-    fn comes_to_nothing(&self, late: &Device) -> bool {
-        let mut others = self.machines.iter().filter(|device| !device.is_late && device.key == late.key);
-        late.is_late && others.any(|device| device.ordered <= late.ordered && device.lives(late.ordered))
-    }
-
-    /// The machines that last if nothing more is done.
-    pub fn lasting(&self) -> impl Iterator<Item = &Device> {
-        self.machines.iter().filter(|device| device.lasts() && !self.comes_to_nothing(device))
-    }
-
     /// The machine as it is known by its id.
     pub fn known(&mut self, id: &MachineId, now: Duration) -> Option<&mut Device> {
         let hidden = self.manner.hidden_by_id;
@@ -189,27 +162,9 @@ impl World {
             }
         }
         let key = format!("{} {}", order.mark, order.spent.join(" "));
-        self.settle(now);
         let is_late = self.delay > Duration::ZERO;
-        if spec.frees_key {
-            let is_living = |device: &&mut Device| device.key == key && device.ordered <= now && device.lives(now);
-            if let (Some(device), false) = (self.machines.iter_mut().find(is_living), is_late) {
-                let shown = device.shown(spec, now).ok_or(Kind::Conflict)?;
-                return match shown.state {
-                    State::Deleting => Err(Kind::Conflict),
-                    _ => Ok(Machine { is_of_earlier_order: true, ..shown }),
-                };
-            }
-        }
-        let same = self.machines.iter_mut().find(|device| device.key == key);
-        if let (Some(device), true, false) = (same, spec.has_idempotency_key, spec.frees_key) {
-            // It comes before the late one with the same key.
-            device.advance_to(now);
-            return match device.state(now) {
-                State::Gone | State::Deleting if !self.manner.shows_spent => Err(Kind::KeySpent),
-                State::Gone => Ok(Machine::new(device.id.clone(), State::Gone, "gone")),
-                _ => device.shown(spec, now).ok_or(Kind::KeySpent),
-            };
+        if let Some(answer) = self.by_key(spec, &key, is_late, now) {
+            return answer;
         }
         let ordered = now + std::mem::take(&mut self.delay);
         let Manner { provisioning, installing, steps, fails, place, is_left_off, .. } = self.manner;

@@ -12,7 +12,7 @@ use crate::wire::xml;
 const ATTRIBUTES: usize = 10_000;
 
 /// A host's number in its OpenNebula. Numbers repeat across installations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HostId(pub u32);
 
 impl HostId {

@@ -1,7 +1,7 @@
 //! An account: credentials, and the machines that they show.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -114,13 +114,7 @@ impl Account {
             let timeout = timeout(&context.settings(self.provider, Some(host)));
             timeout.unwrap_or(TIMEOUT).saturating_add(ROLL_BACK)
         };
-        let classifier = Classifier {
-            hosts: hosts.unwrap_or_default(),
-            spec: self.spec(),
-            now: SystemTime::now(),
-            is_whole,
-            patience: &patience,
-        };
+        let classifier = Classifier::new(hosts.unwrap_or_default(), self.spec(), is_whole, &patience);
         let marks = match hosts {
             Some(_) => classifier.marks(&machines),
             None => machines.iter().map(|_| (None, Mark::Unknown)).collect(),
@@ -143,6 +137,8 @@ impl Account {
         failures: &mut Vec<Failure>,
     ) -> Vec<Line> {
         let spec = self.spec();
+        let listed: HashSet<&MachineId> =
+            lines.iter().filter(|line| line.provider == spec.name).map(|line| &line.id).collect();
         let mut found = Vec::new();
         for host in hosts.iter().filter(|host| host.pm_mad() == Some(spec.name)) {
             let known = key(self.provider, Some(host), context);
@@ -150,7 +146,7 @@ impl Account {
             let Some(id) = host.deploy_id().filter(|_| is_ours).and_then(spec.id) else {
                 continue;
             };
-            if lines.iter().any(|line| line.id == id) {
+            if listed.contains(&id) {
                 continue;
             }
             found.push(match self.engine.look(&id) {

@@ -1,11 +1,12 @@
 //! How a machine and the hosts of oned agree, by what the machine shows and oned knows.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::owner::Owner;
-use crate::provider::machine::{Machine, State};
+use crate::provider::machine::{Machine, MachineId, State};
 use crate::provider::spec::{Identity, Spec};
 
 /// Where the provider and oned disagree, or what else is to be said.
@@ -78,7 +79,6 @@ impl Mark {
 
 /// What machines are held against.
 pub(super) struct Classifier<'a> {
-    pub(super) hosts: &'a [Host],
     pub(super) spec: &'static Spec,
     pub(super) now: SystemTime,
     /// Whether all machines of the account are compared with all hosts, also those that no provision driver made: by
@@ -86,19 +86,68 @@ pub(super) struct Classifier<'a> {
     pub(super) is_whole: bool,
     /// How old the machine of a host can be whose deploy is still under way.
     pub(super) patience: &'a dyn Fn(&Host) -> Duration,
+    index: Index<'a>,
+}
+
+/// The hosts by what a machine may show of them. Of several with one key the first counts.
+#[derive(Default)]
+struct Index<'a> {
+    by_deploy_id: HashMap<MachineId, &'a Host>,
+    by_mark: HashMap<String, &'a Host>,
+    by_id: HashMap<HostId, &'a Host>,
+    by_address: HashMap<IpAddr, &'a Host>,
+    /// What the marks of all hosts of a provision begin with.
+    provisions: HashSet<String>,
+}
+
+impl<'a> Index<'a> {
+    fn of(hosts: &'a [Host], spec: &Spec) -> Self {
+        let mut index = Self::default();
+        for host in hosts {
+            let owner = Owner::of(host);
+            if let Some(id) = host.deploy_id().and_then(spec.id) {
+                index.by_deploy_id.entry(id).or_insert(host);
+            }
+            index.by_mark.entry(spec.identity.mark(&owner)).or_insert(host);
+            if let Some(id) = host.id {
+                index.by_id.entry(id).or_insert(host);
+            }
+            if let (Ok(address), None) = (host.name.trim().parse(), host.pm_mad()) {
+                index.by_address.entry(address).or_insert(host);
+            }
+            index.provisions.extend(provision_of(owner.identity(), ':').map(|provision| spec.identity.tag(provision)));
+        }
+        index
+    }
 }
 
 impl<'a> Classifier<'a> {
+    pub(super) fn new(
+        hosts: &'a [Host],
+        spec: &'static Spec,
+        is_whole: bool,
+        patience: &'a dyn Fn(&Host) -> Duration,
+    ) -> Self {
+        Self { spec, now: SystemTime::now(), is_whole, patience, index: Index::of(hosts, spec) }
+    }
+
     /// The host of each machine, and how the two agree.
     pub(super) fn marks(&self, machines: &[Machine]) -> Vec<(Option<&'a Host>, Mark)> {
         let owners: Vec<Option<&Host>> = machines.iter().map(|one| self.owner(one)).collect();
         // A deploy keeps the newest: an older one is what another deploy left.
+        let mut newest: HashMap<*const Host, &Machine> = HashMap::new();
+        for (machine, host) in machines.iter().zip(&owners) {
+            let Some(host) = host.filter(|host| self.is_young(machine, host)) else {
+                continue;
+            };
+            let known = newest.entry(std::ptr::from_ref(host)).or_insert(machine);
+            if age_key(machine) > age_key(known) {
+                *known = machine;
+            }
+        }
         let is_newest = |machine: &Machine, host: &Host| {
-            let others = machines.iter().zip(&owners);
-            let mut rivals = others.filter(|(other, owner)| {
-                owner.is_some_and(|owner| std::ptr::eq(owner, host)) && self.is_young(other, host)
-            });
-            rivals.all(|(other, _)| age_key(other) <= age_key(machine))
+            let rival = newest.get(&std::ptr::from_ref(host));
+            rival.is_none_or(|rival| age_key(rival) <= age_key(machine))
         };
         let mark = |machine: &Machine, host: Option<&Host>| {
             let Some(host) = host else {
@@ -135,26 +184,27 @@ impl<'a> Classifier<'a> {
     }
 
     fn owner(&self, machine: &Machine) -> Option<&'a Host> {
-        let identity = &self.spec.identity;
-        let has_tag = |tag: &str| machine.tags.iter().any(|own| own == tag);
-        let by_identity = |host: &&Host| identity.is_borne(&identity.mark(&Owner::of(host)), machine);
+        let index = &self.index;
+        let named = index.by_deploy_id.get(&machine.id);
+        let by_mark =
+            || index.by_mark.get(&self.spec.identity.borne(machine)?).filter(|host| self.bears(machine, host));
         // The stock driver's tag says nothing of the installation: it is believed only while it orders.
-        let by_number = |host: &&Host| {
-            machine.state == State::Starting
-                && owner_of(machine, self.spec).is_none()
-                && host.deploy_id().is_none()
-                && host.id.is_some_and(|id| has_tag(&format!("ONE_HOST_ID={id}")))
+        let by_number = || {
+            let mut numbers = machine.tags.iter().filter_map(|tag| HostId::parse(tag.strip_prefix("ONE_HOST_ID=")?));
+            let host = index.by_id.get(&numbers.next()?)?;
+            let is_ordering = machine.state == State::Starting && host.deploy_id().is_none();
+            (is_ordering && owner_of(machine, self.spec).is_none()).then_some(host)
         };
-        let by_address = |host: &&Host| {
-            let address: Option<IpAddr> = host.name.trim().parse().ok();
-            host.pm_mad().is_none() && address.is_some_and(|address| machine.addresses.contains(&address))
+        let by_address = || {
+            let mut addresses = machine.addresses.iter().filter(|_| self.is_whole);
+            addresses.find_map(|address| index.by_address.get(address))
         };
-        let mut hosts = self.hosts.iter();
-        hosts
-            .find(|host| self.is_named(machine, host))
-            .or_else(|| self.hosts.iter().find(by_identity))
-            .or_else(|| self.hosts.iter().find(by_number))
-            .or_else(|| self.hosts.iter().filter(|_| self.is_whole).find(by_address))
+        named.or_else(by_mark).or_else(by_number).or_else(by_address).copied()
+    }
+
+    fn bears(&self, machine: &Machine, host: &Host) -> bool {
+        let identity = &self.spec.identity;
+        identity.is_borne(&identity.mark(&Owner::of(host)), machine)
     }
 
     /// What a machine is that no host here has.
@@ -166,25 +216,23 @@ impl<'a> Classifier<'a> {
         let Some(mark) = owner_of(machine, self.spec) else {
             return no_host;
         };
-        let of_provision = self.hosts.iter().filter_map(|host| self.provision_of(host));
-        if of_provision.into_iter().any(|known| mark.starts_with(&known)) {
+        let provision = provision_of(&mark, ':').or_else(|| provision_of(&mark, '-'));
+        if provision.is_some_and(|provision| self.index.provisions.contains(provision)) {
             return no_host;
         }
         let id = mark.rsplit([':', '-']).next().and_then(HostId::parse);
-        let is_given = id.is_some() && self.hosts.iter().any(|host| host.id == id);
+        let is_given = id.is_some_and(|id| self.index.by_id.contains_key(&id));
         match mark.starts_with(PROVISION) && is_given {
             true => Mark::Foreign,
             false => Mark::Strange,
         }
     }
+}
 
-    /// What the marks of all hosts of the provision of `host` begin with.
-    fn provision_of(&self, host: &Host) -> Option<String> {
-        let owner = Owner::of(host);
-        let identity = owner.identity();
-        let end = identity.rfind(':').filter(|_| identity.starts_with(PROVISION))?;
-        Some(self.spec.identity.tag(&identity[..=end]))
-    }
+/// What the marks of all hosts of the provision of `mark` begin with, up to this last sign between it and the host's id.
+fn provision_of(mark: &str, end: char) -> Option<&str> {
+    let end = mark.rfind(end).filter(|_| mark.starts_with(PROVISION))?;
+    Some(&mark[..=end])
 }
 
 /// How the mark of a host of a provision begins.

@@ -10,7 +10,7 @@ mod metrics;
 mod pool;
 mod render;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
@@ -25,6 +25,7 @@ use super::check::host_id;
 use super::target::of_oned;
 use super::{Context, Outcome};
 use crate::opennebula::host::HostId;
+use crate::provider::machine::MachineId;
 use crate::provider::{self, PROVIDERS};
 use crate::report::finding::Mistake;
 
@@ -225,11 +226,8 @@ impl Survey {
 
     /// Takes lines over; a machine that another account shows too stands there once.
     fn take(&mut self, lines: Vec<Line>) {
-        for line in lines {
-            let is_same = |one: &Line| one.provider == line.provider && one.id == line.id;
-            if !self.lines.iter().any(is_same) {
-                self.lines.push(line);
-            }
-        }
+        let mut known: HashSet<(&'static str, MachineId)> =
+            self.lines.iter().map(|one| (one.provider, one.id.clone())).collect();
+        self.lines.extend(lines.into_iter().filter(|one| known.insert((one.provider, one.id.clone()))));
     }
 }

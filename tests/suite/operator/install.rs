@@ -673,7 +673,11 @@ fn a_binary_that_does_not_start_or_is_not_ours_is_refused_before_anything_is_tou
     // What the loader says on a system that is too old for the binary.
     let too_old = "./pm-packet: /lib64/libc.so.6: version `GLIBC_2.34' not found (required by ./pm-packet)";
     let cases = [
-        (format!("echo \"{}\" >&2; exit 1", too_old.replace('`', "\\`")), "does not start here: ", "GLIBC_2.34' not found"),
+        (
+            format!("echo \"{}\" >&2; exit 1", too_old.replace('`', "\\`")),
+            "does not start here: ",
+            "GLIBC_2.34' not found",
+        ),
         ("exit 3".into(), "does not start here: exit code 3", "glibc 2.17"),
         ("echo ls 9.1".into(), "is not pm-packet", "answers 'ls 9.1'"),
         ("echo pm-packet 1.0; echo more".into(), "is not pm-packet", "'pm-packet 1.0'"),

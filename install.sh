@@ -424,14 +424,15 @@ install_action() {
     if exists "$link" && ! is_ours "$link"; then
         keep "$link"
     fi
-    if has_dpkg && [ -z "$diverted" ]; then
-        divert --divert "${link#"$root"}.stock" --add "${link#"$root"}"
-    fi
     if is_ours "$link"; then
         own "$link"
     else
         put_link ../pm-packet "$link"
         linked="$linked ${link##*/}"
+    fi
+    # Last, so that what stands here undiverted is always the newest.
+    if has_dpkg && [ -z "$diverted" ]; then
+        divert --divert "${link#"$root"}.stock" --add "${link#"$root"}"
     fi
 }
 

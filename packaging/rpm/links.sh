@@ -19,7 +19,9 @@ take_over() {
         if is_ours "$link"; then
             continue
         fi
-        if exists "$link"; then
+        # It has both names already where this was killed halfway, and mv refuses that.
+        # shellcheck disable=SC3013  # bash and dash both know -ef
+        if exists "$link" && ! [ "$link" -ef "$link.stock" ]; then
             ln -f "$link" "$folder/.pm-packet.$$"
             mv -fT "$folder/.pm-packet.$$" "$link.stock"
         fi

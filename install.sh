@@ -13,6 +13,7 @@ usage() {
 Usage: ./install.sh [-d DIR] [-u USER] [-g GROUP] [-D DRIVER]... [-b BINARY]
        ./install.sh -r [-d DIR] [-D DRIVER]...
        ./install.sh --status [-d DIR]
+       ./install.sh --fence [-r] [-d DIR] [-u USER] [-g GROUP] [-b BINARY]
        ./install.sh --demo
 
 Installs pm-packet as provision driver of an OpenNebula front-end: the binary as
@@ -31,6 +32,8 @@ beside install.sh, or else is built. Run it again after OpenNebula's upgrades.
   -b BINARY  install this binary
   -r         remove pm-packet and put back what stood there before
   -h         print this help
+  --fence    install or remove the hook of host high availability alone:
+             REMOTES/hooks/ft/fence_host.sh
   --status   say which links are ours; exit code 1: one is not any more
   --demo     build, and run the whole life of a host against a simulated
              provider in a temporary folder; nothing is installed (stands alone)
@@ -207,7 +210,18 @@ stop_simulator() {
 
 actions='cancel deploy poll reboot reset shutdown'
 
-is_ours() { [ "$(readlink "$1")" = ../pm-packet ]; }
+# What the link at a place points to.
+points_to() {
+    case $1 in
+        "$hook") echo ../../pm/pm-packet ;;
+        *) echo ../pm-packet ;;
+    esac
+}
+
+is_ours() { [ "$(readlink "$1")" = "$(points_to "$1")" ]; }
+
+# Whether the hook was installed.
+is_fencing() { [ -f "$list" ] && grep -qx fence "$list"; }
 
 is_same_file() { [ "$(stat -c %d:%i "$1")" = "$(stat -c %d:%i "$2" 2>/dev/null)" ]; }
 
@@ -248,7 +262,7 @@ is_our_command() {
 
 # Any link to the binary, in whatever folder, is a reason to keep it.
 binary_in_use() {
-    for entry in "$pm"/*/*; do
+    for entry in "$pm"/*/* "$hook"; do
         if is_ours "$entry"; then
             return 0
         fi
@@ -355,6 +369,10 @@ check_install() {
         done
         check_writable "$folder"
     done
+    if [ -n "$fence" ]; then
+        ! is_folder "$hook" || die "$hook is a folder, where a link belongs" "Move it away and run this again."
+        check_writable "${hook%/*}"
+    fi
     [ ! -d "$program" ] || die "$program is a folder, where the binary belongs" \
         "Move it away and run this again."
     if exists "$command" && ! is_our_command "$command"; then
@@ -427,7 +445,7 @@ install_action() {
     if is_ours "$link"; then
         own "$link"
     else
-        put_link ../pm-packet "$link"
+        put_link "$(points_to "$link")" "$link"
         linked="$linked ${link##*/}"
     fi
     # Last, so that what stands here undiverted is always the newest.
@@ -461,6 +479,20 @@ install_driver() {
     [ -z "$linked" ] || report "installed $folder:$linked"
 }
 
+# The hook is one action more, in a folder that is OpenNebula's.
+install_hook() {
+    driver=fence
+    folder=${hook%/*}
+    make_folder "$folder"
+    sweep
+    linked=
+    kept=
+    install_action "$hook"
+    undone=
+    [ -z "$kept" ] || report "kept what stood in $folder:$kept"
+    [ -z "$linked" ] || report "installed $hook"
+}
+
 # Writes the list of the installed drivers: those of the arguments. The binary reads it.
 write_list() {
     names=$(printf '%s\n' "$@" | sort -u)
@@ -476,6 +508,9 @@ write_list() {
 
 install_all() {
     # What was installed before is mended too.
+    if is_fencing; then
+        fence=yes
+    fi
     drivers=$({ printf '%s\n' "$drivers" | tr ' ' '\n'; installed_drivers; } | sed '/^$/d' | sort -u)
     check_install
     choose_owner
@@ -493,10 +528,13 @@ install_all() {
     make_folder "$bin"
     put_file "$binary" "$program" 755
     # shellcheck disable=SC2086
-    write_list $drivers
+    write_list $drivers ${fence:+fence}
     for driver in $drivers; do
         install_driver "$driver"
     done
+    if [ -n "$fence" ]; then
+        install_hook
+    fi
     if [ "$(readlink "$command")" = "$target" ]; then
         own "$command"
     else
@@ -532,7 +570,7 @@ remove_action() {
     if [ -n "$diverted" ]; then
         if exists "$link" && ! is_ours "$link" && exists "$link.stock"; then
             keep "$link"
-            put_link ../pm-packet "$link"
+            put_link "$(points_to "$link")" "$link"
         fi
         divert --remove "${link#"$root"}"
     fi
@@ -580,6 +618,22 @@ remove_driver() {
     fi
 }
 
+remove_hook() {
+    driver=fence
+    folder=${hook%/*}
+    if ! is_fencing && ! is_ours "$hook"; then
+        ! exists "$hook" || say "left $hook alone: it is not ours"
+        return 0
+    fi
+    sweep
+    kept=
+    removed=
+    restored=
+    remove_action "$hook"
+    [ -z "$removed" ] || report "removed $hook"
+    [ -z "$restored" ] || report "put $hook back as it was before"
+}
+
 remove_file() {
     exists "$1" || return 0
     rm -f "$1"
@@ -596,6 +650,11 @@ remove_all() {
     done
     touching=yes
     owner=
+    if [ -n "$fence" ]; then
+        ! exists "${hook%/*}" || check_writable "${hook%/*}"
+        touching=yes
+        remove_hook
+    fi
     for driver in $drivers; do
         remove_driver "$driver"
     done
@@ -603,6 +662,9 @@ remove_all() {
     for driver in $drivers; do
         left=$(printf '%s\n' "$left" | grep -Fvx -e "$driver" || :)
     done
+    if [ -z "$fence" ] && is_fencing; then
+        left="$left fence"
+    fi
     if [ -n "$left" ] && [ -f "$list" ]; then
         # shellcheck disable=SC2086
         write_list $left
@@ -622,7 +684,7 @@ remove_all() {
         remove_file "$list"
         remove_file "$program"
     fi
-    [ "$changed" = yes ] || say "nothing to remove: $pm holds nothing of ours for$drivers"
+    [ "$changed" = yes ] || say "nothing to remove: $pm holds nothing of ours for${fence:+ fence}$drivers"
 }
 
 # --- What is there, said --------------------------------------------------------------------------------
@@ -649,6 +711,14 @@ show_status() {
             say "  $driver: ours$kept"
         fi
     done
+    if is_fencing; then
+        if is_ours "$hook"; then
+            say "  fence: $hook is ours"
+        else
+            displaced=yes
+            say "  fence: $hook is NOT OURS any more"
+        fi
+    fi
     if [ -n "$displaced" ]; then
         say "An upgrade of OpenNebula puts its own scripts there. Run install.sh again: it keeps them, and mends the links."
         exit 1
@@ -679,6 +749,12 @@ value() {
 }
 
 status_asked=
+fence=
+# -r may stand before --fence, too.
+if [ "${1-}" = -r ] && [ "${2-}" = --fence ]; then
+    shift 2
+    set -- --fence -r "$@"
+fi
 case ${1-} in
     --demo)
         [ $# -eq 1 ] || misuse "--demo stands alone"
@@ -690,6 +766,10 @@ case ${1-} in
         ;;
     --status)
         status_asked=yes
+        shift
+        ;;
+    --fence)
+        fence=yes
         shift
         ;;
 esac
@@ -720,7 +800,8 @@ shift $((OPTIND - 1))
 [ $# -eq 0 ] || misuse "'$1' is not expected here"
 [ -z "$remove" ] || [ -z "$user$group$binary" ] || misuse "-r takes only -d and -D"
 [ -z "$status_asked" ] || [ -z "$user$group$binary$remove$drivers" ] || misuse "--status takes only -d"
-drivers=${drivers:- packet}
+[ -z "$fence" ] || [ -z "$drivers" ] || misuse "--fence takes no -D: run this twice"
+[ -n "$fence" ] || drivers=${drivers:- packet}
 if [ -z "$binary" ] && [ -f "$source/pm-packet" ]; then
     binary=$source/pm-packet
 fi
@@ -741,6 +822,7 @@ else
 fi
 pm=$remotes/pm
 program=$pm/pm-packet
+hook=$remotes/hooks/ft/fence_host.sh
 target=${program#"$root"}
 list=$pm/pm-packet.drivers
 command=$bin/pm-packet

@@ -560,6 +560,48 @@ fn folders_with_blanks_and_quotes() {
     }
 }
 
+#[test]
+fn the_hook_of_host_high_availability() {
+    let scratch = Scratch::new("fence");
+    let hook = "one/var/remotes/hooks/ft/fence_host.sh";
+    fs::create_dir_all(scratch.path("one/var/remotes/hooks/ft")).unwrap();
+    scratch.script(hook, "exit 1");
+    let place = |name: &str| format!("var/remotes/hooks/ft/fence_host.sh{name}");
+    let script = |name: &str| (place(name), "755 #!/bin/sh\nexit 1\n".to_owned());
+    let link = (place(""), "-> ../../pm/pm-packet".to_owned());
+    let list = |names: &str| ("var/remotes/pm/pm-packet.drivers".to_owned(), format!("644 {names}\n"));
+    let hook_alone = |scratch: &Scratch| {
+        let mut found = tree(&scratch.path("one"));
+        found.retain(|name, _| name.contains("hooks") || name.contains(".drivers") || name.contains("packet/"));
+        found
+    };
+    let expected = BTreeMap::from([script(".stock"), link.clone(), list("fence")]);
+    for _ in 0..2 {
+        scratch.run(&["--fence", "-d", "one", "-b", "fake"]).succeeded();
+        assert_eq!(hook_alone(&scratch), expected);
+    }
+    let answer = Run::of(Command::new(scratch.path(hook)).arg("HOST"));
+    assert!(answer.succeeded().stdout.contains("fence_host.sh HOST"), "{}", answer.stdout);
+    // The drivers come and go without it.
+    scratch.install(&[]).succeeded();
+    assert!(scratch.run(&["--status", "-d", "one"]).succeeded().stdout.contains("fence_host.sh is ours"));
+    scratch.remove(&[]).succeeded();
+    assert_eq!(hook_alone(&scratch), expected);
+    Run::of(&mut Command::new(scratch.path(hook))).succeeded();
+    // An upgrade of OpenNebula puts its own there.
+    scratch.script("new", "exit 2");
+    fs::rename(scratch.path("new"), scratch.path(hook)).unwrap();
+    assert!(scratch.run(&["--status", "-d", "one"]).stdout.contains("fence_host.sh is NOT OURS any more"));
+    scratch.install(&[]).succeeded();
+    assert!(tree(&scratch.path("one"))[&place(".stock")].contains("exit 2"));
+    scratch.run(&["-r", "--fence", "-d", "one"]).succeeded();
+    assert!(tree(&scratch.path("one"))[&place("")].contains("exit 2"));
+    scratch.assert_installed(&["packet"], &[(&place(""), "755 #!/bin/sh\nexit 2\n")]);
+    let untouched = scratch.run(&["--fence", "-r", "-d", "one"]);
+    assert!(untouched.succeeded().stdout.contains("it is not ours"), "{}", untouched.stdout);
+    scratch.run(&["--fence", "-D", "packet", "-d", "one"]).failed(&["--fence takes no -D"]);
+}
+
 // --- Refusing -------------------------------------------------------------------------------------------
 
 #[test]
@@ -569,9 +611,9 @@ fn the_help() {
         let run = scratch.run(&[option]);
         let text = &run.succeeded().stdout;
         assert!(text.starts_with("Usage: ./install.sh "), "{text}");
-        assert!(text.lines().count() <= 35, "{text}");
+        assert!(text.lines().count() <= 38, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
-        for option in ["-d", "-u", "-g", "-D", "-b", "-r", "-h", "--status", "--demo"] {
+        for option in ["-d", "-u", "-g", "-D", "-b", "-r", "-h", "--fence", "--status", "--demo"] {
             assert!(text.contains(&format!("\n  {option} ")), "{option}");
         }
     }

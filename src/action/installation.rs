@@ -15,12 +15,15 @@ use crate::system::{file, process};
 const LIST: &str = "pm-packet.drivers";
 /// The most bytes of it that are read.
 const LIMIT: u64 = 1 << 16;
-/// What each link points to.
+/// What each link of a driver points to.
 const TARGET: &str = "../pm-packet";
+/// How the hook of host high availability is listed, the link that it is, and what that points to.
+const FENCE: &str = "fence";
+const HOOK: (&[&str], &str) = (&["fence_host.sh"], "../../pm/pm-packet");
 /// The six links of a driver.
 const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
 
-/// A driver some of whose links are not ours any more.
+/// A driver, or the hook, some of whose links are not ours any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Displaced {
     /// Its name.
@@ -42,21 +45,24 @@ impl Displaced {
         // Without a list nothing was installed there.
         let text = file::read(&pm.join(LIST), LIMIT).map(|(bytes, _)| bytes).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let names = text.lines().filter(|name| provider::named(name).is_ok());
+        let names = text.lines().filter(|name| *name == FENCE || provider::named(name).is_ok());
         names.map(|name| Self::look(pm, name)).filter(|one| !one.actions.is_empty()).collect()
     }
 
     fn look(pm: &Path, driver: &str) -> Self {
-        let folder = pm.join(driver);
-        let is_ours = |action: &&str| fs::read_link(folder.join(action)).is_ok_and(|to| to == Path::new(TARGET));
-        let actions = ACTIONS.into_iter().filter(|action| !is_ours(action)).collect();
+        let (folder, links, target) = match driver {
+            FENCE => (pm.with_file_name("hooks").join("ft"), HOOK.0, HOOK.1),
+            _ => (pm.join(driver), &ACTIONS[..], TARGET),
+        };
+        let is_ours = |link: &&str| fs::read_link(folder.join(link)).is_ok_and(|to| to == Path::new(target));
+        let actions = links.iter().copied().filter(|link| !is_ours(link)).collect();
         Self { driver: driver.to_owned(), folder, actions }
     }
 
     /// What is wrong.
     pub(super) fn what(&self) -> String {
         let folder = self.folder.display();
-        format!("not ours any more in {folder}: {}; oneprovision calls what stands there", self.actions.join(", "))
+        format!("not ours any more in {folder}: {}; OpenNebula calls what stands there", self.actions.join(", "))
     }
 
     /// What to do.
@@ -108,8 +114,11 @@ mod tests {
         let displaced = Displaced::of(&pm);
         let [one] = &displaced[..] else { panic!("{displaced:?}") };
         assert_eq!((one.driver.as_str(), &one.actions[..]), ("packet", &["poll", "reset"][..]));
-        assert!(one.what().contains("/packet: poll, reset; oneprovision"), "{}", one.what());
+        assert!(one.what().contains("/packet: poll, reset; OpenNebula"), "{}", one.what());
         assert_eq!(Displaced::outcome(&displaced), Outcome::Unwell);
+        fs::write(pm.join(LIST), "fence\n").unwrap();
+        let hook = Displaced::of(&pm).pop().unwrap();
+        assert!(hook.what().contains("/hooks/ft: fence_host.sh; "), "{}", hook.what());
         fs::remove_dir_all(&pm).unwrap();
     }
 }

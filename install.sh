@@ -37,6 +37,8 @@ beside install.sh, or else is built. Run it again after OpenNebula's upgrades.
   --status   say which links are ours; exit code 1: one is not any more
   --demo     build, and run the whole life of a host against a simulated
              provider in a temporary folder; nothing is installed (stands alone)
+
+DESTDIR in the environment is the root of what is made for another machine.
 END
 }
 
@@ -78,15 +80,15 @@ settle() {
     if [ -n "$simulator" ]; then
         stop_simulator
     fi
+    if [ -n "$temporary" ]; then
+        rm -rf "$temporary"
+    fi
     for action in $undone; do
         remove_action "$folder/$action" || :
     done
     if [ -n "$unsettled" ] && exists "$unsettled.stock"; then
         rmdir "$unsettled" 2>/dev/null || :
         exists "$unsettled" || mv -T "$unsettled.stock" "$unsettled"
-    fi
-    if [ -n "$temporary" ]; then
-        rm -rf "$temporary"
     fi
     if [ -n "$touching" ] && [ "$status" -ne 0 ]; then
         say "install.sh: stopped halfway; each driver is whole, the former one or ours: run this again" >&2

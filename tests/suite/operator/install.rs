@@ -611,7 +611,7 @@ fn the_help() {
         let run = scratch.run(&[option]);
         let text = &run.succeeded().stdout;
         assert!(text.starts_with("Usage: ./install.sh "), "{text}");
-        assert!(text.lines().count() <= 38, "{text}");
+        assert!(text.lines().count() <= 32, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
         for option in ["-d", "-u", "-g", "-D", "-b", "-r", "-h", "--fence", "--status", "--demo"] {
             assert!(text.contains(&format!("\n  {option} ")), "{option}");

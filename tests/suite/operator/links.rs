@@ -1,4 +1,5 @@
-//! What `check` and `list` say where an upgrade of OpenNebula's package has put its own scripts over our links.
+//! Upgrades: what `check` and `list` say where one of OpenNebula's package has put its own scripts over our links, and what
+//! an upgrade of ours finds of 0.1.0.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +10,8 @@ use serde_json::Value;
 use simulator::HostTemplate;
 use simulator::oneprovision::Answer;
 
-use crate::common::{ACTIONS, BINARY, Bench, finish};
+use crate::common::phase::{Phase, deploy_until};
+use crate::common::{ACTIONS, BINARY, Bench, assert_success, finish, identity, taking};
 
 /// A front-end with a copy of the binary, as an installation has it: its `remotes/pm`.
 fn installation(bench: &Bench, drivers: &[&str]) -> PathBuf {
@@ -85,4 +87,25 @@ fn check_and_list_say_at_once_when_a_link_is_not_ours_any_more() {
     assert!(check.stdout.contains("A deploy would be accepted; see the "), "{}", check.stdout);
     assert!(check.stdout.contains("warning  links"), "{}", check.stdout);
     assert!(check.stdout.contains("/dummy: cancel;"), "{}", check.stdout);
+}
+
+/// 0.1.0 noted what it ordered beside the deployment file, in two lines; it was upgraded after a deploy of it was killed.
+#[test]
+fn what_0_1_0_noted_beside_a_deployment_file_is_read_once_more() {
+    // So long that no listing shows the machine: the note alone tells of it.
+    let options = simulator::Options { listing_lag: std::time::Duration::from_secs(60), ..taking(500) };
+    let bench = Bench::with(options).lapsing("300").set("PM_RECORD", "no");
+    let host = bench.host(&HostTemplate::new(7));
+    let mut deploy = deploy_until(&bench, &host, Phase::Wait);
+    deploy.kill().unwrap();
+    deploy.wait().unwrap();
+    let left = bench.simulator.devices()[0].id.clone();
+    fs::remove_file(bench.journal(7)).unwrap();
+    let file = host.write_deployment_file().unwrap();
+    let note = PathBuf::from(format!("{file}.order"));
+    fs::write(&note, format!("{}\n{left}\n", identity(7))).unwrap();
+    let answer = finish(bench.start("deploy", &[&file, "TODO"]));
+    assert_eq!(assert_success(&answer), left, "adopted");
+    bench.assert_books(&[&left]);
+    assert!(!note.exists());
 }

@@ -4,6 +4,7 @@ mod cancel;
 mod check;
 mod deploy;
 mod fence;
+mod installation;
 mod list;
 mod poll;
 mod reboot;

@@ -1,5 +1,7 @@
 //! What the process sets up for itself before it does anything: its limits, and what it inherited.
 
+use std::path::PathBuf;
+
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
@@ -21,6 +23,12 @@ pub fn stdout_reaches_somebody() -> bool {
     };
     let is_device = stdout.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
     !(is_device && stdout.st_rdev == makedev(NULL.0, NULL.1))
+}
+
+/// The folder that the program of this process stands in, whatever link it was called by.
+pub fn folder_of_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    program.parent().map(PathBuf::from)
 }
 
 /// Closes whatever the caller left open beside the standard streams: a lock or a connection of somebody else's

@@ -44,6 +44,7 @@ mod operator {
     mod docs;
     mod documents;
     mod install;
+    mod links;
     mod list;
     mod terminal;
 }

@@ -15,6 +15,7 @@ use anyhow::{Result, bail};
 use argh::FromArgs;
 
 use self::checked::Checked;
+use super::installation::Displaced;
 use super::{Context, Outcome};
 use crate::opennebula::host::HostId;
 use crate::report::finding::Finding;
@@ -45,11 +46,14 @@ impl Check {
     /// # Errors
     /// There is no host to check; all else is a finding.
     pub fn run(self, context: &Context<'_>) -> Result<Outcome> {
-        let checked = match (&self.file, &self.host) {
+        let mut checked = match (&self.file, &self.host) {
             (Some(path), None) => Checked::from_file(Path::new(path), context)?,
             (None, Some(id)) => Checked::from_oned(id, context)?,
             _ => bail!("what is to be checked is not clear: give a deployment file, or --host ID"),
         };
+        let driver = context.provider_of(Some(&checked.host))?.spec().name;
+        let links = Displaced::all().into_iter();
+        checked.findings.extend(links.map(|one| one.finding(one.driver == driver && !self.fence)));
         let inquiry = match self.fence {
             true => Inquiry::of_fencing(checked, context)?,
             false => Inquiry::make(checked, context)?,

@@ -22,6 +22,7 @@ use self::line::Line;
 use self::mark::Mark;
 use self::pool::Pool;
 use super::check::host_id;
+use super::installation::Displaced;
 use super::target::of_oned;
 use super::{Context, Outcome};
 use crate::opennebula::host::HostId;
@@ -32,7 +33,8 @@ use crate::report::finding::Mistake;
 /// List the machines that OpenNebula ordered, and mark those that no host has (orphans, still billed).
 ///
 /// The project is that of the credentials in the environment, of the host that --host names, or of every host
-/// in oned. Deletes nothing. Exit code 1: there are orphans; 255: not all could be read.
+/// in oned. Deletes nothing. Exit code 1: there are orphans, or a link is not ours any more; 255:
+/// not all could be read.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help"))]
 pub struct List {
@@ -70,6 +72,8 @@ struct Survey {
     is_whole: bool,
     /// How many machines without OpenNebula's tags are not shown.
     hidden: usize,
+    /// The drivers that oneprovision does not find ours at any more.
+    displaced: Vec<Displaced>,
 }
 
 /// The accounts that are to be read, and whose hosts are whose.
@@ -91,7 +95,7 @@ impl List {
         }
         let id = self.host.as_deref().map(host_id).transpose()?;
         let is_whole = self.driver.is_some() || self.all_machines;
-        let mut survey = Survey { is_whole, ..Survey::default() };
+        let mut survey = Survey { is_whole, displaced: Displaced::all(), ..Survey::default() };
         let pool = Pool::read(context, &mut survey.failures);
         survey.has_hosts = pool.hosts().is_some();
         let accounts = match id {
@@ -118,7 +122,7 @@ impl List {
             bail!("{}", failures.join("; "));
         }
         let has_orphans = survey.lines.iter().any(|line| line.mark.is_orphan());
-        Ok(if has_orphans { Outcome::Unwell } else { Outcome::Well })
+        Ok(if has_orphans { Outcome::Unwell } else { Displaced::outcome(&survey.displaced) })
     }
 
     /// The account that the environment names.

@@ -7,12 +7,23 @@ use serde_json::{Value, json};
 use super::line::Line;
 use super::mark::Mark;
 use super::{Failure, Survey};
+use crate::action::installation::Displaced;
 use crate::report::frame::{Report, one_line};
 use crate::report::table::{Look, Table};
 use crate::wire::time;
 
 impl Survey {
     pub(super) fn text(&self, report: Report) -> String {
+        let mut text = self.machines(report);
+        for one in &self.displaced {
+            let ended = if text.ends_with('\n') { "" } else { "\n" };
+            let remedy = Displaced::remedy();
+            text.push_str(&format!("{ended}\nLinks of {}, {}:\n  {remedy}\n", one.driver, one_line(&one.what())));
+        }
+        text
+    }
+
+    fn machines(&self, report: Report) -> String {
         if self.lines.is_empty() && self.failures.is_empty() {
             return format!("There is no machine that OpenNebula ordered.{}", self.told_hidden());
         }
@@ -109,6 +120,7 @@ impl Survey {
             "orphans": (self.is_read && self.has_hosts).then_some(orphans),
             "untagged": self.is_whole.then_some(self.hidden),
             "errors": errors,
+            "displaced": self.displaced.iter().map(Displaced::json).collect::<Vec<_>>(),
         })
     }
 }

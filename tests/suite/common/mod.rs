@@ -22,8 +22,11 @@ use simulator::{
     Operation, Options, SCALEWAY_KEY, SESSION, Service, Simulator, TOKEN,
 };
 
-/// The real binary.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_pm-packet");
+/// The real binary: cargo's, or, such as one that was packaged, that which PM_PACKET_BINARY named when this was compiled.
+pub const BINARY: &str = match option_env!("PM_PACKET_BINARY") {
+    Some(binary) => binary,
+    None => env!("CARGO_BIN_EXE_pm-packet"),
+};
 /// The six actions.
 pub const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
 /// How the password of every machine begins.

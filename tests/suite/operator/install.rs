@@ -17,6 +17,8 @@ use pm_packet::provider::PROVIDERS;
 const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
+/// What stands in for the binary: it is asked for its version before it is installed.
+const FAKE: &str = "case $* in --version) echo pm-packet 9.9.9 ;; *) echo \"$0 $*\" ;; esac";
 
 // --- Where a test works ---------------------------------------------------------------------------------
 
@@ -35,7 +37,7 @@ impl Scratch {
             set_mode(&scratch.path(folder), 0o755);
         }
         set_mode(&scratch.root, 0o755);
-        scratch.script("fake", "echo \"$0 $*\"");
+        scratch.script("fake", FAKE);
         scratch
     }
 
@@ -119,6 +121,11 @@ impl Scratch {
             expected.insert("bin/pm-packet".into(), format!("-> {target}"));
             let manual = fs::read_to_string(Path::new(REPOSITORY).join("man/pm-packet.1")).unwrap();
             expected.insert("share/man/man1/pm-packet.1".into(), format!("644 {manual}"));
+            let completion = fs::read_to_string(Path::new(REPOSITORY).join("completions/pm-packet.bash")).unwrap();
+            expected.insert("share/bash-completion/completions/pm-packet".into(), format!("644 {completion}"));
+            let mut names = drivers.to_vec();
+            names.sort_unstable();
+            expected.insert("var/remotes/pm/pm-packet.drivers".into(), format!("644 {}\n", names.join("\n")));
         }
         for driver in drivers {
             for action in ACTIONS {
@@ -294,13 +301,13 @@ fn a_new_binary_does_not_disturb_a_running_driver() {
     scratch.install(&[]).succeeded();
     let mut running = fs::File::open(scratch.pm("pm-packet")).unwrap();
     let links = identities(&scratch.pm("packet"));
-    scratch.script("fake", "echo newer");
+    scratch.script("fake", "echo pm-packet 9.9.10");
     let run = scratch.install(&[]);
     let program = scratch.text("one/var/remotes/pm/pm-packet");
     assert_eq!(run.succeeded().stdout, format!("installed {program}\n"));
     let mut text = String::new();
     running.read_to_string(&mut text).unwrap();
-    assert!(!text.contains("newer"), "{text}");
+    assert!(!text.contains("9.9.10"), "{text}");
     assert_eq!(identities(&scratch.pm("packet")), links);
     scratch.assert_installed(&["packet"], &[]);
 }
@@ -321,28 +328,34 @@ fn what_was_damaged_is_mended() {
 fn what_stood_there_is_kept_whole_and_put_back() {
     let scratch = Scratch::new("stock");
     type Setup = fn(&Scratch);
-    let cases: [(&str, &str, Setup); 4] = [
-        ("/deploy", "750 stock\n", |scratch| stock(scratch, "packet")),
-        ("", "644 a file", |scratch| {
+    let cases: [(&str, &str, &str, Setup); 5] = [
+        ("packet/deploy", "packet/deploy.stock", "750 stock\n", |scratch| stock(scratch, "packet")),
+        ("packet/poll", "packet/poll.stock", "-> /opt/poll", |scratch| {
+            fs::create_dir(scratch.pm("packet")).unwrap();
+            symlink("/opt/poll", scratch.pm("packet/poll")).unwrap();
+        }),
+        ("packet/library.rb", "packet/library.rb", "644 mine", |scratch| {
+            fs::create_dir(scratch.pm("packet")).unwrap();
+            fs::write(scratch.pm("packet/library.rb"), "mine").unwrap();
+            set_mode(&scratch.pm("packet/library.rb"), 0o644);
+        }),
+        ("packet", "packet.stock", "644 a file", |scratch| {
             fs::write(scratch.pm("packet"), "a file").unwrap();
             set_mode(&scratch.pm("packet"), 0o644);
         }),
-        ("", "-> /nowhere", |scratch| {
+        ("packet", "packet.stock", "-> /nowhere", |scratch| {
             symlink("/nowhere", scratch.pm("packet")).unwrap();
         }),
-        ("", "empty", |scratch| {
-            fs::create_dir(scratch.pm("packet")).unwrap();
-        }),
     ];
-    for (suffix, content, set_up) in cases {
+    for (place, kept, content, set_up) in cases {
         fs::create_dir_all(scratch.pm("")).unwrap();
         set_up(&scratch);
-        let kept = format!("var/remotes/pm/packet.stock{suffix}");
+        let kept = format!("var/remotes/pm/{kept}");
         for _ in 0..2 {
             scratch.install(&[]).succeeded();
             scratch.assert_installed(&["packet"], &[(&kept, content)]);
         }
-        let restored = format!("var/remotes/pm/packet{suffix}");
+        let restored = format!("var/remotes/pm/{place}");
         for _ in 0..2 {
             scratch.remove(&[]).succeeded();
             scratch.assert_installed(&[], &[(&restored, content)]);
@@ -370,7 +383,7 @@ fn the_binary_goes_with_the_last_driver() {
     let scratch = Scratch::new("drivers");
     stock(&scratch, "dummy");
     scratch.install(&["-D", "dummy", "-D", "packet"]).succeeded();
-    let kept = ("var/remotes/pm/dummy.stock/deploy", "750 stock\n");
+    let kept = ("var/remotes/pm/dummy/deploy.stock", "750 stock\n");
     let restored = ("var/remotes/pm/dummy/deploy", "750 stock\n");
     scratch.assert_installed(&["dummy", "packet"], &[kept]);
     scratch.remove(&["-D", "dummy"]).succeeded();
@@ -396,7 +409,9 @@ fn a_removal_that_was_cut_short_is_completed() {
     let scratch = Scratch::new("cut-short");
     stock(&scratch, "packet");
     scratch.install(&[]).succeeded();
-    fs::remove_dir_all(scratch.pm("packet")).unwrap();
+    fs::rename(scratch.pm("packet/deploy.stock"), scratch.pm("packet/deploy")).unwrap();
+    fs::remove_file(scratch.pm("packet/poll")).unwrap();
+    fs::write(scratch.pm("packet/.pm-packet.4711"), "what a run that was killed left").unwrap();
     scratch.remove(&[]).succeeded();
     scratch.assert_installed(&[], &[("var/remotes/pm/packet/deploy", "750 stock\n")]);
 }
@@ -408,16 +423,118 @@ fn files_among_our_links_are_never_lost() {
     fs::write(scratch.pm("packet/.notes"), "mine").unwrap();
     set_mode(&scratch.pm("packet/.notes"), 0o644);
     let notes = ("var/remotes/pm/packet/.notes", "644 mine");
-    let run = scratch.remove(&[]);
-    run.failed(&["holds more than our links", ".notes", "Move"]);
-    scratch.assert_installed(&["packet"], &[notes]);
-
-    // What an installation keeps still needs the binary once it is put back.
     scratch.install(&[]).succeeded();
-    let kept = ("var/remotes/pm/packet.stock/.notes", "644 mine");
-    scratch.assert_installed(&["packet", "packet.stock"], &[kept]);
-    scratch.remove(&[]).succeeded();
     scratch.assert_installed(&["packet"], &[notes]);
+    scratch.remove(&[]).succeeded();
+    scratch.assert_installed(&[], &[notes]);
+}
+
+// --- Upgrades of OpenNebula, and from 0.1.0 -------------------------------------------------------------
+
+/// What an upgrade of OpenNebula's package does where dpkg was told of no diversion, and what rpm does: its
+/// scripts, of this version, replace our links.
+fn upgrade_of_stock(scratch: &Scratch, version: &str) {
+    for action in ACTIONS {
+        let new = scratch.pm(&format!("packet/{action};1"));
+        fs::create_dir_all(scratch.pm("packet")).unwrap();
+        fs::write(&new, format!("{version}\n")).unwrap();
+        set_mode(&new, 0o750);
+        fs::rename(&new, scratch.pm(&format!("packet/{action}"))).unwrap();
+    }
+}
+
+/// The scripts of a stock driver of this version, by the name that each action has.
+fn scripts(version: &str, suffix: &str) -> Vec<(String, String)> {
+    let name = |action| format!("var/remotes/pm/packet/{action}{suffix}");
+    ACTIONS.map(|action| (name(action), format!("750 {version}\n"))).to_vec()
+}
+
+#[track_caller]
+fn assert_installed_with(scratch: &Scratch, drivers: &[&str], others: &[(String, String)]) {
+    let others: Vec<(&str, &str)> = others.iter().map(|(name, content)| (&**name, &**content)).collect();
+    scratch.assert_installed(drivers, &others);
+}
+
+#[test]
+fn running_it_again_after_an_upgrade_of_opennebula_mends_the_links_and_keeps_the_newest_scripts() {
+    let scratch = Scratch::new("upgrade-of-stock");
+    upgrade_of_stock(&scratch, "5.8");
+    scratch.install(&[]).succeeded();
+    for version in ["5.10", "5.12"] {
+        upgrade_of_stock(&scratch, version);
+        let status = scratch.run(&["--status", "-d", "one"]);
+        assert_eq!(status.code, Some(1), "{}", status.stderr);
+        assert!(status.stdout.contains("packet: NOT OURS any more: cancel deploy poll"), "{}", status.stdout);
+        assert!(status.stdout.contains("Run install.sh again"), "{}", status.stdout);
+        // Whichever driver is named, all that was installed is mended.
+        scratch.install(&["-D", "dummy"]).succeeded();
+        assert_installed_with(&scratch, &["packet", "dummy"], &scripts(version, ".stock"));
+        let status = scratch.run(&["--status", "-d", "one"]);
+        let shown = &status.succeeded().stdout;
+        assert!(shown.starts_with("pm-packet 9.9.9 in "), "{shown}");
+        assert!(shown.contains("  dummy: ours\n  packet: ours (ACTION.stock beside it"), "{shown}");
+    }
+    scratch.remove(&["-D", "packet", "-D", "dummy"]).succeeded();
+    assert_installed_with(&scratch, &[], &scripts("5.12", ""));
+}
+
+#[test]
+fn an_upgrade_of_opennebula_before_the_removal_is_what_stays() {
+    let scratch = Scratch::new("upgrade-then-removal");
+    upgrade_of_stock(&scratch, "5.10");
+    scratch.install(&[]).succeeded();
+    upgrade_of_stock(&scratch, "5.12");
+    scratch.remove(&[]).succeeded();
+    assert_installed_with(&scratch, &[], &scripts("5.12", ""));
+}
+
+/// An installation as 0.1.0 left it: the stock driver's folder was moved away whole, and there was no list.
+fn installation_of_0_1_0(scratch: &Scratch) {
+    upgrade_of_stock(scratch, "5.10");
+    fs::write(scratch.pm("packet/library.rb"), "stock").unwrap();
+    set_mode(&scratch.pm("packet/library.rb"), 0o640);
+    fs::rename(scratch.pm("packet"), scratch.pm("packet.stock")).unwrap();
+    fs::create_dir(scratch.pm("packet")).unwrap();
+    for action in ACTIONS {
+        symlink("../pm-packet", scratch.pm("packet").join(action)).unwrap();
+    }
+    scratch.script("one/var/remotes/pm/pm-packet", "echo pm-packet 0.1.0");
+}
+
+#[test]
+fn what_0_1_0_kept_stays_and_comes_back() {
+    let scratch = Scratch::new("from-0.1.0");
+    let library = |folder: &str| (format!("var/remotes/pm/{folder}/library.rb"), "640 stock".to_owned());
+    let in_folder = |version: &str| -> Vec<(String, String)> {
+        let moved = |(name, content): (String, String)| (name.replace("/packet/", "/packet.stock/"), content);
+        scripts(version, "").into_iter().map(moved).chain([library("packet.stock")]).collect()
+    };
+    let restored = |version: &str| [scripts(version, ""), vec![library("packet")]].concat();
+
+    installation_of_0_1_0(&scratch);
+    assert!(scratch.run(&["--status", "-d", "one"]).succeeded().stdout.starts_with("pm-packet 0.1.0 in"));
+    for _ in 0..2 {
+        scratch.install(&[]).succeeded();
+        assert_installed_with(&scratch, &["packet"], &in_folder("5.10"));
+    }
+    scratch.remove(&[]).succeeded();
+    assert_installed_with(&scratch, &[], &restored("5.10"));
+    fs::remove_dir_all(scratch.path("one/var")).unwrap();
+
+    // OpenNebula was upgraded in between: today's scripts come back, and what only the older ones had.
+    installation_of_0_1_0(&scratch);
+    upgrade_of_stock(&scratch, "5.12");
+    assert_eq!(scratch.run(&["--status", "-d", "one"]).code, Some(1));
+    scratch.install(&[]).succeeded();
+    assert_installed_with(&scratch, &["packet"], &[in_folder("5.10"), scripts("5.12", ".stock")].concat());
+    scratch.remove(&[]).succeeded();
+    assert_installed_with(&scratch, &[], &restored("5.12"));
+    fs::remove_dir_all(scratch.path("one/var")).unwrap();
+
+    // And -r of this version takes an installation of 0.1.0 away.
+    installation_of_0_1_0(&scratch);
+    scratch.remove(&[]).succeeded();
+    assert_installed_with(&scratch, &[], &restored("5.10"));
 }
 
 #[test]
@@ -443,6 +560,48 @@ fn folders_with_blanks_and_quotes() {
     }
 }
 
+#[test]
+fn the_hook_of_host_high_availability() {
+    let scratch = Scratch::new("fence");
+    let hook = "one/var/remotes/hooks/ft/fence_host.sh";
+    fs::create_dir_all(scratch.path("one/var/remotes/hooks/ft")).unwrap();
+    scratch.script(hook, "exit 1");
+    let place = |name: &str| format!("var/remotes/hooks/ft/fence_host.sh{name}");
+    let script = |name: &str| (place(name), "755 #!/bin/sh\nexit 1\n".to_owned());
+    let link = (place(""), "-> ../../pm/pm-packet".to_owned());
+    let list = |names: &str| ("var/remotes/pm/pm-packet.drivers".to_owned(), format!("644 {names}\n"));
+    let hook_alone = |scratch: &Scratch| {
+        let mut found = tree(&scratch.path("one"));
+        found.retain(|name, _| name.contains("hooks") || name.contains(".drivers") || name.contains("packet/"));
+        found
+    };
+    let expected = BTreeMap::from([script(".stock"), link.clone(), list("fence")]);
+    for _ in 0..2 {
+        scratch.run(&["--fence", "-d", "one", "-b", "fake"]).succeeded();
+        assert_eq!(hook_alone(&scratch), expected);
+    }
+    let answer = Run::of(Command::new(scratch.path(hook)).arg("HOST"));
+    assert!(answer.succeeded().stdout.contains("fence_host.sh HOST"), "{}", answer.stdout);
+    // The drivers come and go without it.
+    scratch.install(&[]).succeeded();
+    assert!(scratch.run(&["--status", "-d", "one"]).succeeded().stdout.contains("fence_host.sh is ours"));
+    scratch.remove(&[]).succeeded();
+    assert_eq!(hook_alone(&scratch), expected);
+    Run::of(&mut Command::new(scratch.path(hook))).succeeded();
+    // An upgrade of OpenNebula puts its own there.
+    scratch.script("new", "exit 2");
+    fs::rename(scratch.path("new"), scratch.path(hook)).unwrap();
+    assert!(scratch.run(&["--status", "-d", "one"]).stdout.contains("fence_host.sh is NOT OURS any more"));
+    scratch.install(&[]).succeeded();
+    assert!(tree(&scratch.path("one"))[&place(".stock")].contains("exit 2"));
+    scratch.run(&["-r", "--fence", "-d", "one"]).succeeded();
+    assert!(tree(&scratch.path("one"))[&place("")].contains("exit 2"));
+    scratch.assert_installed(&["packet"], &[(&place(""), "755 #!/bin/sh\nexit 2\n")]);
+    let untouched = scratch.run(&["--fence", "-r", "-d", "one"]);
+    assert!(untouched.succeeded().stdout.contains("it is not ours"), "{}", untouched.stdout);
+    scratch.run(&["--fence", "-D", "packet", "-d", "one"]).failed(&["--fence takes no -D"]);
+}
+
 // --- Refusing -------------------------------------------------------------------------------------------
 
 #[test]
@@ -452,9 +611,9 @@ fn the_help() {
         let run = scratch.run(&[option]);
         let text = &run.succeeded().stdout;
         assert!(text.starts_with("Usage: ./install.sh "), "{text}");
-        assert!(text.lines().count() <= 25, "{text}");
+        assert!(text.lines().count() <= 32, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
-        for option in ["-d", "-u", "-g", "-D", "-b", "-r", "-h", "--demo"] {
+        for option in ["-d", "-u", "-g", "-D", "-b", "-r", "-h", "--fence", "--status", "--demo"] {
             assert!(text.contains(&format!("\n  {option} ")), "{option}");
         }
     }
@@ -466,7 +625,7 @@ fn wrong_arguments_touch_nothing() {
     stock(&scratch, "packet");
     let before = identities(&scratch.path("one"));
     let drivers = drivers().join(" ");
-    let cases: [(&[&str], &str, &str); 17] = [
+    let cases: [(&[&str], &str, &str); 19] = [
         (&["-x"], "no option -x", "-h lists the options"),
         (&["--frobnicate"], "no option --", "-h lists the options"),
         (&["-d"], "-d needs a value", "-h"),
@@ -482,6 +641,8 @@ fn wrong_arguments_touch_nothing() {
         (&["-D", "../pm/packet"], "no driver '../pm", &drivers),
         (&["-D", "dummy packet"], "no driver 'dummy p", &drivers),
         (&["-D", "-packet"], "no driver '-packet'", &drivers),
+        (&["-D", "dummy\npacket"], "no driver 'dummy", &drivers),
+        (&["-D", "packet\n"], "no driver 'packet", &drivers),
         (&["-b", "nosuch"], "no file nosuch", "-b"),
         (&["-b", "tmp"], "no file tmp", "-b"),
         (&["-r"], "-r takes only -d and -D", "-h"),
@@ -492,6 +653,10 @@ fn wrong_arguments_touch_nothing() {
     }
     let run = scratch.run(&["--demo", "-d", "one"]);
     run.failed(&["--demo stands alone"]);
+    for arguments in [["--status", "-b", "fake"].as_slice(), &["--status", "-r"], &["--status", "-D", "packet"]] {
+        scratch.run(arguments).failed(&["--status takes only -d", "-h"]);
+    }
+    scratch.run(&["--status", "-d", "one"]).failed(&["not installed", "./install.sh installs it"]);
     assert_eq!(identities(&scratch.path("one")), before);
 }
 
@@ -499,14 +664,21 @@ fn wrong_arguments_touch_nothing() {
 fn whatever_is_in_the_way_is_refused_before_anything_is_touched() {
     let scratch = Scratch::new("in-the-way");
     type Setup = fn(&Scratch);
-    let cases: [(&str, &str, Setup); 6] = [
-        ("packet is not ours", "packet.stock.old'", |scratch| {
+    let cases: [(&str, &str, Setup); 8] = [
+        ("packet.stock is not ours", "packet.stock.old'", |scratch| {
             stock(scratch, "packet");
             stock(scratch, "packet.stock");
         }),
-        ("packet is not ours", "packet.stock.old'", |scratch| {
+        ("packet.stock is not ours", "packet.stock.old'", |scratch| {
             stock(scratch, "packet");
             symlink("/nowhere", scratch.pm("packet.stock")).unwrap();
+        }),
+        ("packet/poll is a folder", "Move it away", |scratch| {
+            fs::create_dir_all(scratch.pm("packet/poll")).unwrap();
+        }),
+        ("completions/pm-packet is not ours", "Move it away", |scratch| {
+            fs::create_dir_all(scratch.path("one/share/bash-completion/completions")).unwrap();
+            fs::write(scratch.path("one/share/bash-completion/completions/pm-packet"), "mine").unwrap();
         }),
         ("bin/pm-packet is not ours", "Move it away", |scratch| {
             fs::create_dir_all(scratch.path("one/bin")).unwrap();
@@ -535,6 +707,63 @@ fn whatever_is_in_the_way_is_refused_before_anything_is_touched() {
     }
 }
 
+#[test]
+fn a_binary_that_does_not_start_or_is_not_ours_is_refused_before_anything_is_touched() {
+    let scratch = Scratch::new("binaries");
+    stock(&scratch, "packet");
+    let before = identities(&scratch.path("one"));
+    // What the loader says on a system that is too old for the binary.
+    let too_old = "./pm-packet: /lib64/libc.so.6: version `GLIBC_2.34' not found (required by ./pm-packet)";
+    let cases = [
+        (
+            format!("echo \"{}\" >&2; exit 1", too_old.replace('`', "\\`")),
+            "does not start here: ",
+            "GLIBC_2.34' not found",
+        ),
+        ("exit 3".into(), "does not start here: exit code 3", "glibc 2.17"),
+        ("echo ls 9.1".into(), "is not pm-packet", "answers 'ls 9.1'"),
+        ("echo pm-packet 1.0; echo more".into(), "is not pm-packet", "'pm-packet 1.0'"),
+        ("echo pm-packetx 1.0".into(), "is not pm-packet", "'pm-packetx 1.0'"),
+        (":".into(), "is not pm-packet", "answers ''"),
+    ];
+    for (body, first, more) in &cases {
+        scratch.script("other", body);
+        scratch.run(&["-d", "one", "-b", "other"]).failed(&[first, more]);
+        assert_eq!(identities(&scratch.path("one")), before, "{body}");
+    }
+    fs::write(scratch.path("data"), [0x7f, b'E', b'L', b'F', 0, 0]).unwrap();
+    scratch.run(&["-d", "one", "-b", "data"]).failed(&["does not start here: ", "Nothing was changed"]);
+    assert_eq!(identities(&scratch.path("one")), before);
+    // What was downloaded need not be executable yet.
+    set_mode(&scratch.path("fake"), 0o644);
+    scratch.install(&[]).succeeded();
+    scratch.assert_installed(&["packet"], &[("var/remotes/pm/packet/deploy.stock", "750 stock\n")]);
+}
+
+/// As a release is: no toolchain and no source beside it.
+#[test]
+fn what_lies_beside_it_is_installed() {
+    let scratch = Scratch::new("release");
+    let release = scratch.path("release");
+    fs::create_dir(&release).unwrap();
+    let copied = Command::new("cp")
+        .args(["-RP", "install.sh", "completions", "man", "remotes"])
+        .arg(&release)
+        .current_dir(REPOSITORY)
+        .status();
+    assert!(copied.unwrap().success());
+    scratch.script("tools/cargo", "exit 1");
+    let installer = release.join("install.sh");
+    let run = |arguments: &[&str]| Run::of(&mut scratch.command(&installer, arguments));
+    run(&["-d", "one"]).failed(&["the source of pm-packet is not here", "checkout"]);
+    run(&["--demo"]).failed(&["the source of pm-packet is not here", "checkout"]);
+    scratch.script("release/pm-packet", FAKE);
+    run(&["-d", "one"]).succeeded();
+    scratch.assert_installed(&["packet"], &[]);
+    run(&["-d", "one", "-r"]).succeeded();
+    scratch.assert_installed(&[], &[]);
+}
+
 /// Root may write anywhere, so that for root this is run as somebody else, from a copy of what install.sh
 /// reads: nobody may be able to read the repository.
 #[test]
@@ -543,7 +772,7 @@ fn without_permission_nothing_is_touched() {
     let copy = scratch.path("copy");
     fs::create_dir(&copy).unwrap();
     let copied = Command::new("sh")
-        .args(["-c", "cp -RH install.sh Cargo.toml man remotes \"$0\" && chmod -R a+rX \"$0\""])
+        .args(["-c", "cp -RH install.sh Cargo.toml completions man remotes \"$0\" && chmod -R a+rX \"$0\""])
         .arg(&copy)
         .current_dir(REPOSITORY)
         .status();
@@ -610,14 +839,13 @@ fn the_files_are_given_to_their_owner() {
         scratch.install(arguments).succeeded();
         let given = fs::read_to_string(&log).unwrap();
         assert!(given.lines().all(|line| line.starts_with(&format!("-h -- {owner} "))), "{given}");
-        for path in [scratch.text("one"), pm.clone(), scratch.text("one/bin"), scratch.text("one/bin/pm-packet")] {
+        for path in [scratch.text("one"), pm.clone(), scratch.text("one/bin")] {
             assert!(given.lines().any(|line| line.ends_with(&format!(" {path}"))), "{path}");
         }
         // What is put into its place by renaming was given away before.
         assert!(given.contains(&format!(" {pm}/.pm-packet.")), "{given}");
-        for action in ACTIONS {
-            assert!(given.contains(&format!("/{action}\n")), "{given}");
-        }
+        assert!(given.contains(&format!(" {}/.pm-packet.", scratch.text("one/bin"))), "{given}");
+        assert_eq!(given.matches(&format!(" {pm}/packet/.pm-packet.")).count(), ACTIONS.len(), "{given}");
         fs::remove_file(&log).unwrap();
     }
     // A second run gives away what is there already, and nothing else.
@@ -642,14 +870,15 @@ fn an_owner_who_cannot_be_is_refused_before_anything_is_touched() {
 
 // --- Failing in the middle ------------------------------------------------------------------------------
 
-/// A `mv` that does AT when the driver is to be put into its place, and moves everything else.
+/// A `mv` that does AT when the link `poll` is to be put into its place, and moves everything else.
 fn failing_mv(scratch: &Scratch, at: &str) {
     let real = Command::new("sh").args(["-c", "command -v mv"]).output().unwrap();
     let real = String::from_utf8(real.stdout).unwrap();
     let packet = scratch.text("one/var/remotes/pm/packet");
+    let failed = scratch.text("failed");
     let body = format!(
         "for last; do :; done\n\
-         if [ \"$last\" = '{packet}' ] && [ ! -e '{packet}.failed' ]; then :> '{packet}.failed'; {at}; fi\n\
+         if [ \"$last\" = '{packet}/poll' ] && [ ! -e '{failed}' ]; then :> '{failed}'; {at}; fi\n\
          exec {} \"$@\"",
         real.trim()
     );
@@ -665,16 +894,95 @@ fn after_a_failure_or_a_signal_the_former_driver_is_back() {
         let run = Run::of(&mut scratch.command(&installer(), &["-d", "one", "-b", "fake", "-D", "packet"]));
         assert_eq!(run.code, Some(code), "{}", run.stderr);
         assert!(run.stderr.contains("stopped halfway"), "{}", run.stderr);
-        fs::remove_file(scratch.pm("packet.failed")).unwrap();
+        fs::remove_file(scratch.path("failed")).unwrap();
         let program = tree(&scratch.path("one")).remove("var/remotes/pm/pm-packet");
         assert!(program.unwrap().starts_with("755 "));
-        fs::remove_file(scratch.pm("pm-packet")).unwrap();
+        for name in ["pm-packet", "pm-packet.drivers"] {
+            fs::remove_file(scratch.pm(name)).unwrap();
+        }
         scratch.assert_installed(&[], &[("var/remotes/pm/packet/deploy", "750 stock\n")]);
     }
     fs::remove_file(scratch.path("tools/mv")).unwrap();
     scratch.install(&[]).succeeded();
-    let kept = ("var/remotes/pm/packet.stock/deploy", "750 stock\n");
+    let kept = ("var/remotes/pm/packet/deploy.stock", "750 stock\n");
     scratch.assert_installed(&["packet"], &[kept]);
+}
+
+/// Runs `arguments` and kills it at its `at`th change of a file; whether it got that far.
+fn killed_at(scratch: &Scratch, at: usize, arguments: &[&str]) -> bool {
+    fs::create_dir_all(scratch.path("killers")).unwrap();
+    fs::write(scratch.path("count"), "0\n").unwrap();
+    for tool in ["mv", "ln", "cp", "rm", "rmdir", "mkdir", "chmod"] {
+        let real = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+        let real = String::from_utf8(real.stdout).unwrap();
+        let body = format!(
+            "read -r count < '{count}'; echo $((count + 1)) > '{count}'\n\
+             if [ $((count + 1)) -eq {at} ]; then kill -s KILL $PPID; exit 1; fi\n\
+             exec {} \"$@\"",
+            real.trim(),
+            count = scratch.text("count"),
+        );
+        scratch.script(&format!("killers/{tool}"), &body);
+    }
+    let path = format!("{}:{}", scratch.text("killers"), path());
+    let run = Run::of(scratch.command(&installer(), arguments).env("PATH", path));
+    if run.code.is_some() {
+        run.succeeded();
+    }
+    run.code.is_none()
+}
+
+/// Each action is a script of the stock driver, or our link to a binary that is there.
+#[track_caller]
+fn assert_each_action_is_whole(scratch: &Scratch, at: usize) {
+    for action in ACTIONS {
+        let answer = Run::of(Command::new(scratch.pm("packet").join(action)).arg("--version"));
+        let said = answer.succeeded().stdout.trim().to_owned();
+        assert!(["stock", "pm-packet 9.9.9"].contains(&&*said), "{action} at {at}: {said}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_each_action_is_whole_and_running_it_again_completes_it() {
+    let scratch = Scratch::new("killed");
+    let script = "#!/bin/sh\necho stock";
+    let installing = ["-d", "one", "-b", "fake"].as_slice();
+    let removing = ["-d", "one", "-r"].as_slice();
+    for at in 1.. {
+        fs::create_dir_all(scratch.pm("packet")).unwrap();
+        for action in ACTIONS {
+            scratch.script(&format!("one/var/remotes/pm/packet/{action}"), "echo stock");
+        }
+        let was_installing = killed_at(&scratch, at, installing);
+        assert_each_action_is_whole(&scratch, at);
+        scratch.run(installing).succeeded();
+        let sweep = |folder: PathBuf| {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_name().to_str().unwrap().starts_with(".pm-packet.") {
+                    fs::remove_file(entry.path()).unwrap();
+                }
+            }
+        };
+        for folder in ["bin", "var/remotes/pm", "share/man/man1", "share/bash-completion/completions"] {
+            sweep(scratch.path("one").join(folder));
+        }
+        assert_installed_with(&scratch, &["packet"], &scripts_with(script, ".stock"));
+        let was_removing = killed_at(&scratch, at, removing);
+        assert_each_action_is_whole(&scratch, at);
+        scratch.run(removing).succeeded();
+        assert_installed_with(&scratch, &[], &scripts_with(script, ""));
+        fs::remove_dir_all(scratch.path("one/var")).unwrap();
+        if !was_installing && !was_removing {
+            assert!(at > 20, "only {at} changes were seen");
+            break;
+        }
+    }
+}
+
+/// Scripts with this content at the place of each action, mode 755.
+fn scripts_with(content: &str, suffix: &str) -> Vec<(String, String)> {
+    let named = |(name, _): (String, String)| (name, format!("755 {content}\n"));
+    scripts("", suffix).into_iter().map(named).collect()
 }
 
 #[test]
@@ -683,7 +991,7 @@ fn without_space_the_installed_binary_stays() {
     scratch.install(&[]).succeeded();
     let before = identities(&scratch.pm("pm-packet"));
     let installed = fs::read_to_string(scratch.pm("pm-packet")).unwrap();
-    scratch.script("fake", "echo newer");
+    scratch.script("fake", "echo pm-packet 9.9.10");
     scratch.script("tools/cp", "echo half > \"$2\"; echo 'cp: No space left on device' >&2; exit 1");
     let run = scratch.install(&[]);
     assert_eq!(run.code, Some(1));
@@ -698,7 +1006,7 @@ fn without_space_the_installed_binary_stays() {
 #[test]
 fn it_builds_what_it_installs() {
     let scratch = Scratch::new("build");
-    scratch.script("pm-packet", "echo built");
+    scratch.script("pm-packet", "echo pm-packet 9.9.9");
     scratch.script("pm-packet-simulator", "exit 9");
     // What is needed is enough.
     scratch.cargo(RUST_VERSION, &["pm-packet-simulator", "pm-packet"]);
@@ -710,7 +1018,7 @@ fn it_builds_what_it_installs() {
     let called = format!("{}: build --release --locked ", repository.parent().unwrap().display());
     assert!(log.starts_with(&called), "{log}");
     let installed = fs::read_to_string(scratch.pm("pm-packet")).unwrap();
-    assert_eq!(installed, "#!/bin/sh\necho built\n");
+    assert_eq!(installed, "#!/bin/sh\necho pm-packet 9.9.9\n");
 }
 
 #[test]
@@ -779,7 +1087,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
     scratch.cargo(RUST_VERSION, &["pm-packet"]);
     fs::create_dir_all(scratch.path(".cargo/bin")).unwrap();
     fs::rename(scratch.path("tools/cargo"), scratch.path(".cargo/bin/cargo")).unwrap();
-    scratch.script("pm-packet", "echo built");
+    scratch.script("pm-packet", "echo pm-packet 9.9.9");
     run(&["-d", "one"]).succeeded();
 }
 
@@ -788,7 +1096,7 @@ fn without_a_cargo_that_is_new_enough_it_says_what_to_do() {
 #[test]
 fn the_demo_passes_the_exit_status_on_and_leaves_nothing() {
     let scratch = Scratch::new("demo");
-    scratch.script("pm-packet", "echo \"$0\" \"$@\"");
+    scratch.script("pm-packet", FAKE);
     scratch.cargo("99.0.0", &["pm-packet", "pm-packet-simulator"]);
     for code in [0, 1, 7] {
         let body = format!("\"$2/deploy\" FILE; echo \"$1 ${{2#$TMPDIR}}\"; exit {code}");
@@ -809,7 +1117,7 @@ fn the_demo_passes_the_exit_status_on_and_leaves_nothing() {
 #[test]
 fn a_demo_that_is_stopped_stops_all_that_it_started() {
     let scratch = Scratch::new("demo-stopped");
-    scratch.script("pm-packet", "exit 0");
+    scratch.script("pm-packet", "echo pm-packet 9.9.9");
     scratch.cargo("99.0.0", &["pm-packet", "pm-packet-simulator"]);
     let pids = scratch.text("pids");
     // One that ends on the signal with what it started; and one that has to be killed.

@@ -10,6 +10,7 @@ pub mod dummy;
 pub mod ec2;
 pub mod explanation;
 pub mod form;
+pub mod identity;
 pub mod ironic;
 pub mod kit;
 pub mod latitude;
@@ -20,6 +21,7 @@ pub mod phoenixnap;
 pub mod scaleway;
 pub mod session;
 pub mod spec;
+pub mod user_data;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,10 +63,10 @@ impl<'a> Api<'a> {
     /// There is none.
     pub fn required(&self, name: &str) -> Result<&'a str, ApiError> {
         match self.setting(name) {
-            "" => Err(ApiError {
-                remedy: "put it into the section provision of the host's template".into(),
-                ..self.problem(Kind::Rejected, format!("there is no {name}"))
-            }),
+            "" => {
+                let remedy = "put it into the section provision of the host's template";
+                Err(self.refusal(format!("there is no {name}"), remedy))
+            }
             setting => Ok(setting),
         }
     }
@@ -143,6 +144,11 @@ impl<'a> Api<'a> {
             remedy: remedy_of(self.session.spec, kind, false).into(),
             code: None,
         }
+    }
+
+    /// The same of what is refused for good, with what to do about it.
+    pub fn refusal(&self, reason: impl Into<String>, remedy: impl Into<Cow<'static, str>>) -> ApiError {
+        self.problem(Kind::Rejected, reason).with(remedy)
     }
 
     /// `text` in words that may be told: on one line, without secrets.
@@ -264,7 +270,7 @@ impl Ask for Api<'_> {
     }
 
     fn problem(&self, kind: Kind, reason: &str, remedy: &str) -> ApiError {
-        ApiError { remedy: remedy.to_owned().into(), ..Api::problem(self, kind, reason) }
+        Api::problem(self, kind, reason).with(remedy.to_owned())
     }
 }
 

@@ -78,7 +78,7 @@ impl Provider for Ec2 {
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
             let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
-            return Err(ApiError { remedy: "set another CLIENTTOKEN".into(), ..api.problem(Kind::Rejected, reason) });
+            return Err(api.refusal(reason, "set another CLIENTTOKEN"));
         }
         // A known token's machine may be up already, but the rest of EC2 must know of it as well.
         if matches!(machine.state, State::On | State::Off | State::Stopping) {

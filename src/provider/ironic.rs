@@ -95,11 +95,7 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
     let is_its = |node: &Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
     let machine = api.read(&Call::get(&path), |node| Ok(is_its(node).then(|| allocation.machine(node))));
     // That the node may not be seen says nothing of the allocation, which is there.
-    let machine = machine.map_err(|error| match error.kind {
-        Kind::NotFound | Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
-        _ => error,
-    })?;
-    let Some(machine) = machine.map(|machine| api.redacted(machine)) else {
+    let Some(machine) = machine.map_err(ApiError::of_part)?.map(|machine| api.redacted(machine)) else {
         // It was undeployed between the two looks: then there is no such allocation by now, or it is what is left of it.
         self::allocation(api, allocation.id.as_str())?;
         return Ok(api.redacted(allocation.released()));
@@ -135,10 +131,10 @@ fn see_anything(api: &Api<'_>) -> Result<(), ApiError> {
     }
     let seen = api.read(&Call::get("/v1/nodes?limit=1&fields=uuid"), |answer| Ok(answer.list("nodes")?.count()))?;
     match seen {
-        0 => Err(ApiError {
-            remedy: "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes".into(),
-            ..api.problem(Kind::Rejected, "these credentials see neither allocations nor nodes")
-        }),
+        0 => Err(api.refusal(
+            "these credentials see neither allocations nor nodes",
+            "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes",
+        )),
         _ => Ok(()),
     }
 }
@@ -184,15 +180,14 @@ impl Provider for Ironic {
             // The order was carried out before, or somebody else has the name.
             Err(taken) => match allocation(api, &order.mark) {
                 Ok(found) => look(api, &found)?,
-                Err(error) if error.kind == Kind::NotFound => return Err(ApiError { kind: Kind::Conflict, ..taken }),
+                Err(error) if error.kind == Kind::NotFound => return Err(taken),
                 Err(error) => return Err(error),
             },
         };
         match found.state {
             _ if !SPEC.identity.is_borne(&order.mark, &found) => {
                 let reason = format!("the allocation {} has the name of this order, and is not this host's", found.id);
-                let remedy = "delete it if nobody needs it";
-                Err(ApiError { remedy: remedy.into(), ..api.problem(Kind::Rejected, reason) })
+                Err(api.refusal(reason, "delete it if nobody needs it"))
             }
             State::Deleting => {
                 if found.value(node::NODE).is_none() {

@@ -9,7 +9,6 @@ mod preflight;
 mod server;
 
 use super::kit::*;
-use super::spec::PowerControl;
 
 use self::objects::{IDENTITY, TAG, all, tags};
 
@@ -169,7 +168,7 @@ impl Provider for Latitude {
             Some(tagged) if !has_name && has_tags(tagged) && has_tags(machine) => {
                 let renamed = change(api, &machine.id, &json!({ "hostname": name }));
                 renamed.map_err(|error| match error.kind {
-                    Kind::Rejected => ApiError { remedy: "change HOSTNAME".into(), ..error },
+                    Kind::Rejected => error.with("change HOSTNAME"),
                     _ => error,
                 })
             }
@@ -198,11 +197,10 @@ impl Provider for Latitude {
 /// The same error, of a request that names no machine: what is not found is the project.
 fn no_project(error: ApiError) -> ApiError {
     match error.kind {
-        Kind::NotFound => ApiError {
-            kind: Kind::Rejected,
-            remedy: "set PROJECT to a project of the team; `pm-packet check` shows which there are".into(),
-            ..error
-        },
+        Kind::NotFound => {
+            let remedy = "set PROJECT to a project of the team; `pm-packet check` shows which there are";
+            error.of(Kind::Rejected).with(remedy)
+        }
         _ => error,
     }
 }

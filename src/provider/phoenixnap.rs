@@ -8,9 +8,7 @@ mod form;
 mod preflight;
 mod server;
 
-use super::auth::{Ask, Grant};
 use super::kit::*;
-use super::spec::Absence;
 
 pub use self::server::{explain, machine};
 
@@ -102,7 +100,7 @@ fn missing_tags(api: &Api<'_>, order: &Order) -> Result<Vec<String>, ApiError> {
 /// An error about one server: that it cannot be accessed is what is said of one that is gone or never was.
 fn of_server(error: ApiError) -> ApiError {
     match error.code.as_deref() {
-        Some(server::NO_ACCESS) => ApiError { kind: Kind::NotFound, ..error },
+        Some(server::NO_ACCESS) => error.of(Kind::NotFound),
         _ => error,
     }
 }
@@ -158,7 +156,7 @@ impl Provider for PhoenixNap {
         // Orders know a new tag only after a while (phoenixnap/terraform-provider-pnap, pull request 29). All else that
         // is in the way of an order is not said to pass.
         let is_early = server::is_of_tags(&refused) && missing_tags(api, order).is_ok_and(|missing| missing.is_empty());
-        Err(ApiError { kind: if is_early { Kind::Conflict } else { Kind::Rejected }, ..refused })
+        Err(refused.of(if is_early { Kind::Conflict } else { Kind::Rejected }))
     }
 
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
@@ -179,11 +177,9 @@ impl Provider for PhoenixNap {
         // "The resource is in an incompatible state": it is busy, or it is in one that does not pass by itself.
         let is_final = |machine: Machine| machine.state == end || matches!(machine.state, State::Failed | State::Gone);
         match refused.kind {
-            Kind::Conflict if self.get(api, id).is_ok_and(is_final) => Err(ApiError {
-                kind: Kind::Rejected,
-                remedy: "see the state of the machine at the provider".into(),
-                ..refused
-            }),
+            Kind::Conflict if self.get(api, id).is_ok_and(is_final) => {
+                Err(refused.of(Kind::Rejected).with("see the state of the machine at the provider"))
+            }
             _ => Err(refused),
         }
     }

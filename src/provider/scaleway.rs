@@ -10,7 +10,6 @@ mod preflight;
 mod server;
 
 use super::kit::*;
-use super::spec::Absence;
 
 pub use self::server::machine;
 
@@ -124,9 +123,9 @@ fn items(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, Api
 fn about_server(api: &Api<'_>, id: &MachineId, error: ApiError) -> ApiError {
     let is_listed = zones(api).any(|zone| id.as_str().starts_with(zone));
     match error.kind {
-        Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
+        Kind::PermissionDenied => error.of(Kind::Rejected),
         Kind::NotFound if !is_listed => {
-            ApiError { kind: Kind::Rejected, remedy: "set SCW_DEFAULT_ZONE to the zone of the machine".into(), ..error }
+            error.of(Kind::Rejected).with("set SCW_DEFAULT_ZONE to the zone of the machine")
         }
         _ => error,
     }
@@ -171,7 +170,7 @@ impl Provider for Scaleway {
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let path = of_zone(api.required("SCW_DEFAULT_ZONE")?, "servers");
-        let body = order::body(api, order).map_err(order::nothing_was_ordered)?;
+        let body = order::body(api, order).map_err(ApiError::before_order)?;
         api.machine(&Call::order(&path).json(&body), machine)
     }
 

@@ -1,6 +1,5 @@
 //! How Ironic lets its users in, and which version of its API is spoken.
 
-use super::super::auth::{Ask, Grant};
 use super::super::kit::*;
 
 /// The newest version of the API whose answers are known here: node histories came with it (OpenStack Xena).

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 
 /// How many of the free nodes are validated.

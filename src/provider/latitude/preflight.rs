@@ -1,6 +1,5 @@
 //! The questions of `check`: whether Latitude.sh knows what an order names, and has such a server now. All are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 use super::objects::all;
 

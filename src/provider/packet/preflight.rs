@@ -1,6 +1,5 @@
 //! The questions of `check`: what Packet knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 
 /// Asks all that can be asked without ordering.

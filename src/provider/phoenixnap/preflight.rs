@@ -1,6 +1,5 @@
 //! The questions of `check`: what phoenixNAP knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 use super::{HOURLY, SERVERS, form, missing_tags};
 

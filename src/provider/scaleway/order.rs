@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::kit::*;
 use super::{HOURLY, items, of_zone};
-use crate::opennebula::user_data;
 
 const ADD_KEY: &str = "add the key to the SSH keys of the project, or set OS and OFFER to ones that take cloud-init";
 
@@ -27,7 +26,7 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
     let (offer, system, keys) = (offer(api, order)?, system(api, order)?, keys(api, order)?);
     let mut order = order.clone();
     match composed(&order, &system, &keys) {
-        Err(mistake) => return Err(refusal(api, mistake)),
+        Err(mistake) => return Err(api.refusal(mistake.what, mistake.remedy)),
         Ok(None) => {}
         Ok(Some(data)) => order.set("user_data", json!(STANDARD.encode(data))),
     }
@@ -50,20 +49,6 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
         order.set(path, value);
     }
     Ok(order.body)
-}
-
-/// An error of a look before the order, as one of the order: that was not sent.
-pub(super) fn nothing_was_ordered(error: ApiError) -> ApiError {
-    let kind = match error.kind {
-        Kind::Ambiguous => Kind::NotSent,
-        Kind::NotFound | Kind::Redirected => Kind::Rejected,
-        kind => kind,
-    };
-    ApiError { kind, ..error }
-}
-
-fn refusal(api: &Api<'_>, Mistake { what, remedy }: Mistake) -> ApiError {
-    ApiError { remedy: remedy.into(), ..api.problem(Kind::Rejected, what) }
 }
 
 /// The period of the order.
@@ -148,16 +133,14 @@ pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     };
     let other = if period == HOURLY { "monthly" } else { HOURLY };
     let is_other = offers(other)?.iter().any(|offer| offer.is_called(name));
-    Err(refusal(
-        api,
-        match is_other {
-            true => Mistake::new(
-                format!("the offer {:?} is {other} in {zone}, not {period}", one_line(name)),
-                format!("{}, or set SUBSCRIPTION_PERIOD={other}", mistake.remedy),
-            ),
-            false => mistake,
-        },
-    ))
+    let mistake = match is_other {
+        true => Mistake::new(
+            format!("the offer {:?} is {other} in {zone}, not {period}", one_line(name)),
+            format!("{}, or set SUBSCRIPTION_PERIOD={other}", mistake.remedy),
+        ),
+        false => mistake,
+    };
+    Err(api.refusal(mistake.what, mistake.remedy))
 }
 
 /// The operating system of the order: by its id, or its name with as many words of its version as tell it from others.
@@ -172,7 +155,7 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     };
     let all = items(api, &of_zone(zone, "os"), "os")?.iter().map(entry).collect();
     let system = pick(all, &format!("operating system in {zone}"), "OS", order.attribute("OS"));
-    system.map_err(|mistake| refusal(api, mistake))
+    system.map_err(|mistake| api.refusal(mistake.what, mistake.remedy))
 }
 
 /// The one of `entries` that goes by this name.
@@ -231,26 +214,5 @@ mod tests {
             mistake.contains("no operating system called \"Ubuntu 23\": set OS to another one, such as"),
             "{mistake}"
         );
-    }
-
-    #[test]
-    fn an_error_before_the_order_is_none_of_an_order_that_may_have_been_carried_out() {
-        let error = |kind| ApiError {
-            kind,
-            call: String::new(),
-            status: None,
-            reasons: Vec::new(),
-            retry_after: None,
-            remedy: "".into(),
-            code: None,
-        };
-        for (kind, meant) in [
-            (Kind::Ambiguous, Kind::NotSent),
-            (Kind::Redirected, Kind::Rejected),
-            (Kind::NotFound, Kind::Rejected),
-            (Kind::RateLimited, Kind::RateLimited),
-        ] {
-            assert_eq!(nothing_was_ordered(error(kind)).kind, meant);
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! The questions of `check`: what Scaleway knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 use super::order::{composed, id_of, keys, offer, period, system};
 use super::{HOURLY, of_zone};

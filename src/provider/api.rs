@@ -24,8 +24,6 @@ const REQUEST: Duration = Duration::from_secs(20);
 const ORDER: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
-/// Pages after which a listing must have ended.
-const PAGES: usize = 1000;
 
 impl Session {
     /// The way to the API, for requests that end by the moment `by`.
@@ -108,29 +106,6 @@ impl<'a> Api<'a> {
         reading: impl FnOnce(&Tree) -> Result<Machine>,
     ) -> Result<Machine, ApiError> {
         self.read(call, reading).map(|machine| self.redacted(machine))
-    }
-
-    /// Every item of a listing, page after page: `page` is given the mark of the one to read, as the page before
-    /// told it, and tells that of the next one.
-    ///
-    /// # Errors
-    /// Those of `page`; the listing has no end.
-    pub fn pages<T>(
-        &self,
-        mut page: impl FnMut(Option<&str>) -> Result<(Vec<T>, Option<String>), ApiError>,
-    ) -> Result<Vec<T>, ApiError> {
-        let mut all = Vec::new();
-        let mut next: Option<String> = None;
-        for _ in 0..PAGES {
-            let (items, following) = page(next.as_deref())?;
-            all.extend(items);
-            match following {
-                None => return Ok(all),
-                following => next = following,
-            }
-        }
-        let reason = format!("the listing has no end after {PAGES} pages");
-        Err(self.problem(Kind::Ambiguous, reason))
     }
 
     /// An error that the provider's answers, or the lack of a setting, amount to.

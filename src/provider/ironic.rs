@@ -110,15 +110,14 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
 }
 
 /// Every item of a listing at `path`, whose pages go on after the last item of the one before.
-fn pages(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, ApiError> {
+fn pages<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Result<T>) -> Result<Vec<T>, ApiError> {
     api.pages(|last| {
         let marker = last.map_or_else(String::new, |last| format!("&marker={last}"));
         api.read(&Call::get(&format!("{path}&limit={PAGE}{marker}")), |answer| {
-            let items: Vec<Tree> = answer.list(list)?.cloned().collect();
-            let has_next = answer.text("next").is_some();
-            let last = items.last().and_then(|item| item.text("uuid")).filter(|last| has_next && is_uuid(last));
-            let last = last.map(str::to_owned);
-            Ok((items, last))
+            let items = answer.list(list)?.map(&reading).collect::<Result<Vec<T>>>()?;
+            let last = answer.items(list).last().and_then(|item| item.text("uuid"));
+            let last = last.filter(|last| answer.text("next").is_some() && is_uuid(last));
+            Ok((items, last.map(str::to_owned)))
         })
     })
 }
@@ -157,18 +156,17 @@ impl Provider for Ironic {
             };
         }
         let fields = "uuid,name,state,node_uuid,extra,last_error,resource_class,created_at";
-        let allocations = pages(api, &format!("/v1/allocations?fields={fields}"), "allocations")?;
-        let nodes = pages(api, &format!("/v1/nodes?associated=true&fields={}", node::FIELDS), "nodes")?;
-        let machine = |allocation: &Tree| {
-            let allocation = Allocation::read(allocation)?;
-            let is_its = |node: &&Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
-            Ok(api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default()))))
-        };
-        let machines: Result<Vec<Machine>> = allocations.iter().map(machine).collect();
+        let allocations = pages(api, &format!("/v1/allocations?fields={fields}"), "allocations", Allocation::read)?;
         if allocations.is_empty() {
             see_anything(api)?;
         }
-        machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))
+        let path = format!("/v1/nodes?associated=true&fields={}", node::FIELDS);
+        let nodes = pages(api, &path, "nodes", |node| Ok(node.clone()))?;
+        let machine = |allocation: &Allocation| {
+            let is_its = |node: &&Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
+            api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default())))
+        };
+        Ok(allocations.iter().map(machine).collect())
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {

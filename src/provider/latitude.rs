@@ -82,9 +82,7 @@ fn tag_names(written: &str) -> Result<Value> {
 
 /// The machines of the team that pass `filter`, further parameters of the query.
 fn servers(api: &Api<'_>, filter: &str) -> Result<Vec<Machine>, ApiError> {
-    let machines: Result<Vec<Machine>> = all(api, "/servers", filter)?.iter().map(machine).collect();
-    let machines = machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
-    Ok(machines.into_iter().map(|machine| api.redacted(machine)).collect())
+    all(api, "/servers", filter, |server| Ok(api.redacted(machine(server)?)))
 }
 
 /// Changes attributes of a machine.

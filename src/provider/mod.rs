@@ -17,6 +17,7 @@ pub mod latitude;
 pub mod machine;
 pub mod order;
 pub mod packet;
+pub mod pages;
 pub mod phoenixnap;
 pub mod scaleway;
 pub mod session;

@@ -100,22 +100,9 @@ fn of_server(id: &MachineId) -> String {
 }
 
 /// Every item of a listing at `path`.
-fn items(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, ApiError> {
+fn items<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Result<T>) -> Result<Vec<T>, ApiError> {
     let sign = if path.contains('?') { '&' } else { '?' };
-    let (mut page, mut seen, mut total) = (0, 0, None);
-    api.pages(|_| {
-        page += 1;
-        api.read(&Call::get(&format!("{path}{sign}page={page}&page_size={PAGE}")), |answer| {
-            let items: Vec<Tree> = answer.list(list)?.cloned().collect();
-            seen += items.len() as u64;
-            let count = answer.count("total_count").context("it has no total_count")?;
-            // What went meanwhile lets others slip from a page that is to come to one that was read.
-            if *total.get_or_insert(count) != count || (items.is_empty() && seen < count) {
-                bail!("the listing changed while it was read");
-            }
-            Ok((items, (seen < count).then(String::new)))
-        })
-    })
+    api.numbered(|page| format!("{path}{sign}page={page}&page_size={PAGE}"), [list, "total_count"], reading)
 }
 
 /// The same error, of a request about the server `id`, for what it proves: that a server is not to be seen says nothing
@@ -146,18 +133,16 @@ impl Provider for Scaleway {
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         let project = api.required("SCW_DEFAULT_PROJECT_ID")?;
-        let mut servers = Vec::new();
+        let mut machines = Vec::new();
         for zone in zones(api) {
             let path = of_zone(zone, &format!("servers?order_by=created_at_asc&project_id={project}"));
-            match items(api, &path, "servers") {
-                Ok(found) => servers.extend(found),
+            match items(api, &path, "servers", |server| Ok(api.redacted(machine(server)?))) {
+                Ok(found) => machines.extend(found),
                 // Nothing can stand in what Scaleway says is no zone. That of the settings is a mistake.
                 Err(error) if error::is_no_zone(&error) && zone != api.setting("SCW_DEFAULT_ZONE") => {}
                 Err(error) => return Err(error),
             }
         }
-        let machines: Result<Vec<Machine>> = servers.iter().map(machine).collect();
-        let machines = machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
         // Whether the API's own filter is exact is not said.
         let tag = match filter {
             Filter::Marked(mark) => Some(mark),
@@ -165,7 +150,7 @@ impl Provider for Scaleway {
             Filter::Account => None,
         };
         let is_meant = |one: &Machine| tag.is_none_or(|tag| one.tags.iter().any(|own| own == tag));
-        Ok(machines.into_iter().filter(is_meant).map(|one| api.redacted(one)).collect())
+        Ok(machines.into_iter().filter(is_meant).collect())
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {

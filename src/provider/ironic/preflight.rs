@@ -16,7 +16,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     if catalogue::access(api, ["credentials", "nodes"], path, "check OS_ENDPOINT", &mut findings) != Access::Full {
         return findings;
     }
-    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes") {
+    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes", |node| Ok(node.clone())) {
         Ok(nodes) => {
             let class = order.attribute("RESOURCE_CLASS");
             let own: Vec<&Tree> = nodes.iter().filter(|node| node.text("resource_class") == Some(class)).collect();

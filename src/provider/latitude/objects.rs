@@ -40,19 +40,21 @@ fn id(object: &Tree) -> Result<String> {
 }
 
 /// Every item of a listing, on all of its pages, with `filter`: further parameters of the query.
-pub(super) fn all(api: &Api<'_>, path: &'static str, filter: &str) -> Result<Vec<Tree>, ApiError> {
-    let (mut number, mut seen) = (0, 0);
-    api.pages(|_| {
-        number += 1;
-        let page = format!("page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count");
-        api.read(&Call::get(&format!("{path}?{page}{filter}")).shown(path), |answer| {
-            let items: Vec<Tree> = answer.list("data")?.cloned().collect();
-            seen += items.len() as u64;
-            let is_last = answer.count("meta.stats.total.count").is_some_and(|total| seen >= total);
-            let next = (!is_last && !items.is_empty()).then(String::new);
-            Ok((items, next))
-        })
-    })
+pub(super) fn all<T>(
+    api: &Api<'_>,
+    path: &str,
+    filter: &str,
+    reading: impl Fn(&Tree) -> Result<T>,
+) -> Result<Vec<T>, ApiError> {
+    let page = |number: usize| {
+        format!("{path}?page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count{filter}")
+    };
+    api.numbered(page, ["data", "meta.stats.total.count"], reading)
+}
+
+/// Every object of this kind.
+fn each(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
+    all(api, kind.path, "", |object| Ok(object.clone()))
 }
 
 // --- Keys and user data ---------------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String
         return made;
     };
     let bare = |key: &str| key.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
-    let all = all(api, KEYS.path, "")?;
+    let all = each(api, &KEYS)?;
     let mut same = all.iter().filter(|object| object.text("attributes.public_key").map(bare) == Some(bare(key)));
     same.find_map(|object| id(object).ok()).ok_or(taken)
 }
@@ -91,12 +93,12 @@ pub(super) fn prepare(api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> 
     keys.sort();
     keys.dedup();
     if !keys.is_empty() {
-        let known = all(api, KEYS.path, "")?;
+        let known = each(api, &KEYS)?;
         let ids: Result<Vec<String>, ApiError> = keys.iter().map(|text| key(api, order, &known, text)).collect();
         order.set("data.attributes.ssh_keys", json!(ids?));
     }
     if let Some(content) = order.body["user_data"].as_str() {
-        let known = all(api, USER_DATA.path, "")?;
+        let known = each(api, &USER_DATA)?;
         let attributes = json!({ "content": content, "project": order.attribute("PROJECT") });
         let id = kept(api, &USER_DATA, &known, &name_of(&order.mark, content), attributes)?;
         order.set("data.attributes.user_data", json!(id));
@@ -115,7 +117,7 @@ pub(super) fn discard(api: &Api<'_>, mark: &str) -> Result<(), ApiError> {
     let own = format!("{mark}-");
     for kind in [KEYS, USER_DATA] {
         let is_own = |object: &&Tree| object.text(kind.name).is_some_and(|name| name.starts_with(&own));
-        for object in all(api, kind.path, "")?.iter().filter(is_own) {
+        for object in each(api, &kind)?.iter().filter(is_own) {
             let id = id(object).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
             match api.send(&Call::delete(&format!("{}/{id}", kind.path))) {
                 Err(error) if error.kind != Kind::NotFound => return Err(error),

@@ -47,7 +47,7 @@ fn named(
     findings: &mut Vec<Finding>,
 ) -> Option<Entry> {
     let name = Some(order.attribute(attribute)).filter(|name| !name.is_empty())?;
-    let entries = all(api, path, "").map(|items| items.iter().map(|item| Entry::of(item, NAMES)).collect());
+    let entries = all(api, path, "", |item| Ok(Entry::of(item, NAMES)));
     shelf(about, attribute, path).pick(entries, name, findings)
 }
 

@@ -87,7 +87,7 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
         return Ok(keys);
     }
     let path = format!("/iam/v1alpha1/ssh-keys?project_id={}", api.required("SCW_DEFAULT_PROJECT_ID")?);
-    let known = match items(api, &path, "ssh_keys") {
+    let known = match items(api, &path, "ssh_keys", |key| Ok(key.clone())) {
         Ok(known) => known,
         // IAM needs a permission of its own. Somebody who names keys is believed then.
         Err(error) if error.kind == Kind::PermissionDenied => {
@@ -123,9 +123,10 @@ pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     let zone = api.required("SCW_DEFAULT_ZONE")?;
     let (period, name) = (period(order), order.attribute("OFFER"));
     let offers = |period: &str| -> Result<Vec<Entry>, ApiError> {
-        let all = items(api, &of_zone(zone, &format!("offers?subscription_period={period}")), "offers")?;
-        let own = all.iter().filter(|offer| offer.text("subscription_period") == Some(period));
-        Ok(own.map(|offer| Entry::of(offer, &["name", "id"])).collect())
+        let path = of_zone(zone, &format!("offers?subscription_period={period}"));
+        let mut offers = items(api, &path, "offers", |offer| Ok(Entry::of(offer, &["name", "id"])))?;
+        offers.retain(|offer| offer.tree.text("subscription_period") == Some(period));
+        Ok(offers)
     };
     let mistake = match pick(offers(period)?, &format!("offer in {zone}"), "OFFER", name) {
         Ok(offer) => return Ok(offer),
@@ -151,9 +152,9 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
         let whole = whole.trim_end();
         let shorter = whole.rmatch_indices(' ').map(|(at, _)| &whole[..at]);
         let names = std::iter::once(whole).chain(shorter).chain(system.text("id"));
-        Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.clone() }
+        Ok(Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.clone() })
     };
-    let all = items(api, &of_zone(zone, "os"), "os")?.iter().map(entry).collect();
+    let all = items(api, &of_zone(zone, "os"), "os", entry)?;
     let system = pick(all, &format!("operating system in {zone}"), "OS", order.attribute("OS"));
     system.map_err(|mistake| api.refusal(mistake.what, mistake.remedy))
 }

@@ -32,7 +32,7 @@ const SPEC: Spec = Spec {
     // The name of the allocation.
     has_idempotency_key: true,
     frees_key: true,
-    ..Spec::usual("ironic", "a UUID", id, ATTRIBUTES)
+    ..Spec::usual("ironic", "a UUID", MachineId::uuid, ATTRIBUTES)
 };
 
 #[rustfmt::skip]
@@ -75,11 +75,6 @@ const ATTRIBUTES: &[Attribute] = &[
 
 /// The most items of a page; Ironic's own limit is 1000.
 const PAGE: usize = 500;
-
-/// A deploy id: the UUID of an allocation.
-fn id(text: &str) -> Option<MachineId> {
-    is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase()))
-}
 
 /// The allocation of this UUID or name.
 fn allocation(api: &Api<'_>, id: &str) -> Result<Allocation, ApiError> {

@@ -13,7 +13,7 @@ pub use super::auth::{Ask, Auth, Endpoint, Grant};
 pub use super::call::Call;
 pub use super::catalogue::{self, Access, Entry, Shelf, closest, unanswered};
 pub use super::explanation::{Explanation, NO_CAPACITY};
-pub use super::form::{Form, is_uuid, words, yes_or_no};
+pub use super::form::{Form, is_plain, is_uuid, words, yes_or_no};
 pub use super::identity::{Identity, joined};
 pub use super::machine::{Machine, MachineId, Power, State, Traffic, by_reach, kib};
 pub use super::order::Order;

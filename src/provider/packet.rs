@@ -17,7 +17,7 @@ pub struct Packet;
 const SPEC: Spec = Spec {
     user_data: UserDataForm::plain("userdata", usize::MAX),
     appears_within: Duration::from_secs(12),
-    ..Spec::usual("packet", "a UUID", device::id, ATTRIBUTES)
+    ..Spec::usual("packet", "a UUID", MachineId::uuid, ATTRIBUTES)
 };
 
 /// `LOCKED` is left out with intent: a locked machine cannot be deleted, so a failed deploy would leave it.
@@ -58,8 +58,7 @@ const PAGE: usize = 100;
 const TRAFFIC: u64 = 3600;
 
 fn project(written: &str) -> Result<Value> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !written.bytes().all(plain) {
+    if !is_plain(written, "-_") {
         bail!(Mistake::new("is no project id", "set it to the UUID of the project"));
     }
     Ok(json!(written))

@@ -50,7 +50,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::sent("HOSTNAME", "install.hostname", Form::Text, "the host name, and the server's name"),
     Attribute::sent("SSH_KEY_IDS", "install.ssh_key_ids", Form::Uuids, "keys of IAM beside the context's"),
     Attribute::sent("DESCRIPTION", "description", Form::Text, "what it is for"),
-    Attribute::new("SUBSCRIPTION_PERIOD", "hourly, or monthly, which is a commitment").form(Form::Own("hourly or monthly", period)).default(HOURLY),
+    Attribute::new("SUBSCRIPTION_PERIOD", "hourly, or monthly, which is a commitment").form(Form::OneOf(&[HOURLY, MONTHLY])).default(HOURLY),
     Attribute::new("TAGS", "tags beside those of OpenNebula").form(Form::List),
 ];
 
@@ -58,6 +58,7 @@ const ATTRIBUTES: &[Attribute] = &[
 const ZONES: [&str; 6] = ["fr-par-1", "fr-par-2", "nl-ams-1", "nl-ams-2", "pl-waw-2", "pl-waw-3"];
 /// The period without a commitment.
 const HOURLY: &str = "hourly";
+const MONTHLY: &str = "monthly";
 /// The most items of a page: all offers together are 2 MB.
 const PAGE: usize = 50;
 
@@ -71,13 +72,6 @@ fn project(written: &str) -> Result<Value> {
 fn zone(written: &str) -> Result<Value> {
     if !server::is_zone(written) {
         bail!(Mistake::new(format!("is {written:?}"), "write a zone such as fr-par-2"));
-    }
-    Ok(json!(written))
-}
-
-fn period(written: &str) -> Result<Value> {
-    if !matches!(written, HOURLY | "monthly") {
-        bail!(Mistake::new(format!("is {written:?}"), "write hourly or monthly"));
     }
     Ok(json!(written))
 }

@@ -32,7 +32,7 @@ pub(super) struct Allocation {
 impl Allocation {
     /// The allocation that an answer describes.
     pub(super) fn read(answer: &Tree) -> Result<Self> {
-        let id = answer.text("uuid").and_then(super::id).context("it names an allocation whose id is no UUID")?;
+        let id = answer.text("uuid").and_then(MachineId::uuid).context("it names an allocation whose id is no UUID")?;
         let own = |path: &str| answer.text(path).map(str::to_owned);
         let tag = |(key, value): (&str, &Tree)| joined(key, value.text("").unwrap_or_default());
         let plan = own("resource_class");

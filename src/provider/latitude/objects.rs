@@ -29,13 +29,13 @@ pub(super) struct Tag {
 }
 
 /// Whether `text` can change no address.
-pub(super) fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && is_plain(text, "_")
 }
 
 /// The id of an object that is no server.
 fn id(object: &Tree) -> Result<String> {
-    let id = object.text("id").filter(|id| is_plain(id)).context("it names an object whose id is none")?;
+    let id = object.text("id").filter(|id| is_id(id)).context("it names an object whose id is none")?;
     Ok(id.to_owned())
 }
 

@@ -1,13 +1,13 @@
 //! How Latitude.sh describes servers and errors.
 
 use super::super::kit::*;
-use super::objects::{is_plain, tag_text};
+use super::objects::{is_id, tag_text};
 use crate::http::rate_limit::retry_after;
 
 /// A deploy id: `sv_` and letters or digits.
 pub(super) fn id(text: &str) -> Option<MachineId> {
-    let is_id = text.len() > 3 && text.starts_with("sv_") && is_plain(text);
-    is_id.then(|| MachineId::checked(text))
+    let is_servers = text.len() > 3 && text.starts_with("sv_") && is_id(text);
+    is_servers.then(|| MachineId::checked(text))
 }
 
 /// The machine that a server of an answer is.

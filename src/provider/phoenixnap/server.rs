@@ -11,8 +11,7 @@ const NO_STOCK: &str = "wait, or set TYPE or LOCATION to another one; `pm-packet
 
 /// A deploy id. Those that were seen have 24 hexadecimal digits; it is described as a text.
 pub(super) fn id(text: &str) -> Option<MachineId> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_id = (1..=64).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_plain);
+    let is_id = (1..=64).contains(&text.len()) && !text.starts_with('-') && is_plain(text, "-");
     is_id.then(|| MachineId::checked(text))
 }
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::kit::*;
-use super::{HOURLY, items, of_zone};
+use super::{HOURLY, MONTHLY, items, of_zone};
 
 const ADD_KEY: &str = "add the key to the SSH keys of the project, or set OS and OFFER to ones that take cloud-init";
 
@@ -132,7 +132,7 @@ pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
         Ok(offer) => return Ok(offer),
         Err(mistake) => mistake,
     };
-    let other = if period == HOURLY { "monthly" } else { HOURLY };
+    let other = if period == HOURLY { MONTHLY } else { HOURLY };
     let is_other = offers(other)?.iter().any(|offer| offer.is_called(name));
     let mistake = match is_other {
         true => Mistake::new(

@@ -147,7 +147,7 @@ fn table(spec: &Spec) -> String {
         let cells = [
             code(attribute.name),
             attribute.about.to_owned(),
-            attribute.form.name().to_owned(),
+            attribute.form.name(),
             sent,
             remarks.join(", "),
         ];

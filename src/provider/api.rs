@@ -1,12 +1,12 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::account::lacking;
 use super::auth::{Ask, Auth, Grant, Reply};
 use super::call::Call;
 use super::explanation::{Explanation, remedy_of};
@@ -15,6 +15,7 @@ use super::session::Session;
 use super::spec::Format;
 use crate::http::client::{Answer, Failure, Request};
 use crate::http::error::{ApiError, Kind};
+use crate::report::finding::Mistake;
 use crate::report::secret::Secret;
 use crate::wire::tree::Tree;
 
@@ -61,10 +62,7 @@ impl<'a> Api<'a> {
     /// There is none.
     pub fn required(&self, name: &str) -> Result<&'a str, ApiError> {
         match self.setting(name) {
-            "" => {
-                let remedy = "put it into the section provision of the host's template";
-                Err(self.refusal(format!("there is no {name}"), remedy))
-            }
+            "" => Err(self.refusal(lacking(&[name]))),
             setting => Ok(setting),
         }
     }
@@ -121,9 +119,9 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The same of what is refused for good, with what to do about it.
-    pub fn refusal(&self, reason: impl Into<String>, remedy: impl Into<Cow<'static, str>>) -> ApiError {
-        self.problem(Kind::Rejected, reason).with(remedy)
+    /// The same of a mistake: it is refused for good.
+    pub fn refusal(&self, mistake: Mistake) -> ApiError {
+        self.problem(Kind::Rejected, mistake.what).with(mistake.remedy)
     }
 
     /// `text` in words that may be told: on one line, without secrets.

@@ -41,12 +41,9 @@ impl Provider for Ec2 {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let region = Some(account.get("REGION_NAME")).filter(|region| !region.is_empty());
-        let region = region.ok_or_else(|| {
-            let remedy = "put it into the section provision of the host's template";
-            Mistake::new("there is no REGION_NAME", remedy)
-        })?;
-        Ok(Endpoint { base: address(COMPUTE.0, region, account.get("EC2_API_URL")), auth: Auth::None })
+        account.need(&["REGION_NAME"])?;
+        let base = address(COMPUTE.0, account.get("REGION_NAME"), account.get("EC2_API_URL"));
+        Ok(Endpoint { base, auth: Auth::None })
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -78,7 +75,7 @@ impl Provider for Ec2 {
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
             let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
-            return Err(api.refusal(reason, "set another CLIENTTOKEN"));
+            return Err(api.refusal(Mistake::new(reason, "set another CLIENTTOKEN")));
         }
         // A known token's machine may be up already, but the rest of EC2 must know of it as well.
         if matches!(machine.state, State::On | State::Off | State::Stopping) {
@@ -96,11 +93,7 @@ impl Provider for Ec2 {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "StartInstances",
-            Power::Off => "StopInstances",
-            Power::Reboot => "RebootInstances",
-        };
+        let action = power.pick(["StartInstances", "StopInstances", "RebootInstances"]);
         act(api, action, id)?;
         Ok(None)
     }

@@ -19,13 +19,8 @@ pub use self::node::read_machine;
 pub struct Ironic;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "configdrive.user_data",
-        is_base64: false,
-        limit: usize::MAX,
-        // The keys go where cloud-init and glean look for them: into the metadata.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // The keys go where cloud-init and glean look for them: into the metadata.
+    user_data: UserDataForm::without_keys("configdrive.user_data"),
     identity: Identity::Name { field: "allocation.name", tags: Some("allocation.extra") },
     // It is in the database before it is answered.
     appears_within: Duration::from_secs(12),
@@ -125,10 +120,10 @@ fn see_anything(api: &Api<'_>) -> Result<(), ApiError> {
     }
     let seen = api.read(&Call::get("/v1/nodes?limit=1&fields=uuid"), |answer| Ok(answer.list("nodes")?.count()))?;
     match seen {
-        0 => Err(api.refusal(
+        0 => Err(api.refusal(Mistake::new(
             "these credentials see neither allocations nor nodes",
             "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes",
-        )),
+        ))),
         _ => Ok(()),
     }
 }
@@ -180,7 +175,7 @@ impl Provider for Ironic {
         match found.state {
             _ if !SPEC.identity.is_borne(&order.mark, &found) => {
                 let reason = format!("the allocation {} has the name of this order, and is not this host's", found.id);
-                Err(api.refusal(reason, "delete it if nobody needs it"))
+                Err(api.refusal(Mistake::new(reason, "delete it if nobody needs it")))
             }
             State::Deleting => {
                 if found.value(node::NODE).is_none() {
@@ -198,11 +193,7 @@ impl Provider for Ironic {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let target = match power {
-            Power::On => "power on",
-            Power::Off => "power off",
-            Power::Reboot => "rebooting",
-        };
+        let target = power.pick(["power on", "power off", "rebooting"]);
         let Some(node) = allocation(api, id.as_str())?.node else {
             return Err(api.problem(Kind::Conflict, "it has no node yet"));
         };

@@ -18,13 +18,8 @@ pub use self::server::machine;
 pub struct Latitude;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "user_data",
-        is_base64: true,
-        limit: usize::MAX,
-        // The keys are objects of their own.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // The keys are objects of their own.
+    user_data: UserDataForm::without_keys("user_data").base64(),
     identity: IDENTITY,
     has_objects: true,
     // There is no word for a machine on its way down.
@@ -82,11 +77,7 @@ impl Provider for Latitude {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let key = account.secret("LATITUDESH_AUTH_TOKEN").cloned();
-        Ok(Endpoint {
-            base: account.get("LATITUDESH_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("authorization", key.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "LATITUDESH_API_URL", "authorization", "LATITUDESH_AUTH_TOKEN"))
     }
 
     /// A name is given away after the tags are there, so who looks for the name first misses a machine at no moment.
@@ -121,11 +112,7 @@ impl Provider for Latitude {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "power_on",
-            Power::Off => "power_off",
-            Power::Reboot => "reboot",
-        };
+        let action = power.pick(["power_on", "power_off", "reboot"]);
         let data = json!({ "type": "actions", "attributes": { "action": action } });
         api.send(&Call::post(&format!("/servers/{id}/actions")).json(&json!({ "data": data })))?;
         Ok(None)

@@ -152,6 +152,11 @@ impl Machine {
     }
 }
 
+/// The values that there are, as `poll` prints them.
+pub fn values<const N: usize>(values: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// A change of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
@@ -161,6 +166,17 @@ pub enum Power {
     Off,
     /// Down and up.
     Reboot,
+}
+
+impl Power {
+    /// The one of these that is for this change.
+    pub fn pick<T>(self, [on, off, reboot]: [T; 3]) -> T {
+        match self {
+            Self::On => on,
+            Self::Off => off,
+            Self::Reboot => reboot,
+        }
+    }
 }
 
 impl fmt::Display for Power {

@@ -75,11 +75,7 @@ impl Provider for Packet {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let token = account.secret("PACKET_TOKEN").cloned();
-        Ok(Endpoint {
-            base: account.get("PACKET_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("x-auth-token", token.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "PACKET_API_URL", "x-auth-token", "PACKET_TOKEN"))
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -107,11 +103,7 @@ impl Provider for Packet {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "power_on",
-            Power::Off => "power_off",
-            Power::Reboot => "reboot",
-        };
+        let action = power.pick(["power_on", "power_off", "reboot"]);
         let path = format!("/devices/{id}/actions");
         api.send(&Call::post(&path).json(&json!({ "type": action })))?;
         // After `reboot` a device stays `active` for a while: the answer shows nothing.

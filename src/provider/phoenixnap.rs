@@ -17,10 +17,8 @@ pub struct PhoenixNap;
 
 const SPEC: Spec = Spec {
     user_data: UserDataForm {
-        field: "osConfiguration.cloudInit.userData",
-        is_base64: true,
-        limit: usize::MAX,
         compose: form::user_data,
+        ..UserDataForm::without_keys("osConfiguration.cloudInit.userData").base64()
     },
     // "letters, numbers, and the following symbols: '-', '_'" (TagAssignmentRequest).
     identity: Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") },
@@ -58,11 +56,8 @@ fn fetch(ask: &dyn Ask) -> Result<Grant, ApiError> {
     let encoded = |name| Secret::new(percent_encode(ask.setting(name)));
     let basic = Auth::Basic(encoded("PNAP_CLIENT_ID"), encoded("PNAP_CLIENT_SECRET")).header();
     let path = format!("{}{TOKEN}", ask.setting("PNAP_AUTH_URL").trim_end_matches('/'));
-    let mut call = Call::post(&path).form("grant_type=client_credentials".to_owned()).open();
-    if let Some((name, value)) = &basic {
-        call = call.header(name, value.expose());
-    }
-    match ask.ask(&call)?.body.text("access_token") {
+    let call = Call::post(&path).form("grant_type=client_credentials".to_owned()).open();
+    match ask.ask(&call.with(&basic))?.body.text("access_token") {
         Some(token) => Ok(Grant::bearer(token)),
         None => Err(ask.problem(Kind::Rejected, "the answer of the token server has no token", "check PNAP_AUTH_URL")),
     }
@@ -111,12 +106,8 @@ impl Provider for PhoenixNap {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        if account.get("PNAP_CLIENT_ID").is_empty() {
-            let remedy = "put it into the section provision of the host's template";
-            bail!(Mistake::new("there is no PNAP_CLIENT_ID", remedy));
-        }
-        let base = account.get("PNAP_API_URL").trim_end_matches('/').to_owned();
-        Ok(Endpoint { base, auth: Auth::Fetched(fetch) })
+        account.need(&["PNAP_CLIENT_ID"])?;
+        Ok(Endpoint { base: account.base("PNAP_API_URL"), auth: Auth::Fetched(fetch) })
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -165,11 +156,7 @@ impl Provider for PhoenixNap {
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         // `reset` installs the server anew.
-        let (action, end) = match power {
-            Power::On => ("power-on", State::On),
-            Power::Off => ("power-off", State::Off),
-            Power::Reboot => ("reboot", State::Off),
-        };
+        let (action, end) = power.pick([("power-on", State::On), ("power-off", State::Off), ("reboot", State::Off)]);
         let refused = match api.send(&Call::post(&format!("{SERVERS}/{id}/actions/{action}"))) {
             Ok(()) => return Ok(None),
             Err(error) => of_server(error),

@@ -17,13 +17,8 @@ pub use self::server::machine;
 pub struct Scaleway;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "user_data",
-        is_base64: true,
-        limit: usize::MAX,
-        // Which keys have to go along, IAM tells: `order` adds them.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // Which keys have to go along, IAM tells: `order` adds them.
+    user_data: UserDataForm::without_keys("user_data").base64(),
     // A server that is gone is answered with 404 and `{"message": "Not Found"}` (recorded): no more than a wrong path, or
     // something in between, may say.
     absence: Absence::Listing,
@@ -118,11 +113,7 @@ impl Provider for Scaleway {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let key = account.secret("SCW_SECRET_KEY").cloned();
-        Ok(Endpoint {
-            base: account.get("SCW_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("x-auth-token", key.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "SCW_API_URL", "x-auth-token", "SCW_SECRET_KEY"))
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -159,11 +150,8 @@ impl Provider for Scaleway {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let (action, body) = match power {
-            Power::On => ("start", json!({ "boot_type": "normal" })),
-            Power::Off => ("stop", json!({})),
-            Power::Reboot => ("reboot", json!({ "boot_type": "normal" })),
-        };
+        let normal = || json!({ "boot_type": "normal" });
+        let (action, body) = power.pick([("start", normal()), ("stop", json!({})), ("reboot", normal())]);
         // A reboot may be over between two looks: its answer is the only sure sign that the machine went down.
         let answer = api.machine(&Call::post(&format!("{}/{action}", of_server(id))).json(&body), machine);
         answer.map(|machine| Some(machine.state)).map_err(|error| about_server(api, id, error))

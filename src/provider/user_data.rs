@@ -31,6 +31,11 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// The host's USERDATA as it is.
+    pub fn own(host: &Host) -> Self {
+        Self { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }
+    }
+
     /// The host's SSH keys and its own USERDATA `own`, for cloud-init.
     pub fn for_cloud_init(host: &Host, own: Option<&str>) -> Self {
         let UserData { text, warning } = user_data::compose(&host.ssh_keys(), own);
@@ -48,6 +53,16 @@ impl UserDataForm {
             limit,
             compose: |host| Ok(Payload::for_cloud_init(host, host.provision("USERDATA"))),
         }
+    }
+
+    /// USERDATA as it is, at `field`: the SSH keys go otherwise.
+    pub const fn without_keys(field: &'static str) -> Self {
+        Self { field, is_base64: false, limit: usize::MAX, compose: |host| Ok(Payload::own(host)) }
+    }
+
+    /// The same in base64.
+    pub const fn base64(self) -> Self {
+        Self { is_base64: true, ..self }
     }
 
     /// None at all.

@@ -20,13 +20,13 @@ pub fn machine(device: &Tree) -> Result<Machine> {
     let own = |path: &str| device.text(path).map(str::to_owned);
     let (plan, metro, facility) = (own("plan.slug"), own("metro.code"), own("facility.code"));
     let logo = own("operating_system.distro").map(|distro| format!("images/logos/{distro}.png"));
-    let values = [
+    let values = values([
         ("OS", own("operating_system.slug")),
         ("PLAN", plan.clone()),
         ("FACILITY", facility.clone()),
         ("METRO", metro.clone()),
         ("LOGO", logo),
-    ];
+    ]);
     let addresses = device.items("ip_addresses").filter_map(|entry| {
         let is_public = entry.flag("public").unwrap_or_default();
         Some((is_public, entry.text("address")?.parse().ok()?))
@@ -42,7 +42,7 @@ pub fn machine(device: &Tree) -> Result<Machine> {
         size: Some((cpus, memory.unwrap_or_default())),
         plan,
         place: facility.or(metro),
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: device.text("created_at").and_then(time::rfc3339),
         root_password: own("root_password").map(Secret::new),
         ..Machine::new(id, state(&word), word)

@@ -57,7 +57,7 @@ pub(super) fn user_data(host: &Host) -> Result<Payload> {
         let remedy = format!("leave it out, or set OS to one that takes it, such as {near}");
         bail!(Mistake::new(format!("is not taken by the operating system {system:?}"), remedy));
     }
-    Ok(Payload { data: own.into(), warning: None })
+    Ok(Payload::own(host))
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub fn machine(server: &Tree) -> Result<Machine> {
     let word = one_line(server.text("status").unwrap_or("unknown"));
     let own = |path: &str| server.text(path).map(str::to_owned);
     let (plan, place) = (own("type"), own("location"));
-    let values = [
+    let values = values([
         ("OS", own("os")),
         ("TYPE", plan.clone()),
         ("LOCATION", place.clone()),
         ("PRICING_MODEL", own("pricingModel")),
-    ];
+    ]);
     let addresses = [(true, "publicIpAddresses"), (false, "privateIpAddresses")];
     let addresses = addresses.into_iter().flat_map(|(is_public, list)| {
         server.texts(list).filter_map(first_address).map(move |address| (is_public, address))
@@ -45,7 +45,7 @@ pub fn machine(server: &Tree) -> Result<Machine> {
         size: Some((cores, memory.unwrap_or_default())),
         plan,
         place,
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: server.text("provisionedOn").and_then(time::rfc3339),
         ..Machine::new(id, state(&word), word)
     })

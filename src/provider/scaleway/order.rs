@@ -26,7 +26,7 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
     let (offer, system, keys) = (offer(api, order)?, system(api, order)?, keys(api, order)?);
     let mut order = order.clone();
     match composed(&order, &system, &keys) {
-        Err(mistake) => return Err(api.refusal(mistake.what, mistake.remedy)),
+        Err(mistake) => return Err(api.refusal(mistake)),
         Ok(None) => {}
         Ok(Some(data)) => order.set("user_data", json!(STANDARD.encode(data))),
     }
@@ -141,7 +141,7 @@ pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
         ),
         false => mistake,
     };
-    Err(api.refusal(mistake.what, mistake.remedy))
+    Err(api.refusal(mistake))
 }
 
 /// The operating system of the order: by its id, or its name with as many words of its version as tell it from others.
@@ -156,7 +156,7 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     };
     let all = items(api, &of_zone(zone, "os"), "os", entry)?;
     let system = pick(all, &format!("operating system in {zone}"), "OS", order.attribute("OS"));
-    system.map_err(|mistake| api.refusal(mistake.what, mistake.remedy))
+    system.map_err(|mistake| api.refusal(mistake))
 }
 
 /// The one of `entries` that goes by this name.

@@ -31,6 +31,8 @@ pub struct Order {
     given: BTreeMap<&'static str, String>,
     /// Its tags, also those that the order itself does not take.
     pub tags: Vec<String>,
+    /// Whether it carries user data.
+    pub has_user_data: bool,
     /// The host's SSH keys, a line each.
     pub ssh_keys: Vec<String>,
     /// What is ordered, in words that may be shown: names and values.
@@ -67,6 +69,7 @@ impl Order {
             spent: Vec::new(),
             given: BTreeMap::new(),
             tags: Vec::new(),
+            has_user_data: false,
             ssh_keys: host.ssh_keys().into_iter().map(str::to_owned).collect(),
             summary: Vec::new(),
             warnings: Vec::new(),
@@ -232,6 +235,7 @@ impl Order {
             false => String::from_utf8_lossy(&data).into_owned(),
         };
         self.set(form.field, json!(value));
+        self.has_user_data = true;
         Ok(())
     }
 }

@@ -161,25 +161,13 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
 
 /// The one of `entries` that goes by this name.
 fn pick(entries: Vec<Entry>, about: &str, attribute: &str, name: &str) -> Result<Entry, Mistake> {
-    let near = closest(name, entries.iter().map(Entry::name));
-    let (mut found, _): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.is_called(name));
-    match (found.pop(), &found[..]) {
-        (Some(entry), []) => Ok(entry),
-        (Some(last), others) => {
-            let all = others.iter().chain([&last]);
-            let all: Vec<String> = all.map(|one| format!("{} ({})", one.name(), id_of(one))).collect();
-            let what = format!("there is more than one {about} called {:?}", one_line(name));
-            Err(Mistake::new(what, one_line(&format!("set {attribute} to one of {}", all.join(", ")))))
-        }
-        (None, _) => {
-            let what = format!("the provider knows no {about} called {:?}", one_line(name));
-            let remedy = match &*near {
-                "" => "set SCW_DEFAULT_ZONE to another one, for this one has none".to_owned(),
-                near => format!("set {attribute} to another one, such as {near}"),
-            };
-            Err(Mistake::new(what, remedy))
-        }
+    let called = entries.iter().filter(|entry| entry.is_called(name));
+    let called: Vec<String> = called.map(|one| format!("{} ({})", one.name(), id_of(one))).collect();
+    if called.len() < 2 {
+        return catalogue::pick(entries, about, attribute, name);
     }
+    let what = format!("there is more than one {about} called {:?}", one_line(name));
+    Err(Mistake::new(what, one_line(&format!("set {attribute} to one of {}", called.join(", ")))))
 }
 
 /// The id of an entry.

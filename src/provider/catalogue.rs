@@ -147,9 +147,10 @@ pub fn runs_on(system: &Entry, plan: &Entry, plans: &str) -> Option<Finding> {
     Some(Finding::bad("operating system", what, remedy))
 }
 
-/// A warning where `attribute` says another `term` than the one without a commitment, which `free` is.
-pub fn commitment(about: &'static str, attribute: &str, term: &str, free: &str) -> Option<Finding> {
-    if ["", free].contains(&term) {
+/// A warning where `attribute` says another term than `free`, its default: the one without a commitment.
+pub fn commitment(order: &Order, about: &'static str, attribute: &str, free: &str) -> Option<Finding> {
+    let term = order.attribute(attribute);
+    if term == free {
         return None;
     }
     let what = "it is paid for the whole period, which is a commitment, also where the host is deleted before";

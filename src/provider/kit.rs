@@ -16,7 +16,7 @@ pub use super::explanation::{Explanation, NO_CAPACITY};
 pub use super::form::{Form, is_plain, is_uuid, words, yes_or_no};
 pub use super::identity::{Identity, joined};
 pub use super::machine::{Machine, MachineId, Power, State, Traffic, by_reach, kib, values};
-pub use super::order::Order;
+pub use super::order::{Order, is_same_key};
 pub use super::spec::{Absence, Format, PowerControl, Spec};
 pub use super::user_data::{Payload, UserDataForm};
 pub use super::{Advance, Filter, Provider};

@@ -72,9 +72,6 @@ fn body(order: &Order) -> Value {
     if body["hostname"].is_null() {
         body["hostname"] = json!(form::own_hostname(&order.mark));
     }
-    if body["pricingModel"].is_null() {
-        body["pricingModel"] = json!(HOURLY);
-    }
     // A value has at least one character.
     for tag in body["tags"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         tag.retain(|_, text| text != "");
@@ -117,13 +114,9 @@ impl Provider for PhoenixNap {
             Filter::Ours | Filter::Account => SERVERS.to_owned(),
         };
         // There are no pages.
-        let mut machines = api.read(&Call::get(&path), |servers| {
-            servers.list("")?.map(|server| Ok(api.redacted(machine(server)?))).collect::<Result<Vec<_>>>()
-        })?;
-        if filter == Filter::Ours {
-            machines.retain(|machine| machine.tags.iter().any(|tag| Owner::is_reserved(tag)));
-        }
-        Ok(machines)
+        api.read(&Call::get(&path), |servers| {
+            servers.list("")?.map(|server| Ok(api.redacted(machine(server)?))).collect()
+        })
     }
 
     /// Tags are the account's vocabulary: what is made once serves every later order, and stays.

@@ -116,7 +116,8 @@ impl Provider for Scaleway {
         Ok(Endpoint::with_header(account, "SCW_API_URL", "x-auth-token", "SCW_SECRET_KEY"))
     }
 
-    fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
+    /// Whether the API's own filter by tags is exact is not said: it is not used.
+    fn list(&self, api: &Api<'_>, _: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         let project = api.required("SCW_DEFAULT_PROJECT_ID")?;
         let mut machines = Vec::new();
         for zone in zones(api) {
@@ -128,14 +129,7 @@ impl Provider for Scaleway {
                 Err(error) => return Err(error),
             }
         }
-        // Whether the API's own filter is exact is not said.
-        let tag = match filter {
-            Filter::Marked(mark) => Some(mark),
-            Filter::Ours => Some(Owner::COMMON_TAG),
-            Filter::Account => None,
-        };
-        let is_meant = |one: &Machine| tag.is_none_or(|tag| one.tags.iter().any(|own| own == tag));
-        Ok(machines.into_iter().filter(is_meant).collect())
+        Ok(machines)
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {

@@ -81,9 +81,9 @@ fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String
     let Some(taken) = made.as_ref().err().filter(|error| error.kind == Kind::Conflict).cloned() else {
         return made;
     };
-    let bare = |key: &str| key.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
     let all = each(api, &KEYS)?;
-    let mut same = all.iter().filter(|object| object.text("attributes.public_key").map(bare) == Some(bare(key)));
+    let is_same = |object: &&Tree| object.text("attributes.public_key").is_some_and(|own| is_same_key(own, key));
+    let mut same = all.iter().filter(is_same);
     same.find_map(|object| id(object).ok()).ok_or(taken)
 }
 

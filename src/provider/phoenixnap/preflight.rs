@@ -33,7 +33,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
         let name = form::own_hostname(&order.mark);
         findings.push(Finding::good("host name", format!("{name}, as there is no HOSTNAME")));
     }
-    findings.extend(catalogue::commitment("pricing", "PRICING_MODEL", order.attribute("PRICING_MODEL"), HOURLY));
+    findings.extend(catalogue::commitment(order, "pricing", "PRICING_MODEL", HOURLY));
     if order.attribute("NETWORK_TYPE") == "PRIVATE_ONLY" {
         let what = "the server gets no public address: the front-end must reach its private network";
         findings.push(Finding::doubtful("network", what, "leave NETWORK_TYPE out where it does not"));

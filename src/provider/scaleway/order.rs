@@ -51,11 +51,6 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
     Ok(order.body)
 }
 
-/// The period of the order.
-pub(super) fn period(order: &Order) -> &str {
-    Some(order.attribute("SUBSCRIPTION_PERIOD")).filter(|period| !period.is_empty()).unwrap_or(HOURLY)
-}
-
 /// The user data: USERDATA, and the keys that IAM does not have.
 ///
 /// # Errors
@@ -101,8 +96,8 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
     };
     for key in &order.ssh_keys {
         let is_same = |one: &&Tree| {
-            let own = one.text("public_key").and_then(material);
-            one.flag("disabled") != Some(true) && own.is_some() && own == material(key)
+            let is_same = one.text("public_key").is_some_and(|own| is_same_key(own, key));
+            is_same && one.flag("disabled") != Some(true)
         };
         match known.iter().find(is_same).and_then(|one| one.text("id")) {
             Some(id) if keys.ids.iter().any(|known| known == id) => {}
@@ -113,15 +108,10 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
     Ok(keys)
 }
 
-/// What makes a key the same whatever stands around it. In base64 each begins with the zeros of a length (RFC 4253, 6.6).
-fn material(key: &str) -> Option<&str> {
-    key.split_whitespace().find(|word| word.starts_with("AAAA"))
-}
-
 /// The offer of the order. One name has an entry for each period.
 pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     let zone = api.required("SCW_DEFAULT_ZONE")?;
-    let (period, name) = (period(order), order.attribute("OFFER"));
+    let (period, name) = (order.attribute("SUBSCRIPTION_PERIOD"), order.attribute("OFFER"));
     let offers = |period: &str| -> Result<Vec<Entry>, ApiError> {
         let path = of_zone(zone, &format!("offers?subscription_period={period}"));
         let mut offers = items(api, &path, "offers", |offer| Ok(Entry::of(offer, &["name", "id"])))?;
@@ -178,13 +168,6 @@ pub(super) fn id_of(entry: &Entry) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_the_same_with_another_comment_or_with_options() {
-        assert_eq!(material("ssh-ed25519 AAAAC3 one@front-end"), Some("AAAAC3"));
-        assert_eq!(material("no-pty ssh-ed25519 AAAAC3"), Some("AAAAC3"));
-        assert_eq!(material("no key"), None);
-    }
 
     #[test]
     fn a_name_must_tell_one_entry() {

@@ -1,7 +1,7 @@
 //! The questions of `check`: what Scaleway knows of an order before it is sent. All of them are GETs.
 
 use super::super::kit::*;
-use super::order::{composed, id_of, keys, offer, period, system};
+use super::order::{composed, id_of, keys, offer, system};
 use super::{HOURLY, of_zone};
 
 const SYSTEM: &str = "operating system";
@@ -18,7 +18,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     if catalogue::access(api, about, &servers, "check SCW_API_URL", &mut findings) != Access::Full {
         return findings;
     }
-    findings.extend(catalogue::commitment("period", "SUBSCRIPTION_PERIOD", period(order), HOURLY));
+    findings.extend(catalogue::commitment(order, "period", "SUBSCRIPTION_PERIOD", HOURLY));
     let has = |name: &str| !order.attribute(name).is_empty();
     let sought = has("OFFER").then(|| offer(api, order));
     let offer = sought.and_then(|sought| catalogue::found("offer", sought, &mut findings));

@@ -128,6 +128,23 @@ fn see_anything(api: &Api<'_>) -> Result<(), ApiError> {
     }
 }
 
+/// What has the name of the order: what was ordered before, or somebody else's.
+fn namesake(api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
+    let found = look(api, &allocation(api, &order.mark)?)?;
+    if !SPEC.identity.is_borne(&order.mark, &found) {
+        let what = format!("the allocation {} has the name of this order, and is not this host's", found.id);
+        return Err(api.refusal(Mistake::new(what, "delete it if nobody needs it")));
+    }
+    if found.state != State::Deleting {
+        return Ok(Machine { is_of_earlier_order: true, ..found });
+    }
+    if found.value(node::NODE).is_none() {
+        api.send(&Call::delete(&format!("/v1/allocations/{}", found.id)))?;
+    }
+    let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
+    Err(api.problem(Kind::Conflict, reason))
+}
+
 impl Provider for Ironic {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -139,8 +156,9 @@ impl Provider for Ironic {
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         if let Filter::Marked(mark) = filter {
-            return match allocation(api, &percent_encode(mark)) {
-                Ok(found) => Ok(vec![look(api, &found)?]),
+            return match allocation(api, &percent_encode(mark)).and_then(|found| look(api, &found)) {
+                Ok(found) => Ok(vec![found]),
+                // Of the allocation alone: nothing else is not found.
                 Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
                 Err(error) => Err(error),
             };
@@ -161,30 +179,16 @@ impl Provider for Ironic {
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let call = Call::order("/v1/allocations");
-        let ordered = api.read(&call.json(&order.body["allocation"]), Allocation::read);
-        let found = match ordered {
-            Ok(allocation) => return Ok(api.redacted(allocation.machine(&Tree::default()))),
-            Err(error) if error.code.as_deref() != Some(node::NAME_TAKEN) => return Err(error),
-            // The order was carried out before, or somebody else has the name.
-            Err(taken) => match allocation(api, &order.mark) {
-                Ok(found) => look(api, &found)?,
-                Err(error) if error.kind == Kind::NotFound => return Err(taken),
-                Err(error) => return Err(error),
-            },
-        };
-        match found.state {
-            _ if !SPEC.identity.is_borne(&order.mark, &found) => {
-                let reason = format!("the allocation {} has the name of this order, and is not this host's", found.id);
-                Err(api.refusal(Mistake::new(reason, "delete it if nobody needs it")))
+        match api.read(&call.json(&order.body["allocation"]), Allocation::read) {
+            Ok(allocation) => Ok(api.redacted(allocation.machine(&Tree::default()))),
+            Err(taken) if taken.code.as_deref() == Some(node::NAME_TAKEN) => {
+                namesake(api, order).map_err(|error| match error.kind {
+                    // It went meanwhile.
+                    Kind::NotFound => taken,
+                    _ => error.before_order(),
+                })
             }
-            State::Deleting => {
-                if found.value(node::NODE).is_none() {
-                    api.send(&Call::delete(&format!("/v1/allocations/{}", found.id)))?;
-                }
-                let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
-                Err(api.problem(Kind::Conflict, reason))
-            }
-            _ => Ok(Machine { is_of_earlier_order: true, ..found }),
+            Err(error) => Err(error),
         }
     }
 

@@ -105,9 +105,7 @@ fn pages<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Re
         let marker = last.map_or_else(String::new, |last| format!("&marker={last}"));
         api.read(&Call::get(&format!("{path}&limit={PAGE}{marker}")), |answer| {
             let items = answer.list(list)?.map(&reading).collect::<Result<Vec<T>>>()?;
-            let last = answer.items(list).last().and_then(|item| item.text("uuid"));
-            let last = last.filter(|last| answer.text("next").is_some() && is_uuid(last));
-            Ok((items, last.map(str::to_owned)))
+            Ok((items, node::next_page(answer, list)?))
         })
     })
 }

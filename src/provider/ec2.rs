@@ -62,7 +62,7 @@ impl Provider for Ec2 {
                     bail!("it has no reservationSet");
                 }
                 let next = answer.text("nextToken").map(str::to_owned);
-                Ok((machines(answer).into_iter().map(|machine| api.redacted(machine)).collect(), next))
+                Ok((machines(answer)?.into_iter().map(|machine| api.redacted(machine)).collect(), next))
             })
         })
     }
@@ -70,7 +70,7 @@ impl Provider for Ec2 {
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let parameters = run(order, ["ClientToken", &token(order)]);
         let mut machine = ask(api, COMPUTE, "RunInstances", parameters, |answer| {
-            let machine = machines(answer).into_iter().next().context("it names no instance")?;
+            let machine = machines(answer)?.into_iter().next().context("it names no instance")?;
             Ok(api.redacted(machine))
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
@@ -87,7 +87,7 @@ impl Provider for Ec2 {
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
         let parameters = json!({ "InstanceId": [id.as_str()] });
         let found = ask(api, COMPUTE, "DescribeInstances", parameters, |answer| {
-            Ok(machines(answer).into_iter().next().map(|machine| api.redacted(machine)))
+            Ok(machines(answer)?.into_iter().next().map(|machine| api.redacted(machine)))
         })?;
         found.ok_or_else(|| api.problem(Kind::NotFound, format!("EC2 shows no instance {id}")))
     }

@@ -87,18 +87,23 @@ fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String
     same.find_map(|object| id(object).ok()).ok_or(taken)
 }
 
+/// Every object of this kind, before any is made.
+fn known(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
+    each(api, kind).map_err(ApiError::before_order)
+}
+
 /// Makes or finds the objects of an order, and puts their ids into it.
 pub(super) fn prepare(api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> {
     let mut keys = order.ssh_keys.clone();
     keys.sort();
     keys.dedup();
     if !keys.is_empty() {
-        let known = each(api, &KEYS)?;
+        let known = known(api, &KEYS)?;
         let ids: Result<Vec<String>, ApiError> = keys.iter().map(|text| key(api, order, &known, text)).collect();
         order.set("data.attributes.ssh_keys", json!(ids?));
     }
     if let Some(content) = order.body["user_data"].as_str() {
-        let known = each(api, &USER_DATA)?;
+        let known = known(api, &USER_DATA)?;
         let attributes = json!({ "content": content, "project": order.attribute("PROJECT") });
         let id = kept(api, &USER_DATA, &known, &name_of(&order.mark, content), attributes)?;
         order.set("data.attributes.user_data", json!(id));
@@ -144,12 +149,15 @@ pub(super) fn tag_text(tag: &Tree) -> Option<&str> {
     Some(tag.text("description").filter(|text| tag_name(text) == name).unwrap_or(name))
 }
 
+/// A tag of a listing, if it has a text. One whose id cannot be read is not left out: a machine is found by it.
+fn tag(tag: &Tree) -> Option<Result<Tag>> {
+    let text = tag_text(tag.at("attributes"))?.to_owned();
+    Some(id(tag).map(|id| Tag { id, text }))
+}
+
 /// Every tag of the team; the listing has no pages.
 pub(super) fn tags(api: &Api<'_>) -> Result<Vec<Tag>, ApiError> {
-    api.read(&Call::get("/tags"), |answer| {
-        let tag = |tag: &Tree| Some(Tag { id: id(tag).ok()?, text: tag_text(tag.at("attributes"))?.to_owned() });
-        Ok(answer.list("data")?.filter_map(tag).collect())
-    })
+    api.read(&Call::get("/tags"), |answer| answer.list("data")?.filter_map(tag).collect())
 }
 
 /// The ids of the tags with these texts. Those that the team lacks are made, and stay.
@@ -176,4 +184,19 @@ fn new_tag(api: &Api<'_>, text: &str) -> Result<String, ApiError> {
     }
     let data = json!({ "type": "tags", "attributes": attributes });
     api.read(&Call::post("/tags").json(&json!({ "data": data })), |answer| id(answer.at("data")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_whose_id_is_none_is_not_left_out_of_the_tags_that_machines_are_found_by() -> Result<()> {
+        let read = |value: Value| Ok::<_, anyhow::Error>(tag(&Tree::json(value.to_string().as_bytes())?));
+        let named = json!({ "name": "one" });
+        assert!(read(json!({ "id": "tag_1", "attributes": named }))?.is_some_and(|tag| tag.is_ok()));
+        assert!(read(json!({ "id": "../x", "attributes": named }))?.is_some_and(|tag| tag.is_err()));
+        assert!(read(json!({ "id": "tag_1", "attributes": {} }))?.is_none());
+        Ok(())
+    }
 }

@@ -10,7 +10,7 @@ mod server;
 
 use super::kit::*;
 
-use self::objects::{IDENTITY, TAG, all, tags};
+use self::objects::{IDENTITY, TAG, all, data, tags};
 
 pub use self::server::machine;
 
@@ -66,8 +66,9 @@ fn servers(api: &Api<'_>, filter: &str) -> Result<Vec<Machine>, ApiError> {
 
 /// Changes attributes of a machine.
 fn change(api: &Api<'_>, id: &MachineId, attributes: &Value) -> Result<Advance, ApiError> {
-    let data = json!({ "id": id.as_str(), "type": "servers", "attributes": attributes });
-    api.send(&Call::patch(&format!("/servers/{id}")).json(&json!({ "data": data })))?;
+    let mut body = data("servers", attributes);
+    body["data"]["id"] = json!(id.as_str());
+    api.send(&Call::patch(&format!("/servers/{id}")).json(&body))?;
     Ok(Advance::Again)
 }
 
@@ -100,10 +101,8 @@ impl Provider for Latitude {
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
-        let mut data = order.body["data"].clone();
-        data["type"] = json!("servers");
-        let ordered =
-            api.machine(&Call::order("/servers").json(&json!({ "data": data })), |answer| machine(answer.at("data")));
+        let body = data("servers", &order.body["data"]["attributes"]);
+        let ordered = api.machine(&Call::order("/servers").json(&body), |answer| machine(answer.at("data")));
         ordered.map_err(no_project)
     }
 
@@ -113,8 +112,8 @@ impl Provider for Latitude {
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         let action = power.pick(["power_on", "power_off", "reboot"]);
-        let data = json!({ "type": "actions", "attributes": { "action": action } });
-        api.send(&Call::post(&format!("/servers/{id}/actions")).json(&json!({ "data": data })))?;
+        let body = data("actions", &json!({ "action": action }));
+        api.send(&Call::post(&format!("/servers/{id}/actions")).json(&body))?;
         Ok(None)
     }
 

@@ -121,7 +121,7 @@ impl Provider for PhoenixNap {
 
     /// Tags are the account's vocabulary: what is made once serves every later order, and stays.
     fn prepare(&self, api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> {
-        for name in missing_tags(api, order)? {
+        for name in missing_tags(api, order).map_err(ApiError::before_order)? {
             let tag = json!({ "name": name, "isBillingTag": false });
             match api.send(&Call::post(TAGS).json(&tag)) {
                 // Somebody else made it meanwhile.

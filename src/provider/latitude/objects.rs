@@ -28,6 +28,11 @@ pub(super) struct Tag {
     pub(super) text: String,
 }
 
+/// A body of JSON:API.
+pub(super) fn data(kind: &str, attributes: &Value) -> Value {
+    json!({ "data": { "type": kind, "attributes": attributes } })
+}
+
 /// Whether `text` can change no address.
 pub(super) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && is_plain(text, "_")
@@ -70,8 +75,7 @@ fn kept(api: &Api<'_>, kind: &Kept, known: &[Tree], name: &str, mut attributes: 
         return id(found).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()));
     }
     attributes[kind.name.trim_start_matches("attributes.")] = json!(name);
-    let data = json!({ "type": kind.kind, "attributes": attributes });
-    api.read(&Call::post(kind.path).json(&json!({ "data": data })), |answer| id(answer.at("data")))
+    api.read(&Call::post(kind.path).json(&data(kind.kind, &attributes)), |answer| id(answer.at("data")))
 }
 
 /// The id of the object of an SSH key. Where the provider takes no public key twice, any object that has it will do.
@@ -182,8 +186,7 @@ fn new_tag(api: &Api<'_>, text: &str) -> Result<String, ApiError> {
     if name != text {
         attributes["description"] = json!(text);
     }
-    let data = json!({ "type": "tags", "attributes": attributes });
-    api.read(&Call::post("/tags").json(&json!({ "data": data })), |answer| id(answer.at("data")))
+    api.read(&Call::post("/tags").json(&data("tags", &attributes)), |answer| id(answer.at("data")))
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ pub fn provider_answer(data: &[u8]) {
     }
     let xml = read(Tree::xml(data));
     for (_, answer) in xml.members("") {
-        for machine in ec2::machines(answer) {
+        for machine in ec2::machines(answer).unwrap_or_default() {
             check_poll(&machine, &action::values(&machine, traffic));
         }
     }

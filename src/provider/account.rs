@@ -30,10 +30,7 @@ impl Account {
                     }
                     account.0.insert(name, Secret::new(text));
                 }
-                None if attribute.is_secret && attribute.is_required => bail!(Mistake::new(
-                    format!("there is no {name}"),
-                    "put it into the section provision of the host's template"
-                )),
+                None if attribute.is_secret && attribute.is_required => account.need(&[name])?,
                 None => {}
             }
         }
@@ -43,6 +40,23 @@ impl Account {
     /// A setting in the clear; empty where there is none.
     pub fn get(&self, name: &str) -> &str {
         self.secret(name).map_or("", Secret::expose)
+    }
+
+    /// Sees to it that there are these settings.
+    ///
+    /// # Errors
+    /// Those that are missing.
+    pub fn need(&self, names: &[&str]) -> Result<()> {
+        let missing: Vec<&str> = names.iter().copied().filter(|name| self.get(name).is_empty()).collect();
+        match missing[..] {
+            [] => Ok(()),
+            _ => bail!(lacking(&missing)),
+        }
+    }
+
+    /// The address that a setting is, which paths are added to.
+    pub fn base(&self, name: &str) -> String {
+        self.get(name).trim_end_matches('/').to_owned()
     }
 
     /// What to do where the address is that of a service that there is no more.
@@ -56,4 +70,10 @@ impl Account {
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
     }
+}
+
+/// The mistake that there are no such settings.
+pub fn lacking(names: &[&str]) -> Mistake {
+    let remedy = "put it into the section provision of the host's template";
+    Mistake::new(format!("there is no {}", names.join(" and no ")), remedy)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::account::lacking;
 use super::auth::{Ask, Auth, Grant, Reply};
 use super::call::Call;
 use super::explanation::{Explanation, remedy_of};
@@ -14,6 +15,7 @@ use super::session::Session;
 use super::spec::Format;
 use crate::http::client::{Answer, Failure, Request};
 use crate::http::error::{ApiError, Kind};
+use crate::report::finding::Mistake;
 use crate::report::secret::Secret;
 use crate::wire::tree::Tree;
 
@@ -23,8 +25,6 @@ const REQUEST: Duration = Duration::from_secs(20);
 const ORDER: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
-/// Pages after which a listing must have ended.
-const PAGES: usize = 1000;
 
 impl Session {
     /// The way to the API, for requests that end by the moment `by`.
@@ -62,10 +62,7 @@ impl<'a> Api<'a> {
     /// There is none.
     pub fn required(&self, name: &str) -> Result<&'a str, ApiError> {
         match self.setting(name) {
-            "" => Err(ApiError {
-                remedy: "put it into the section provision of the host's template".into(),
-                ..self.problem(Kind::Rejected, format!("there is no {name}"))
-            }),
+            "" => Err(self.refusal(lacking(&[name]))),
             setting => Ok(setting),
         }
     }
@@ -109,29 +106,6 @@ impl<'a> Api<'a> {
         self.read(call, reading).map(|machine| self.redacted(machine))
     }
 
-    /// Every item of a listing, page after page: `page` is given the mark of the one to read, as the page before
-    /// told it, and tells that of the next one.
-    ///
-    /// # Errors
-    /// Those of `page`; the listing has no end.
-    pub fn pages<T>(
-        &self,
-        mut page: impl FnMut(Option<&str>) -> Result<(Vec<T>, Option<String>), ApiError>,
-    ) -> Result<Vec<T>, ApiError> {
-        let mut all = Vec::new();
-        let mut next: Option<String> = None;
-        for _ in 0..PAGES {
-            let (items, following) = page(next.as_deref())?;
-            all.extend(items);
-            match following {
-                None => return Ok(all),
-                following => next = following,
-            }
-        }
-        let reason = format!("the listing has no end after {PAGES} pages");
-        Err(self.problem(Kind::Ambiguous, reason))
-    }
-
     /// An error that the provider's answers, or the lack of a setting, amount to.
     pub fn problem(&self, kind: Kind, reason: impl Into<String>) -> ApiError {
         ApiError {
@@ -143,6 +117,11 @@ impl<'a> Api<'a> {
             remedy: remedy_of(self.session.spec, kind, false).into(),
             code: None,
         }
+    }
+
+    /// The same of a mistake: it is refused for good.
+    pub fn refusal(&self, mistake: Mistake) -> ApiError {
+        self.problem(Kind::Rejected, mistake.what).with(mistake.remedy)
     }
 
     /// `text` in words that may be told: on one line, without secrets.
@@ -264,7 +243,7 @@ impl Ask for Api<'_> {
     }
 
     fn problem(&self, kind: Kind, reason: &str, remedy: &str) -> ApiError {
-        ApiError { remedy: remedy.to_owned().into(), ..Api::problem(self, kind, reason) }
+        Api::problem(self, kind, reason).with(remedy.to_owned())
     }
 }
 

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::account::Account;
 use super::call::Call;
 use crate::http::error::{ApiError, Kind};
 use crate::report::secret::Secret;
@@ -14,6 +15,14 @@ pub struct Endpoint {
     pub base: String,
     /// How it lets us in.
     pub auth: Auth,
+}
+
+impl Endpoint {
+    /// That at the setting `address`, which is let in by the setting `credential`, in the header `name`.
+    pub fn with_header(account: &Account, address: &str, name: &'static str, credential: &str) -> Self {
+        let credential = account.secret(credential).cloned().unwrap_or_default();
+        Self { base: account.base(address), auth: Auth::Header(name, credential) }
+    }
 }
 
 /// What fetches a [`Grant`] asks through.

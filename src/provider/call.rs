@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::http::client::Method;
+use crate::report::secret::Secret;
 
 /// One request.
 pub struct Call<'a> {
@@ -82,6 +83,14 @@ impl<'a> Call<'a> {
     pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// The same with the header that lets us in, if there is one.
+    pub fn with(self, credential: &'a Option<(&'static str, Secret)>) -> Self {
+        match credential {
+            Some((name, value)) => self.header(name, value.expose()),
+            None => self,
+        }
     }
 
     /// The same, of whose answer this header is wanted.

@@ -4,7 +4,7 @@ use super::api::Api;
 use super::call::Call;
 use super::order::Order;
 use crate::http::error::{ApiError, Kind};
-use crate::report::finding::Finding;
+use crate::report::finding::{Finding, Mistake};
 use crate::report::frame::one_line;
 use crate::wire::tree::Tree;
 
@@ -86,36 +86,76 @@ impl Shelf<'_> {
 
     /// The entry `name`; a finding says of it, or which names are near.
     pub fn named(&self, api: &Api<'_>, name: &str, findings: &mut Vec<Finding>) -> Option<Entry> {
-        self.pick(self.entries(api), name, findings)
+        self.pick(api, self.entries(api), name, findings)
     }
 
     /// The same among `entries`, for a catalogue that comes in pages.
     pub fn pick(
         &self,
+        api: &Api<'_>,
         entries: Result<Vec<Entry>, ApiError>,
         name: &str,
         findings: &mut Vec<Finding>,
     ) -> Option<Entry> {
-        let about = self.about;
-        let entries = match entries {
-            Ok(entries) => entries,
-            Err(error) => {
-                findings.push(unanswered(about, &error));
-                return None;
-            }
-        };
-        let offer = closest(name, entries.iter().map(Entry::name));
-        let found = entries.into_iter().find(|entry| entry.is_called(name));
-        findings.push(match &found {
-            Some(entry) => Finding::good(about, entry.label()),
-            None => Finding::bad(
-                about,
-                format!("the provider knows no {about} {:?}", one_line(name)),
-                format!("set {} to another one, such as {offer}", self.attribute),
-            ),
+        let picked = entries.and_then(|entries| {
+            pick(entries, self.about, self.attribute, name).map_err(|mistake| api.refusal(mistake))
         });
-        found
+        found(self.about, picked, findings)
     }
+}
+
+/// The one of `entries` that goes by `name`, which is what `attribute` says. `about`: what they are.
+///
+/// # Errors
+/// There is none; the remedy says which names are near.
+pub fn pick(entries: Vec<Entry>, about: &str, attribute: &str, name: &str) -> Result<Entry, Mistake> {
+    let remedy = another(attribute, name, entries.iter().map(Entry::name));
+    let what = || format!("the provider knows no {about} called {:?}", one_line(name));
+    entries.into_iter().find(|entry| entry.is_called(name)).ok_or_else(|| Mistake::new(what(), remedy))
+}
+
+/// What to do where `attribute` says `name`, which is none of the `known` ones.
+pub fn another<'a>(attribute: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut known = known.into_iter().peekable();
+    match known.peek() {
+        None => format!("set {attribute} to another one, or see at the provider why it shows none"),
+        Some(_) => format!("set {attribute} to another one, such as {}", closest(name, known)),
+    }
+}
+
+/// What became of looking for what the order names; a finding says it.
+pub fn found(about: &'static str, sought: Result<Entry, ApiError>, findings: &mut Vec<Finding>) -> Option<Entry> {
+    findings.push(match &sought {
+        Ok(entry) => Finding::good(about, entry.label()),
+        // A refusal of ours.
+        Err(error) if error.kind == Kind::Rejected && error.status.is_none() => {
+            Finding::bad(about, error.reasons.join("; "), error.remedy.clone())
+        }
+        Err(error) => unanswered(about, error),
+    });
+    sought.ok()
+}
+
+/// A finding where the operating system does not run on the plan: it names at `plans` those that it runs on, if it says.
+pub fn runs_on(system: &Entry, plan: &Entry, plans: &str) -> Option<Finding> {
+    let plans: Vec<&str> = system.tree.texts(plans).collect();
+    if plans.is_empty() || plans.iter().any(|name| plan.is_called(name)) {
+        return None;
+    }
+    let what = format!("{} does not run on {}", system.label(), plan.label());
+    let remedy = format!("set PLAN or OS to another one; it runs on {}", closest(plan.name(), plans));
+    Some(Finding::bad("operating system", what, remedy))
+}
+
+/// A warning where `attribute` says another term than `free`, its default: the one without a commitment.
+pub fn commitment(order: &Order, about: &'static str, attribute: &str, free: &str) -> Option<Finding> {
+    let term = order.attribute(attribute);
+    if term == free {
+        return None;
+    }
+    let what = "it is paid for the whole period, which is a commitment, also where the host is deleted before";
+    let what = format!("{}: {what}", one_line(term));
+    Some(Finding::doubtful(about, what, format!("leave {attribute} out, which is {free}")))
 }
 
 /// What a look at the account showed.
@@ -168,18 +208,21 @@ pub fn access(
 }
 
 /// What becomes of a host whose context has no key, where the provider adds so many of its own.
-pub fn without_key(count: usize, has_user_data: bool) -> Finding {
+pub fn without_key(order: &Order, count: usize) -> Option<Finding> {
     const ABOUT: &str = "ssh key";
     const REMEDY: &str = "put the front-end's key into CONTEXT/SSH_PUBLIC_KEY of the host's template";
     let none_but = "the host gets no key but what USERDATA brings";
-    match (count, has_user_data) {
+    if !order.ssh_keys.is_empty() {
+        return None;
+    }
+    Some(match (count, order.has_user_data) {
         (0, false) => Finding::bad(ABOUT, "nobody could log in: the host gets no key", REMEDY),
         (0, true) => Finding::doubtful(ABOUT, none_but, REMEDY),
         _ => {
             let what = format!("the host gets the {count} keys that the provider has, none of the context");
             Finding::doubtful(ABOUT, what, REMEDY)
         }
-    }
+    })
 }
 
 /// A question that got no answer: nobody knows whether a deploy would be accepted.
@@ -220,6 +263,20 @@ fn distance(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_is_told_with_what_is_near() {
+        let entries = |names: &[&str]| {
+            let entry = |name: &&str| Entry { names: vec![(*name).to_owned()], title: None, tree: Tree::default() };
+            names.iter().map(entry).collect::<Vec<Entry>>()
+        };
+        let picked = |names: &[&str]| pick(entries(names), "plan", "PLAN", "c2").map(|entry| entry.name().to_owned());
+        assert_eq!(picked(&["c1", "c2"]), Ok("c2".to_owned()));
+        let refused = picked(&["c1", "m10"]).unwrap_err().to_string();
+        assert_eq!(refused, "the provider knows no plan called \"c2\": set PLAN to another one, such as c1, m10");
+        let refused = picked(&[]).unwrap_err().to_string();
+        assert!(refused.ends_with("set PLAN to another one, or see at the provider why it shows none"), "{refused}");
+    }
 
     #[test]
     fn the_nearest_words_are_offered_first() {

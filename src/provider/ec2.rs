@@ -41,12 +41,9 @@ impl Provider for Ec2 {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let region = Some(account.get("REGION_NAME")).filter(|region| !region.is_empty());
-        let region = region.ok_or_else(|| {
-            let remedy = "put it into the section provision of the host's template";
-            Mistake::new("there is no REGION_NAME", remedy)
-        })?;
-        Ok(Endpoint { base: address(COMPUTE.0, region, account.get("EC2_API_URL")), auth: Auth::None })
+        account.need(&["REGION_NAME"])?;
+        let base = address(COMPUTE.0, account.get("REGION_NAME"), account.get("EC2_API_URL"));
+        Ok(Endpoint { base, auth: Auth::None })
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -65,7 +62,7 @@ impl Provider for Ec2 {
                     bail!("it has no reservationSet");
                 }
                 let next = answer.text("nextToken").map(str::to_owned);
-                Ok((machines(answer).into_iter().map(|machine| api.redacted(machine)).collect(), next))
+                Ok((machines(answer)?.into_iter().map(|machine| api.redacted(machine)).collect(), next))
             })
         })
     }
@@ -73,12 +70,12 @@ impl Provider for Ec2 {
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let parameters = run(order, ["ClientToken", &token(order)]);
         let mut machine = ask(api, COMPUTE, "RunInstances", parameters, |answer| {
-            let machine = machines(answer).into_iter().next().context("it names no instance")?;
+            let machine = machines(answer)?.into_iter().next().context("it names no instance")?;
             Ok(api.redacted(machine))
         })?;
         if SPEC.identity.other(&order.mark, &machine).is_some() {
             let reason = format!("EC2 answers with {}, the machine of another host", machine.id);
-            return Err(ApiError { remedy: "set another CLIENTTOKEN".into(), ..api.problem(Kind::Rejected, reason) });
+            return Err(api.refusal(Mistake::new(reason, "set another CLIENTTOKEN")));
         }
         // A known token's machine may be up already, but the rest of EC2 must know of it as well.
         if matches!(machine.state, State::On | State::Off | State::Stopping) {
@@ -90,17 +87,13 @@ impl Provider for Ec2 {
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
         let parameters = json!({ "InstanceId": [id.as_str()] });
         let found = ask(api, COMPUTE, "DescribeInstances", parameters, |answer| {
-            Ok(machines(answer).into_iter().next().map(|machine| api.redacted(machine)))
+            Ok(machines(answer)?.into_iter().next().map(|machine| api.redacted(machine)))
         })?;
         found.ok_or_else(|| api.problem(Kind::NotFound, format!("EC2 shows no instance {id}")))
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "StartInstances",
-            Power::Off => "StopInstances",
-            Power::Reboot => "RebootInstances",
-        };
+        let action = power.pick(["StartInstances", "StopInstances", "RebootInstances"]);
         act(api, action, id)?;
         Ok(None)
     }

@@ -1,5 +1,6 @@
 //! What error answers mean, and what may be done about them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::account::Account;
@@ -54,6 +55,36 @@ impl Explanation {
     }
 }
 
+impl ApiError {
+    /// The same with another remedy.
+    pub fn with(self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+
+    /// The same as one of this kind.
+    pub fn of(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same, of a look before an order, as one of the order: that was not sent.
+    pub fn before_order(self) -> Self {
+        match self.kind {
+            Kind::Ambiguous => self.of(Kind::NotSent),
+            Kind::NotFound | Kind::Redirected => self.of(Kind::Rejected),
+            _ => self,
+        }
+    }
+
+    /// The same, of something that belongs to a machine, such as its node: that it is not there, or may not be seen, says
+    /// nothing of the machine.
+    pub fn of_part(self) -> Self {
+        match self.kind {
+            Kind::NotFound | Kind::PermissionDenied => self.of(Kind::Rejected),
+            _ => self,
+        }
+    }
+}
+
 /// What somebody may do about an error of this kind, where the provider does not say it.
 pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
     let names = |is_meant: fn(&Attribute) -> bool| spec.names(is_meant).join(" and ");
@@ -77,5 +108,38 @@ pub fn remedy_of(spec: &Spec, kind: Kind, is_order: bool) -> String {
             format!("set {} to the address of the API itself", names(|one| one.is_address))
         }
         Kind::Untrusted => "mend the certificate, or name its authority with SSL_CERT_FILE or SSL_CERT_DIR".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_before_the_order_is_none_of_an_order_that_may_have_been_carried_out() {
+        let error = |kind| ApiError {
+            kind,
+            call: String::new(),
+            status: None,
+            reasons: Vec::new(),
+            retry_after: None,
+            remedy: "".into(),
+            code: None,
+        };
+        for (kind, meant) in [
+            (Kind::Ambiguous, Kind::NotSent),
+            (Kind::Redirected, Kind::Rejected),
+            (Kind::NotFound, Kind::Rejected),
+            (Kind::RateLimited, Kind::RateLimited),
+        ] {
+            assert_eq!(error(kind).before_order().kind, meant);
+        }
+        for (kind, meant) in [
+            (Kind::NotFound, Kind::Rejected),
+            (Kind::PermissionDenied, Kind::Rejected),
+            (Kind::Ambiguous, Kind::Ambiguous),
+        ] {
+            assert_eq!(error(kind).of_part().kind, meant);
+        }
     }
 }

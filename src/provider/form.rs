@@ -42,14 +42,16 @@ pub enum Form {
     Object,
     /// A JSON list of objects.
     Objects,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// What only this provider has: its name for the documents, and its reading.
     Own(&'static str, fn(&str) -> Result<Value>),
 }
 
 impl Form {
     /// What it is called in the documents.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> String {
+        let name = match self {
             Self::Text => "text",
             Self::Token => "token",
             Self::Url => "http(s) address",
@@ -65,8 +67,10 @@ impl Form {
             Self::Time => "date and time",
             Self::Object => "JSON object",
             Self::Objects => "JSON list of objects",
+            Self::OneOf(words) => return alternatives(words),
             Self::Own(name, _) => name,
-        }
+        };
+        name.to_owned()
     }
 
     /// Reads what was written.
@@ -76,7 +80,8 @@ impl Form {
     pub fn read(self, written: &str) -> Result<Value> {
         let wrong = |remedy: &str| Mistake::new(format!("is {written:?}"), remedy);
         match self {
-            Self::Text | Self::Url => {}
+            Self::OneOf(words) if !words.contains(&written) => bail!(wrong(&format!("write {}", alternatives(words)))),
+            Self::Text | Self::Url | Self::OneOf(_) => {}
             Self::Token => {
                 if !written.bytes().all(|byte| byte.is_ascii_graphic()) {
                     bail!(Mistake::new("holds characters that no token has", "copy it anew from the provider"));
@@ -133,6 +138,14 @@ impl Form {
     }
 }
 
+/// Words of which one may stand: `a, b or c`.
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [begin @ .., last] if !begin.is_empty() => format!("{} or {last}", begin.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 fn object(written: &str) -> Result<Value> {
     match serde_json::from_str(written) {
         Ok(value @ Value::Object(_)) => Ok(value),
@@ -175,8 +188,30 @@ pub fn is_uuid(text: &str) -> bool {
         })
 }
 
+/// Whether `text` holds nothing but ASCII letters, digits and the characters `beside` them.
+pub fn is_plain(text: &str, beside: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || beside.contains(c))
+}
+
 /// Whether `text` is an address that paths may follow, in characters that need no encoding.
 pub(super) fn is_url(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_~[]".contains(&byte);
     is_http(text) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_some_words_is_read_and_the_others_are_named() {
+        let billing = Form::OneOf(&["hourly", "monthly", "yearly"]);
+        assert_eq!(billing.name(), "hourly, monthly or yearly");
+        assert!(billing.read("yearly").is_ok());
+        let refused = billing.read("weekly").unwrap_err().to_string();
+        assert_eq!(refused, "is \"weekly\": write hourly, monthly or yearly");
+        let raid = Form::OneOf(&["raid-0", "raid-1"]);
+        assert_eq!(raid.name(), "raid-0 or raid-1");
+        assert!(raid.read("raid-1").is_ok() && raid.read("1").is_err() && raid.read("").is_err());
+    }
 }

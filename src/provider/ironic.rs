@@ -19,20 +19,15 @@ pub use self::node::read_machine;
 pub struct Ironic;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "configdrive.user_data",
-        is_base64: false,
-        limit: usize::MAX,
-        // The keys go where cloud-init and glean look for them: into the metadata.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // The keys go where cloud-init and glean look for them: into the metadata.
+    user_data: UserDataForm::without_keys("configdrive.user_data"),
     identity: Identity::Name { field: "allocation.name", tags: Some("allocation.extra") },
     // It is in the database before it is answered.
     appears_within: Duration::from_secs(12),
     // The name of the allocation.
     has_idempotency_key: true,
     frees_key: true,
-    ..Spec::usual("ironic", "a UUID", id, ATTRIBUTES)
+    ..Spec::usual("ironic", "a UUID", MachineId::uuid, ATTRIBUTES)
 };
 
 #[rustfmt::skip]
@@ -76,11 +71,6 @@ const ATTRIBUTES: &[Attribute] = &[
 /// The most items of a page; Ironic's own limit is 1000.
 const PAGE: usize = 500;
 
-/// A deploy id: the UUID of an allocation.
-fn id(text: &str) -> Option<MachineId> {
-    is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase()))
-}
-
 /// The allocation of this UUID or name.
 fn allocation(api: &Api<'_>, id: &str) -> Result<Allocation, ApiError> {
     api.read(&Call::get(&format!("/v1/allocations/{id}")), Allocation::read)
@@ -95,11 +85,7 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
     let is_its = |node: &Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
     let machine = api.read(&Call::get(&path), |node| Ok(is_its(node).then(|| allocation.machine(node))));
     // That the node may not be seen says nothing of the allocation, which is there.
-    let machine = machine.map_err(|error| match error.kind {
-        Kind::NotFound | Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
-        _ => error,
-    })?;
-    let Some(machine) = machine.map(|machine| api.redacted(machine)) else {
+    let Some(machine) = machine.map_err(ApiError::of_part)?.map(|machine| api.redacted(machine)) else {
         // It was undeployed between the two looks: then there is no such allocation by now, or it is what is left of it.
         self::allocation(api, allocation.id.as_str())?;
         return Ok(api.redacted(allocation.released()));
@@ -114,15 +100,12 @@ fn look(api: &Api<'_>, allocation: &Allocation) -> Result<Machine, ApiError> {
 }
 
 /// Every item of a listing at `path`, whose pages go on after the last item of the one before.
-fn pages(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, ApiError> {
+fn pages<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Result<T>) -> Result<Vec<T>, ApiError> {
     api.pages(|last| {
         let marker = last.map_or_else(String::new, |last| format!("&marker={last}"));
         api.read(&Call::get(&format!("{path}&limit={PAGE}{marker}")), |answer| {
-            let items: Vec<Tree> = answer.list(list)?.cloned().collect();
-            let has_next = answer.text("next").is_some();
-            let last = items.last().and_then(|item| item.text("uuid")).filter(|last| has_next && is_uuid(last));
-            let last = last.map(str::to_owned);
-            Ok((items, last))
+            let items = answer.list(list)?.map(&reading).collect::<Result<Vec<T>>>()?;
+            Ok((items, node::next_page(answer, list)?))
         })
     })
 }
@@ -135,12 +118,29 @@ fn see_anything(api: &Api<'_>) -> Result<(), ApiError> {
     }
     let seen = api.read(&Call::get("/v1/nodes?limit=1&fields=uuid"), |answer| Ok(answer.list("nodes")?.count()))?;
     match seen {
-        0 => Err(ApiError {
-            remedy: "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes".into(),
-            ..api.problem(Kind::Rejected, "these credentials see neither allocations nor nodes")
-        }),
+        0 => Err(api.refusal(Mistake::new(
+            "these credentials see neither allocations nor nodes",
+            "check OS_PROJECT_NAME, or give OS_USERNAME a role that sees the nodes",
+        ))),
         _ => Ok(()),
     }
+}
+
+/// What has the name of the order: what was ordered before, or somebody else's.
+fn namesake(api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
+    let found = look(api, &allocation(api, &order.mark)?)?;
+    if !SPEC.identity.is_borne(&order.mark, &found) {
+        let what = format!("the allocation {} has the name of this order, and is not this host's", found.id);
+        return Err(api.refusal(Mistake::new(what, "delete it if nobody needs it")));
+    }
+    if found.state != State::Deleting {
+        return Ok(Machine { is_of_earlier_order: true, ..found });
+    }
+    if found.value(node::NODE).is_none() {
+        api.send(&Call::delete(&format!("/v1/allocations/{}", found.id)))?;
+    }
+    let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
+    Err(api.problem(Kind::Conflict, reason))
 }
 
 impl Provider for Ironic {
@@ -154,54 +154,39 @@ impl Provider for Ironic {
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         if let Filter::Marked(mark) = filter {
-            return match allocation(api, &percent_encode(mark)) {
-                Ok(found) => Ok(vec![look(api, &found)?]),
+            return match allocation(api, &percent_encode(mark)).and_then(|found| look(api, &found)) {
+                Ok(found) => Ok(vec![found]),
+                // Of the allocation alone: nothing else is not found.
                 Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
                 Err(error) => Err(error),
             };
         }
         let fields = "uuid,name,state,node_uuid,extra,last_error,resource_class,created_at";
-        let allocations = pages(api, &format!("/v1/allocations?fields={fields}"), "allocations")?;
-        let nodes = pages(api, &format!("/v1/nodes?associated=true&fields={}", node::FIELDS), "nodes")?;
-        let machine = |allocation: &Tree| {
-            let allocation = Allocation::read(allocation)?;
-            let is_its = |node: &&Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
-            Ok(api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default()))))
-        };
-        let machines: Result<Vec<Machine>> = allocations.iter().map(machine).collect();
+        let allocations = pages(api, &format!("/v1/allocations?fields={fields}"), "allocations", Allocation::read)?;
         if allocations.is_empty() {
             see_anything(api)?;
         }
-        machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))
+        let path = format!("/v1/nodes?associated=true&fields={}", node::FIELDS);
+        let nodes = pages(api, &path, "nodes", |node| Ok(node.clone()))?;
+        let machine = |allocation: &Allocation| {
+            let is_its = |node: &&Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
+            api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default())))
+        };
+        Ok(allocations.iter().map(machine).collect())
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let call = Call::order("/v1/allocations");
-        let ordered = api.read(&call.json(&order.body["allocation"]), Allocation::read);
-        let found = match ordered {
-            Ok(allocation) => return Ok(api.redacted(allocation.machine(&Tree::default()))),
-            Err(error) if error.code.as_deref() != Some(node::NAME_TAKEN) => return Err(error),
-            // The order was carried out before, or somebody else has the name.
-            Err(taken) => match allocation(api, &order.mark) {
-                Ok(found) => look(api, &found)?,
-                Err(error) if error.kind == Kind::NotFound => return Err(ApiError { kind: Kind::Conflict, ..taken }),
-                Err(error) => return Err(error),
-            },
-        };
-        match found.state {
-            _ if !SPEC.identity.is_borne(&order.mark, &found) => {
-                let reason = format!("the allocation {} has the name of this order, and is not this host's", found.id);
-                let remedy = "delete it if nobody needs it";
-                Err(ApiError { remedy: remedy.into(), ..api.problem(Kind::Rejected, reason) })
+        match api.read(&call.json(&order.body["allocation"]), Allocation::read) {
+            Ok(allocation) => Ok(api.redacted(allocation.machine(&Tree::default()))),
+            Err(taken) if taken.code.as_deref() == Some(node::NAME_TAKEN) => {
+                namesake(api, order).map_err(|error| match error.kind {
+                    // It went meanwhile.
+                    Kind::NotFound => taken,
+                    _ => error.before_order(),
+                })
             }
-            State::Deleting => {
-                if found.value(node::NODE).is_none() {
-                    api.send(&Call::delete(&format!("/v1/allocations/{}", found.id)))?;
-                }
-                let reason = format!("the allocation {} has the name of this order until it is deleted", found.id);
-                Err(api.problem(Kind::Conflict, reason))
-            }
-            _ => Ok(Machine { is_of_earlier_order: true, ..found }),
+            Err(error) => Err(error),
         }
     }
 
@@ -210,11 +195,7 @@ impl Provider for Ironic {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let target = match power {
-            Power::On => "power on",
-            Power::Off => "power off",
-            Power::Reboot => "rebooting",
-        };
+        let target = power.pick(["power on", "power off", "rebooting"]);
         let Some(node) = allocation(api, id.as_str())?.node else {
             return Err(api.problem(Kind::Conflict, "it has no node yet"));
         };

@@ -9,9 +9,8 @@ mod preflight;
 mod server;
 
 use super::kit::*;
-use super::spec::PowerControl;
 
-use self::objects::{IDENTITY, TAG, all, tags};
+use self::objects::{IDENTITY, TAG, all, data, tags};
 
 pub use self::server::machine;
 
@@ -19,13 +18,8 @@ pub use self::server::machine;
 pub struct Latitude;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "user_data",
-        is_base64: true,
-        limit: usize::MAX,
-        // The keys are objects of their own.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // The keys are objects of their own.
+    user_data: UserDataForm::without_keys("user_data").base64(),
     identity: IDENTITY,
     has_objects: true,
     // There is no word for a machine on its way down.
@@ -42,35 +36,19 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::sent("SITE", "data.attributes.site", Form::Text, "the site, by slug").required().place(),
     Attribute::sent("OS", "data.attributes.operating_system", Form::Text, "the operating system, by slug").required(),
     Attribute::new("HOSTNAME", "the name at the provider, once it is up").form(Form::Own("host name", host_name)),
-    Attribute::sent("BILLING", "data.attributes.billing", Form::Own("hourly, monthly or yearly", billing), "how it is billed"),
-    Attribute::sent("RAID", "data.attributes.raid", Form::Own("raid-0 or raid-1", raid), "the RAID of its disks"),
+    Attribute::sent("BILLING", "data.attributes.billing", Form::OneOf(&["hourly", "monthly", "yearly"]), "how it is billed"),
+    Attribute::sent("RAID", "data.attributes.raid", Form::OneOf(&["raid-0", "raid-1"]), "the RAID of its disks"),
     Attribute::new("TAGS", "tags beside those of OpenNebula").form(Form::Own("list with commas", tag_names)),
 ];
 
 fn host_name(written: &str) -> Result<Value> {
     let is_label = |label: &str| {
-        let is_plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (1..=63).contains(&label.len()) && is_plain && !label.starts_with('-') && !label.ends_with('-')
+        (1..=63).contains(&label.len()) && is_plain(label, "-") && !label.starts_with('-') && !label.ends_with('-')
     };
     match written.len() <= 253 && written.split('.').all(is_label) {
         true => Ok(json!(written)),
         false => bail!(Mistake::new("is no host name", "write letters, digits, hyphens and dots")),
     }
-}
-
-fn one_of(written: &str, known: &[&str]) -> Result<Value> {
-    match known.contains(&written) {
-        true => Ok(json!(written)),
-        false => bail!(Mistake::new(format!("is {written:?}"), format!("write one of {}", known.join(", ")))),
-    }
-}
-
-fn billing(written: &str) -> Result<Value> {
-    one_of(written, &["hourly", "monthly", "yearly"])
-}
-
-fn raid(written: &str) -> Result<Value> {
-    one_of(written, &["raid-0", "raid-1"])
 }
 
 fn tag_names(written: &str) -> Result<Value> {
@@ -83,15 +61,14 @@ fn tag_names(written: &str) -> Result<Value> {
 
 /// The machines of the team that pass `filter`, further parameters of the query.
 fn servers(api: &Api<'_>, filter: &str) -> Result<Vec<Machine>, ApiError> {
-    let machines: Result<Vec<Machine>> = all(api, "/servers", filter)?.iter().map(machine).collect();
-    let machines = machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
-    Ok(machines.into_iter().map(|machine| api.redacted(machine)).collect())
+    all(api, "/servers", filter, |server| Ok(api.redacted(machine(server)?)))
 }
 
 /// Changes attributes of a machine.
 fn change(api: &Api<'_>, id: &MachineId, attributes: &Value) -> Result<Advance, ApiError> {
-    let data = json!({ "id": id.as_str(), "type": "servers", "attributes": attributes });
-    api.send(&Call::patch(&format!("/servers/{id}")).json(&json!({ "data": data })))?;
+    let mut body = data("servers", attributes);
+    body["data"]["id"] = json!(id.as_str());
+    api.send(&Call::patch(&format!("/servers/{id}")).json(&body))?;
     Ok(Advance::Again)
 }
 
@@ -101,11 +78,7 @@ impl Provider for Latitude {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let key = account.secret("LATITUDESH_AUTH_TOKEN").cloned();
-        Ok(Endpoint {
-            base: account.get("LATITUDESH_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("authorization", key.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "LATITUDESH_API_URL", "authorization", "LATITUDESH_AUTH_TOKEN"))
     }
 
     /// A name is given away after the tags are there, so who looks for the name first misses a machine at no moment.
@@ -128,10 +101,8 @@ impl Provider for Latitude {
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
-        let mut data = order.body["data"].clone();
-        data["type"] = json!("servers");
-        let ordered =
-            api.machine(&Call::order("/servers").json(&json!({ "data": data })), |answer| machine(answer.at("data")));
+        let body = data("servers", &order.body["data"]["attributes"]);
+        let ordered = api.machine(&Call::order("/servers").json(&body), |answer| machine(answer.at("data")));
         ordered.map_err(no_project)
     }
 
@@ -140,13 +111,9 @@ impl Provider for Latitude {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "power_on",
-            Power::Off => "power_off",
-            Power::Reboot => "reboot",
-        };
-        let data = json!({ "type": "actions", "attributes": { "action": action } });
-        api.send(&Call::post(&format!("/servers/{id}/actions")).json(&json!({ "data": data })))?;
+        let action = power.pick(["power_on", "power_off", "reboot"]);
+        let body = data("actions", &json!({ "action": action }));
+        api.send(&Call::post(&format!("/servers/{id}/actions")).json(&body))?;
         Ok(None)
     }
 
@@ -169,7 +136,7 @@ impl Provider for Latitude {
             Some(tagged) if !has_name && has_tags(tagged) && has_tags(machine) => {
                 let renamed = change(api, &machine.id, &json!({ "hostname": name }));
                 renamed.map_err(|error| match error.kind {
-                    Kind::Rejected => ApiError { remedy: "change HOSTNAME".into(), ..error },
+                    Kind::Rejected => error.with("change HOSTNAME"),
                     _ => error,
                 })
             }
@@ -198,11 +165,10 @@ impl Provider for Latitude {
 /// The same error, of a request that names no machine: what is not found is the project.
 fn no_project(error: ApiError) -> ApiError {
     match error.kind {
-        Kind::NotFound => ApiError {
-            kind: Kind::Rejected,
-            remedy: "set PROJECT to a project of the team; `pm-packet check` shows which there are".into(),
-            ..error
-        },
+        Kind::NotFound => {
+            let remedy = "set PROJECT to a project of the team; `pm-packet check` shows which there are";
+            error.of(Kind::Rejected).with(remedy)
+        }
         _ => error,
     }
 }
@@ -212,15 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_names_billings_raids_and_tags_are_read() {
+    fn host_names_and_tags_are_read() {
         for text in ["node0", "node-0.example.com", "7"] {
             assert!(host_name(text).is_ok(), "{text}");
         }
         for text in ["-a", "a-", "a..b", "a_b", "a b", "", &"a".repeat(64), &"a.".repeat(200)] {
             assert!(host_name(text).is_err(), "{text}");
         }
-        assert!(billing("yearly").is_ok() && billing("weekly").is_err());
-        assert!(raid("raid-1").is_ok() && raid("1").is_err());
         assert!(tag_names(&format!("one, {}", "x".repeat(TAG))).is_ok());
         assert!(tag_names(&"x".repeat(TAG + 1)).is_err());
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use super::form::is_uuid;
 use crate::report::secret::Secret;
 
 /// The id of a machine at its provider: what OpenNebula stores as `DEPLOY_ID`. It is made by the provider's own
@@ -15,6 +16,11 @@ impl MachineId {
     /// An id that its provider has read: nothing in it may change the address of a request.
     pub(super) fn checked(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// An id that is a UUID, as nothing else is ever put into an address.
+    pub fn uuid(text: &str) -> Option<Self> {
+        is_uuid(text).then(|| Self(text.to_ascii_lowercase()))
     }
 
     /// An id of any form, for tests.
@@ -146,6 +152,11 @@ impl Machine {
     }
 }
 
+/// The values that there are, as `poll` prints them.
+pub fn values<const N: usize>(values: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// A change of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
@@ -155,6 +166,17 @@ pub enum Power {
     Off,
     /// Down and up.
     Reboot,
+}
+
+impl Power {
+    /// The one of these that is for this change.
+    pub fn pick<T>(self, [on, off, reboot]: [T; 3]) -> T {
+        match self {
+            Self::On => on,
+            Self::Off => off,
+            Self::Reboot => reboot,
+        }
+    }
 }
 
 impl fmt::Display for Power {
@@ -234,5 +256,20 @@ mod tests {
         let given = given.map(|(is_public, text)| (is_public, text.parse().unwrap()));
         let ordered: Vec<String> = by_reach(given.into_iter()).iter().map(IpAddr::to_string).collect();
         assert_eq!(ordered, ["147.75.0.11", "2604:1380:1000::b", "10.80.0.11", "fd00::1"]);
+    }
+
+    #[test]
+    fn only_uuids_are_deploy_ids() {
+        assert!(MachineId::uuid("B9EB1666-1b72-45ee-b529-806b079ce5af").is_some());
+        for text in [
+            "",
+            "../projects/f3f131c8-f302-49ef-8c44-9405022dc6dd",
+            "b9eb1666-1b72-45ee-b529-806b079ce5af/actions",
+            "b9eb1666-1b72-45ee-b529-806b079ce5a\n",
+            "b9eb1666x1b72-45ee-b529-806b079ce5af",
+            "1002",
+        ] {
+            assert!(MachineId::uuid(text).is_none(), "{text}");
+        }
     }
 }

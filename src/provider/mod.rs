@@ -10,16 +10,19 @@ pub mod dummy;
 pub mod ec2;
 pub mod explanation;
 pub mod form;
+pub mod identity;
 pub mod ironic;
 pub mod kit;
 pub mod latitude;
 pub mod machine;
 pub mod order;
 pub mod packet;
+pub mod pages;
 pub mod phoenixnap;
 pub mod scaleway;
 pub mod session;
 pub mod spec;
+pub mod user_data;
 
 use std::sync::Arc;
 

@@ -31,6 +31,8 @@ pub struct Order {
     given: BTreeMap<&'static str, String>,
     /// Its tags, also those that the order itself does not take.
     pub tags: Vec<String>,
+    /// Whether it carries user data.
+    pub has_user_data: bool,
     /// The host's SSH keys, a line each.
     pub ssh_keys: Vec<String>,
     /// What is ordered, in words that may be shown: names and values.
@@ -67,6 +69,7 @@ impl Order {
             spent: Vec::new(),
             given: BTreeMap::new(),
             tags: Vec::new(),
+            has_user_data: false,
             ssh_keys: host.ssh_keys().into_iter().map(str::to_owned).collect(),
             summary: Vec::new(),
             warnings: Vec::new(),
@@ -99,7 +102,7 @@ impl Order {
         Ok((order, problems))
     }
 
-    /// What the host's attribute `name` says, without blanks around it; empty where it says nothing.
+    /// What the host's attribute `name` says, without blanks around it, else its default; empty where there is neither.
     pub fn attribute(&self, name: &str) -> &str {
         self.given.get(name).map_or("", String::as_str)
     }
@@ -148,6 +151,7 @@ impl Order {
     fn take(&mut self, attribute: &Attribute, problems: &mut Problems) {
         let name = attribute.name;
         let Some(written) = self.given.get(name).cloned() else {
+            self.take_default(attribute);
             return;
         };
         if let Some(other) = attribute.or.filter(|other| self.given.contains_key(other)) {
@@ -169,6 +173,17 @@ impl Order {
         if !attribute.is_account && name != "TAGS" {
             let shown = if attribute.is_private { format!("({} bytes)", written.len()) } else { one_line(&written) };
             self.summary.push((name, shown));
+        }
+    }
+
+    /// Takes the default of an attribute that the host does not have. Those of the account are taken by that.
+    fn take_default(&mut self, attribute: &Attribute) {
+        let Some(default) = attribute.default.filter(|_| !attribute.is_account) else {
+            return;
+        };
+        self.given.insert(attribute.name, default.to_owned());
+        if let (Ok(value), false) = (attribute.read(default), attribute.field.is_empty()) {
+            self.set(attribute.field, value);
         }
     }
 
@@ -232,8 +247,16 @@ impl Order {
             false => String::from_utf8_lossy(&data).into_owned(),
         };
         self.set(form.field, json!(value));
+        self.has_user_data = true;
         Ok(())
     }
+}
+
+/// Whether two texts are the same SSH key, whatever stands around it. In base64 each begins with the zeros of a length
+/// (RFC 4253, 6.6).
+pub fn is_same_key(one: &str, other: &str) -> bool {
+    let material = |key: &'_ str| key.split_whitespace().find(|word| word.starts_with("AAAA")).map(str::to_owned);
+    material(one).is_some() && material(one) == material(other)
 }
 
 /// The tags `key=value`, of which the last one with a key counts.
@@ -268,4 +291,19 @@ pub fn private_texts(spec: &Spec, host: &Host) -> Vec<Secret> {
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
     texts.dedup();
     texts.into_iter().map(Secret::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_with_another_comment_or_with_options() {
+        for other in ["ssh-ed25519 AAAAC3 one@front-end", "no-pty ssh-ed25519 AAAAC3"] {
+            assert!(is_same_key("ssh-ed25519 AAAAC3", other), "{other}");
+        }
+        for other in ["ssh-ed25519 AAAAC4", "no key", ""] {
+            assert!(!is_same_key("ssh-ed25519 AAAAC3", other) && !is_same_key(other, "no key"), "{other}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub struct Packet;
 const SPEC: Spec = Spec {
     user_data: UserDataForm::plain("userdata", usize::MAX),
     appears_within: Duration::from_secs(12),
-    ..Spec::usual("packet", "a UUID", device::id, ATTRIBUTES)
+    ..Spec::usual("packet", "a UUID", MachineId::uuid, ATTRIBUTES)
 };
 
 /// `LOCKED` is left out with intent: a locked machine cannot be deleted, so a failed deploy would leave it.
@@ -58,8 +58,7 @@ const PAGE: usize = 100;
 const TRAFFIC: u64 = 3600;
 
 fn project(written: &str) -> Result<Value> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !written.bytes().all(plain) {
+    if !is_plain(written, "-_") {
         bail!(Mistake::new("is no project id", "set it to the UUID of the project"));
     }
     Ok(json!(written))
@@ -76,11 +75,7 @@ impl Provider for Packet {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let token = account.secret("PACKET_TOKEN").cloned();
-        Ok(Endpoint {
-            base: account.get("PACKET_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("x-auth-token", token.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "PACKET_API_URL", "x-auth-token", "PACKET_TOKEN"))
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -108,11 +103,7 @@ impl Provider for Packet {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let action = match power {
-            Power::On => "power_on",
-            Power::Off => "power_off",
-            Power::Reboot => "reboot",
-        };
+        let action = power.pick(["power_on", "power_off", "reboot"]);
         let path = format!("/devices/{id}/actions");
         api.send(&Call::post(&path).json(&json!({ "type": action })))?;
         // After `reboot` a device stays `active` for a while: the answer shows nothing.

@@ -8,9 +8,7 @@ mod form;
 mod preflight;
 mod server;
 
-use super::auth::{Ask, Grant};
 use super::kit::*;
-use super::spec::Absence;
 
 pub use self::server::{explain, machine};
 
@@ -19,10 +17,8 @@ pub struct PhoenixNap;
 
 const SPEC: Spec = Spec {
     user_data: UserDataForm {
-        field: "osConfiguration.cloudInit.userData",
-        is_base64: true,
-        limit: usize::MAX,
         compose: form::user_data,
+        ..UserDataForm::without_keys("osConfiguration.cloudInit.userData").base64()
     },
     // "letters, numbers, and the following symbols: '-', '_'" (TagAssignmentRequest).
     identity: Identity::Pairs { field: "tags", members: ("name", "value"), alphabet: Some("_-") },
@@ -60,11 +56,8 @@ fn fetch(ask: &dyn Ask) -> Result<Grant, ApiError> {
     let encoded = |name| Secret::new(percent_encode(ask.setting(name)));
     let basic = Auth::Basic(encoded("PNAP_CLIENT_ID"), encoded("PNAP_CLIENT_SECRET")).header();
     let path = format!("{}{TOKEN}", ask.setting("PNAP_AUTH_URL").trim_end_matches('/'));
-    let mut call = Call::post(&path).form("grant_type=client_credentials".to_owned()).open();
-    if let Some((name, value)) = &basic {
-        call = call.header(name, value.expose());
-    }
-    match ask.ask(&call)?.body.text("access_token") {
+    let call = Call::post(&path).form("grant_type=client_credentials".to_owned()).open();
+    match ask.ask(&call.with(&basic))?.body.text("access_token") {
         Some(token) => Ok(Grant::bearer(token)),
         None => Err(ask.problem(Kind::Rejected, "the answer of the token server has no token", "check PNAP_AUTH_URL")),
     }
@@ -78,9 +71,6 @@ fn body(order: &Order) -> Value {
     body["sshKeys"] = json!(order.ssh_keys);
     if body["hostname"].is_null() {
         body["hostname"] = json!(form::own_hostname(&order.mark));
-    }
-    if body["pricingModel"].is_null() {
-        body["pricingModel"] = json!(HOURLY);
     }
     // A value has at least one character.
     for tag in body["tags"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -102,7 +92,7 @@ fn missing_tags(api: &Api<'_>, order: &Order) -> Result<Vec<String>, ApiError> {
 /// An error about one server: that it cannot be accessed is what is said of one that is gone or never was.
 fn of_server(error: ApiError) -> ApiError {
     match error.code.as_deref() {
-        Some(server::NO_ACCESS) => ApiError { kind: Kind::NotFound, ..error },
+        Some(server::NO_ACCESS) => error.of(Kind::NotFound),
         _ => error,
     }
 }
@@ -113,12 +103,8 @@ impl Provider for PhoenixNap {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        if account.get("PNAP_CLIENT_ID").is_empty() {
-            let remedy = "put it into the section provision of the host's template";
-            bail!(Mistake::new("there is no PNAP_CLIENT_ID", remedy));
-        }
-        let base = account.get("PNAP_API_URL").trim_end_matches('/').to_owned();
-        Ok(Endpoint { base, auth: Auth::Fetched(fetch) })
+        account.need(&["PNAP_CLIENT_ID"])?;
+        Ok(Endpoint { base: account.base("PNAP_API_URL"), auth: Auth::Fetched(fetch) })
     }
 
     fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
@@ -128,18 +114,14 @@ impl Provider for PhoenixNap {
             Filter::Ours | Filter::Account => SERVERS.to_owned(),
         };
         // There are no pages.
-        let mut machines = api.read(&Call::get(&path), |servers| {
-            servers.list("")?.map(|server| Ok(api.redacted(machine(server)?))).collect::<Result<Vec<_>>>()
-        })?;
-        if filter == Filter::Ours {
-            machines.retain(|machine| machine.tags.iter().any(|tag| Owner::is_reserved(tag)));
-        }
-        Ok(machines)
+        api.read(&Call::get(&path), |servers| {
+            servers.list("")?.map(|server| Ok(api.redacted(machine(server)?))).collect()
+        })
     }
 
     /// Tags are the account's vocabulary: what is made once serves every later order, and stays.
     fn prepare(&self, api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> {
-        for name in missing_tags(api, order)? {
+        for name in missing_tags(api, order).map_err(ApiError::before_order)? {
             let tag = json!({ "name": name, "isBillingTag": false });
             match api.send(&Call::post(TAGS).json(&tag)) {
                 // Somebody else made it meanwhile.
@@ -158,7 +140,7 @@ impl Provider for PhoenixNap {
         // Orders know a new tag only after a while (phoenixnap/terraform-provider-pnap, pull request 29). All else that
         // is in the way of an order is not said to pass.
         let is_early = server::is_of_tags(&refused) && missing_tags(api, order).is_ok_and(|missing| missing.is_empty());
-        Err(ApiError { kind: if is_early { Kind::Conflict } else { Kind::Rejected }, ..refused })
+        Err(refused.of(if is_early { Kind::Conflict } else { Kind::Rejected }))
     }
 
     fn get(&self, api: &Api<'_>, id: &MachineId) -> Result<Machine, ApiError> {
@@ -167,11 +149,7 @@ impl Provider for PhoenixNap {
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
         // `reset` installs the server anew.
-        let (action, end) = match power {
-            Power::On => ("power-on", State::On),
-            Power::Off => ("power-off", State::Off),
-            Power::Reboot => ("reboot", State::Off),
-        };
+        let (action, end) = power.pick([("power-on", State::On), ("power-off", State::Off), ("reboot", State::Off)]);
         let refused = match api.send(&Call::post(&format!("{SERVERS}/{id}/actions/{action}"))) {
             Ok(()) => return Ok(None),
             Err(error) => of_server(error),
@@ -179,11 +157,9 @@ impl Provider for PhoenixNap {
         // "The resource is in an incompatible state": it is busy, or it is in one that does not pass by itself.
         let is_final = |machine: Machine| machine.state == end || matches!(machine.state, State::Failed | State::Gone);
         match refused.kind {
-            Kind::Conflict if self.get(api, id).is_ok_and(is_final) => Err(ApiError {
-                kind: Kind::Rejected,
-                remedy: "see the state of the machine at the provider".into(),
-                ..refused
-            }),
+            Kind::Conflict if self.get(api, id).is_ok_and(is_final) => {
+                Err(refused.of(Kind::Rejected).with("see the state of the machine at the provider"))
+            }
             _ => Err(refused),
         }
     }

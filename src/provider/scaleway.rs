@@ -10,7 +10,6 @@ mod preflight;
 mod server;
 
 use super::kit::*;
-use super::spec::Absence;
 
 pub use self::server::machine;
 
@@ -18,13 +17,8 @@ pub use self::server::machine;
 pub struct Scaleway;
 
 const SPEC: Spec = Spec {
-    user_data: UserDataForm {
-        field: "user_data",
-        is_base64: true,
-        limit: usize::MAX,
-        // Which keys have to go along, IAM tells: `order` adds them.
-        compose: |host| Ok(Payload { data: host.provision("USERDATA").unwrap_or_default().into(), warning: None }),
-    },
+    // Which keys have to go along, IAM tells: `order` adds them.
+    user_data: UserDataForm::without_keys("user_data").base64(),
     // A server that is gone is answered with 404 and `{"message": "Not Found"}` (recorded): no more than a wrong path, or
     // something in between, may say.
     absence: Absence::Listing,
@@ -51,7 +45,7 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::sent("HOSTNAME", "install.hostname", Form::Text, "the host name, and the server's name"),
     Attribute::sent("SSH_KEY_IDS", "install.ssh_key_ids", Form::Uuids, "keys of IAM beside the context's"),
     Attribute::sent("DESCRIPTION", "description", Form::Text, "what it is for"),
-    Attribute::new("SUBSCRIPTION_PERIOD", "hourly, or monthly, which is a commitment").form(Form::Own("hourly or monthly", period)).default(HOURLY),
+    Attribute::new("SUBSCRIPTION_PERIOD", "hourly, or monthly, which is a commitment").form(Form::OneOf(&[HOURLY, MONTHLY])).default(HOURLY),
     Attribute::new("TAGS", "tags beside those of OpenNebula").form(Form::List),
 ];
 
@@ -59,6 +53,7 @@ const ATTRIBUTES: &[Attribute] = &[
 const ZONES: [&str; 6] = ["fr-par-1", "fr-par-2", "nl-ams-1", "nl-ams-2", "pl-waw-2", "pl-waw-3"];
 /// The period without a commitment.
 const HOURLY: &str = "hourly";
+const MONTHLY: &str = "monthly";
 /// The most items of a page: all offers together are 2 MB.
 const PAGE: usize = 50;
 
@@ -72,13 +67,6 @@ fn project(written: &str) -> Result<Value> {
 fn zone(written: &str) -> Result<Value> {
     if !server::is_zone(written) {
         bail!(Mistake::new(format!("is {written:?}"), "write a zone such as fr-par-2"));
-    }
-    Ok(json!(written))
-}
-
-fn period(written: &str) -> Result<Value> {
-    if !matches!(written, HOURLY | "monthly") {
-        bail!(Mistake::new(format!("is {written:?}"), "write hourly or monthly"));
     }
     Ok(json!(written))
 }
@@ -101,22 +89,9 @@ fn of_server(id: &MachineId) -> String {
 }
 
 /// Every item of a listing at `path`.
-fn items(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, ApiError> {
+fn items<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Result<T>) -> Result<Vec<T>, ApiError> {
     let sign = if path.contains('?') { '&' } else { '?' };
-    let (mut page, mut seen, mut total) = (0, 0, None);
-    api.pages(|_| {
-        page += 1;
-        api.read(&Call::get(&format!("{path}{sign}page={page}&page_size={PAGE}")), |answer| {
-            let items: Vec<Tree> = answer.list(list)?.cloned().collect();
-            seen += items.len() as u64;
-            let count = answer.count("total_count").context("it has no total_count")?;
-            // What went meanwhile lets others slip from a page that is to come to one that was read.
-            if *total.get_or_insert(count) != count || (items.is_empty() && seen < count) {
-                bail!("the listing changed while it was read");
-            }
-            Ok((items, (seen < count).then(String::new)))
-        })
-    })
+    api.numbered(|page| format!("{path}{sign}page={page}&page_size={PAGE}"), [list, "total_count"], reading)
 }
 
 /// The same error, of a request about the server `id`, for what it proves: that a server is not to be seen says nothing
@@ -124,9 +99,9 @@ fn items(api: &Api<'_>, path: &str, list: &'static str) -> Result<Vec<Tree>, Api
 fn about_server(api: &Api<'_>, id: &MachineId, error: ApiError) -> ApiError {
     let is_listed = zones(api).any(|zone| id.as_str().starts_with(zone));
     match error.kind {
-        Kind::PermissionDenied => ApiError { kind: Kind::Rejected, ..error },
+        Kind::PermissionDenied => error.of(Kind::Rejected),
         Kind::NotFound if !is_listed => {
-            ApiError { kind: Kind::Rejected, remedy: "set SCW_DEFAULT_ZONE to the zone of the machine".into(), ..error }
+            error.of(Kind::Rejected).with("set SCW_DEFAULT_ZONE to the zone of the machine")
         }
         _ => error,
     }
@@ -138,40 +113,28 @@ impl Provider for Scaleway {
     }
 
     fn connect(&self, account: &Account) -> Result<Endpoint> {
-        let key = account.secret("SCW_SECRET_KEY").cloned();
-        Ok(Endpoint {
-            base: account.get("SCW_API_URL").trim_end_matches('/').to_owned(),
-            auth: Auth::Header("x-auth-token", key.unwrap_or_default()),
-        })
+        Ok(Endpoint::with_header(account, "SCW_API_URL", "x-auth-token", "SCW_SECRET_KEY"))
     }
 
-    fn list(&self, api: &Api<'_>, filter: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
+    /// Whether the API's own filter by tags is exact is not said: it is not used.
+    fn list(&self, api: &Api<'_>, _: Filter<'_>) -> Result<Vec<Machine>, ApiError> {
         let project = api.required("SCW_DEFAULT_PROJECT_ID")?;
-        let mut servers = Vec::new();
+        let mut machines = Vec::new();
         for zone in zones(api) {
             let path = of_zone(zone, &format!("servers?order_by=created_at_asc&project_id={project}"));
-            match items(api, &path, "servers") {
-                Ok(found) => servers.extend(found),
+            match items(api, &path, "servers", |server| Ok(api.redacted(machine(server)?))) {
+                Ok(found) => machines.extend(found),
                 // Nothing can stand in what Scaleway says is no zone. That of the settings is a mistake.
                 Err(error) if error::is_no_zone(&error) && zone != api.setting("SCW_DEFAULT_ZONE") => {}
                 Err(error) => return Err(error),
             }
         }
-        let machines: Result<Vec<Machine>> = servers.iter().map(machine).collect();
-        let machines = machines.map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
-        // Whether the API's own filter is exact is not said.
-        let tag = match filter {
-            Filter::Marked(mark) => Some(mark),
-            Filter::Ours => Some(Owner::COMMON_TAG),
-            Filter::Account => None,
-        };
-        let is_meant = |one: &Machine| tag.is_none_or(|tag| one.tags.iter().any(|own| own == tag));
-        Ok(machines.into_iter().filter(is_meant).map(|one| api.redacted(one)).collect())
+        Ok(machines)
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {
         let path = of_zone(api.required("SCW_DEFAULT_ZONE")?, "servers");
-        let body = order::body(api, order).map_err(order::nothing_was_ordered)?;
+        let body = order::body(api, order).map_err(ApiError::before_order)?;
         api.machine(&Call::order(&path).json(&body), machine)
     }
 
@@ -181,11 +144,8 @@ impl Provider for Scaleway {
     }
 
     fn power(&self, api: &Api<'_>, id: &MachineId, power: Power) -> Result<Option<State>, ApiError> {
-        let (action, body) = match power {
-            Power::On => ("start", json!({ "boot_type": "normal" })),
-            Power::Off => ("stop", json!({})),
-            Power::Reboot => ("reboot", json!({ "boot_type": "normal" })),
-        };
+        let normal = || json!({ "boot_type": "normal" });
+        let (action, body) = power.pick([("start", normal()), ("stop", json!({})), ("reboot", normal())]);
         // A reboot may be over between two looks: its answer is the only sure sign that the machine went down.
         let answer = api.machine(&Call::post(&format!("{}/{action}", of_server(id))).json(&body), machine);
         answer.map(|machine| Some(machine.state)).map_err(|error| about_server(api, id, error))

@@ -24,16 +24,19 @@ pub fn id(text: &str) -> Option<MachineId> {
     ((8..=17).contains(&digits.len()) && digits.bytes().all(is_digit)).then(|| MachineId::checked(text))
 }
 
-/// The machines that an answer describes. One without an id is left out.
-pub fn machines(answer: &Tree) -> Vec<Machine> {
+/// The machines that an answer describes.
+///
+/// # Errors
+/// One of them has no id: it would be missing.
+pub fn machines(answer: &Tree) -> Result<Vec<Machine>> {
     let own = answer.items("instancesSet");
     let reservations = answer.items("reservationSet");
     let all = own.chain(reservations.flat_map(|reservation| reservation.items("instancesSet")));
-    all.filter_map(machine).collect()
+    all.map(machine).collect()
 }
 
-fn machine(instance: &Tree) -> Option<Machine> {
-    let id = id(instance.text("instanceId")?)?;
+fn machine(instance: &Tree) -> Result<Machine> {
+    let id = instance.text("instanceId").and_then(id).context("it names an instance whose id is none")?;
     let word = one_line(instance.text("instanceState.name").unwrap_or("unknown"));
     let threads = instance.count("cpuOptions.threadsPerCore").unwrap_or(1);
     let cores = instance.count("cpuOptions.coreCount").unwrap_or_default();
@@ -50,7 +53,7 @@ fn machine(instance: &Tree) -> Option<Machine> {
     // AWS's message repeats its code: "Server.InternalError: Internal error on launch".
     let reason = instance.text("stateReason.message");
     let reason = reason.or_else(|| instance.text("stateReason.code"));
-    Some(Machine {
+    Ok(Machine {
         reason: reason.map(str::to_owned),
         tags: tags.collect(),
         addresses: by_reach(addresses(instance)),
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn a_described_instance_is_read() -> Result<()> {
         let answer = Tree::xml(DESCRIBED.as_bytes())?;
-        let found = machines(answer.at("DescribeInstancesResponse"));
+        let found = machines(answer.at("DescribeInstancesResponse"))?;
         let states: Vec<State> = found.iter().map(|machine| machine.state).collect();
         assert_eq!(states, [State::On, State::Gone]);
         let machine = &found[0];
@@ -129,6 +132,15 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), machine.values.len());
         assert!(names.contains(&"AWS_PUBLIC_DNS_NAME") && names.contains(&"AWS_SECURITY_GROUPS"));
+        Ok(())
+    }
+
+    #[test]
+    fn an_instance_without_an_id_is_not_left_out_of_a_listing() -> Result<()> {
+        let strange = DESCRIBED.replacen("<instanceId>i-", "<instanceId>x-", 1);
+        assert!(
+            strange != DESCRIBED && machines(Tree::xml(strange.as_bytes())?.at("DescribeInstancesResponse")).is_err()
+        );
         Ok(())
     }
 

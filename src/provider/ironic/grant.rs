@@ -1,6 +1,5 @@
 //! How Ironic lets its users in, and which version of its API is spoken.
 
-use super::super::auth::{Ask, Grant};
 use super::super::kit::*;
 
 /// The newest version of the API whose answers are known here: node histories came with it (OpenStack Xena).
@@ -59,13 +58,7 @@ pub(super) fn endpoint(account: &Account) -> Result<Endpoint> {
     if login == Login::Keystone && account.get("OS_SYSTEM_SCOPE").is_empty() {
         needed.push("OS_PROJECT_NAME");
     }
-    needed.retain(|name| account.get(name).is_empty());
-    if !needed.is_empty() {
-        bail!(Mistake::new(
-            format!("there is no {}", needed.join(" and no ")),
-            "put it into the section provision of the host's template"
-        ));
-    }
+    account.need(&needed)?;
     Ok(Endpoint { base: root(account.get("OS_ENDPOINT")), auth: Auth::Fetched(fetch) })
 }
 
@@ -88,11 +81,7 @@ fn fetch(ask: &dyn Ask) -> Result<Grant, ApiError> {
     };
     let base = grant.base.clone().unwrap_or_else(|| root(ask.setting("OS_ENDPOINT")));
     let path = format!("{base}/");
-    let mut call = Call::get(&path).shown("/").open();
-    if let Some((name, value)) = &grant.credential {
-        call = call.header(name, value.expose());
-    }
-    let answer = ask.ask(&call)?.body;
+    let answer = ask.ask(&Call::get(&path).shown("/").open().with(&grant.credential))?.body;
     let newest = answer.text("default_version.version").and_then(|version| version.strip_prefix("1.")?.parse().ok());
     match newest {
         Some(newest) if newest >= OLDEST => {

@@ -32,7 +32,7 @@ pub(super) struct Allocation {
 impl Allocation {
     /// The allocation that an answer describes.
     pub(super) fn read(answer: &Tree) -> Result<Self> {
-        let id = answer.text("uuid").and_then(super::id).context("it names an allocation whose id is no UUID")?;
+        let id = answer.text("uuid").and_then(MachineId::uuid).context("it names an allocation whose id is no UUID")?;
         let own = |path: &str| answer.text(path).map(str::to_owned);
         let tag = |(key, value): (&str, &Tree)| joined(key, value.text("").unwrap_or_default());
         let plan = own("resource_class");
@@ -151,6 +151,16 @@ pub(super) fn config_drive(order: &Order, id: &MachineId) -> Option<Value> {
     Some(drive)
 }
 
+/// The item after which the next page of a listing begins, where there is one.
+pub(super) fn next_page(page: &Tree, list: &str) -> Result<Option<String>> {
+    if page.text("next").is_none() {
+        return Ok(None);
+    }
+    let last = page.items(list).last().and_then(|item| item.text("uuid")).filter(|last| is_uuid(last));
+    let last = last.context("it has a next page, and no UUID after which that begins")?;
+    Ok(Some(last.to_owned()))
+}
+
 /// The first address in Nova's network_data.json.
 pub(super) fn first_address(written: &str) -> Option<IpAddr> {
     let data = Tree::json(written.as_bytes()).ok()?;
@@ -204,4 +214,21 @@ pub(super) fn explain(account: &Account, status: u16, body: &Tree) -> Explanatio
         _ => (None, None),
     };
     Explanation { kind, code, remedy, reasons, ..Explanation::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_that_goes_on_nobody_knows_where_is_not_taken_for_whole() -> Result<()> {
+        let next = |page: Value| next_page(&Tree::json(page.to_string().as_bytes())?, "nodes");
+        let uuid = "b9eb1666-1b72-45ee-b529-806b079ce5af";
+        assert_eq!(next(json!({ "nodes": [{ "uuid": uuid }], "next": "http://x" }))?.as_deref(), Some(uuid));
+        assert_eq!(next(json!({ "nodes": [{ "uuid": uuid }] }))?, None);
+        for nodes in [json!([]), json!([{ "uuid": "../x" }]), json!([{}])] {
+            assert!(next(json!({ "nodes": nodes, "next": "http://x" })).is_err(), "{nodes}");
+        }
+        Ok(())
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 
 /// How many of the free nodes are validated.
@@ -17,14 +16,14 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     if catalogue::access(api, ["credentials", "nodes"], path, "check OS_ENDPOINT", &mut findings) != Access::Full {
         return findings;
     }
-    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes") {
+    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes", |node| Ok(node.clone())) {
         Ok(nodes) => {
             let class = order.attribute("RESOURCE_CLASS");
             let own: Vec<&Tree> = nodes.iter().filter(|node| node.text("resource_class") == Some(class)).collect();
             if own.is_empty() {
                 let classes = nodes.iter().filter_map(|node| node.text("resource_class"));
                 let what = format!("no node has the resource class {:?}", one_line(class));
-                let remedy = format!("set RESOURCE_CLASS to another one, such as {}", closest(class, classes));
+                let remedy = catalogue::another("RESOURCE_CLASS", class, classes);
                 findings.push(Finding::bad("resource class", what, remedy));
             } else {
                 findings.push(Finding::good("resource class", format!("{} nodes have it", own.len())));
@@ -39,9 +38,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
         let remedy = "set IMAGE_SOURCE with IMAGE_CHECKSUM, or BOOT_ISO";
         findings.push(Finding::doubtful("image", "the order names none, so the node must have one", remedy));
     }
-    if order.ssh_keys.is_empty() {
-        findings.push(catalogue::without_key(0, order.body["configdrive"].get("user_data").is_some()));
-    }
+    findings.extend(catalogue::without_key(order, 0));
     findings
 }
 

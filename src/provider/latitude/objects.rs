@@ -28,31 +28,38 @@ pub(super) struct Tag {
     pub(super) text: String,
 }
 
+/// A body of JSON:API.
+pub(super) fn data(kind: &str, attributes: &Value) -> Value {
+    json!({ "data": { "type": kind, "attributes": attributes } })
+}
+
 /// Whether `text` can change no address.
-pub(super) fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && is_plain(text, "_")
 }
 
 /// The id of an object that is no server.
 fn id(object: &Tree) -> Result<String> {
-    let id = object.text("id").filter(|id| is_plain(id)).context("it names an object whose id is none")?;
+    let id = object.text("id").filter(|id| is_id(id)).context("it names an object whose id is none")?;
     Ok(id.to_owned())
 }
 
 /// Every item of a listing, on all of its pages, with `filter`: further parameters of the query.
-pub(super) fn all(api: &Api<'_>, path: &'static str, filter: &str) -> Result<Vec<Tree>, ApiError> {
-    let (mut number, mut seen) = (0, 0);
-    api.pages(|_| {
-        number += 1;
-        let page = format!("page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count");
-        api.read(&Call::get(&format!("{path}?{page}{filter}")).shown(path), |answer| {
-            let items: Vec<Tree> = answer.list("data")?.cloned().collect();
-            seen += items.len() as u64;
-            let is_last = answer.count("meta.stats.total.count").is_some_and(|total| seen >= total);
-            let next = (!is_last && !items.is_empty()).then(String::new);
-            Ok((items, next))
-        })
-    })
+pub(super) fn all<T>(
+    api: &Api<'_>,
+    path: &str,
+    filter: &str,
+    reading: impl Fn(&Tree) -> Result<T>,
+) -> Result<Vec<T>, ApiError> {
+    let page = |number: usize| {
+        format!("{path}?page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count{filter}")
+    };
+    api.numbered(page, ["data", "meta.stats.total.count"], reading)
+}
+
+/// Every object of this kind.
+fn each(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
+    all(api, kind.path, "", |object| Ok(object.clone()))
 }
 
 // --- Keys and user data ---------------------------------------------------------------------------------------
@@ -68,8 +75,7 @@ fn kept(api: &Api<'_>, kind: &Kept, known: &[Tree], name: &str, mut attributes: 
         return id(found).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()));
     }
     attributes[kind.name.trim_start_matches("attributes.")] = json!(name);
-    let data = json!({ "type": kind.kind, "attributes": attributes });
-    api.read(&Call::post(kind.path).json(&json!({ "data": data })), |answer| id(answer.at("data")))
+    api.read(&Call::post(kind.path).json(&data(kind.kind, &attributes)), |answer| id(answer.at("data")))
 }
 
 /// The id of the object of an SSH key. Where the provider takes no public key twice, any object that has it will do.
@@ -79,10 +85,15 @@ fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String
     let Some(taken) = made.as_ref().err().filter(|error| error.kind == Kind::Conflict).cloned() else {
         return made;
     };
-    let bare = |key: &str| key.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
-    let all = all(api, KEYS.path, "")?;
-    let mut same = all.iter().filter(|object| object.text("attributes.public_key").map(bare) == Some(bare(key)));
+    let all = each(api, &KEYS)?;
+    let is_same = |object: &&Tree| object.text("attributes.public_key").is_some_and(|own| is_same_key(own, key));
+    let mut same = all.iter().filter(is_same);
     same.find_map(|object| id(object).ok()).ok_or(taken)
+}
+
+/// Every object of this kind, before any is made.
+fn known(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
+    each(api, kind).map_err(ApiError::before_order)
 }
 
 /// Makes or finds the objects of an order, and puts their ids into it.
@@ -91,12 +102,12 @@ pub(super) fn prepare(api: &Api<'_>, order: &mut Order) -> Result<(), ApiError> 
     keys.sort();
     keys.dedup();
     if !keys.is_empty() {
-        let known = all(api, KEYS.path, "")?;
+        let known = known(api, &KEYS)?;
         let ids: Result<Vec<String>, ApiError> = keys.iter().map(|text| key(api, order, &known, text)).collect();
         order.set("data.attributes.ssh_keys", json!(ids?));
     }
     if let Some(content) = order.body["user_data"].as_str() {
-        let known = all(api, USER_DATA.path, "")?;
+        let known = known(api, &USER_DATA)?;
         let attributes = json!({ "content": content, "project": order.attribute("PROJECT") });
         let id = kept(api, &USER_DATA, &known, &name_of(&order.mark, content), attributes)?;
         order.set("data.attributes.user_data", json!(id));
@@ -115,7 +126,7 @@ pub(super) fn discard(api: &Api<'_>, mark: &str) -> Result<(), ApiError> {
     let own = format!("{mark}-");
     for kind in [KEYS, USER_DATA] {
         let is_own = |object: &&Tree| object.text(kind.name).is_some_and(|name| name.starts_with(&own));
-        for object in all(api, kind.path, "")?.iter().filter(is_own) {
+        for object in each(api, &kind)?.iter().filter(is_own) {
             let id = id(object).map_err(|error| api.problem(Kind::Ambiguous, error.to_string()))?;
             match api.send(&Call::delete(&format!("{}/{id}", kind.path))) {
                 Err(error) if error.kind != Kind::NotFound => return Err(error),
@@ -142,12 +153,15 @@ pub(super) fn tag_text(tag: &Tree) -> Option<&str> {
     Some(tag.text("description").filter(|text| tag_name(text) == name).unwrap_or(name))
 }
 
+/// A tag of a listing, if it has a text. One whose id cannot be read is not left out: a machine is found by it.
+fn tag(tag: &Tree) -> Option<Result<Tag>> {
+    let text = tag_text(tag.at("attributes"))?.to_owned();
+    Some(id(tag).map(|id| Tag { id, text }))
+}
+
 /// Every tag of the team; the listing has no pages.
 pub(super) fn tags(api: &Api<'_>) -> Result<Vec<Tag>, ApiError> {
-    api.read(&Call::get("/tags"), |answer| {
-        let tag = |tag: &Tree| Some(Tag { id: id(tag).ok()?, text: tag_text(tag.at("attributes"))?.to_owned() });
-        Ok(answer.list("data")?.filter_map(tag).collect())
-    })
+    api.read(&Call::get("/tags"), |answer| answer.list("data")?.filter_map(tag).collect())
 }
 
 /// The ids of the tags with these texts. Those that the team lacks are made, and stay.
@@ -172,6 +186,20 @@ fn new_tag(api: &Api<'_>, text: &str) -> Result<String, ApiError> {
     if name != text {
         attributes["description"] = json!(text);
     }
-    let data = json!({ "type": "tags", "attributes": attributes });
-    api.read(&Call::post("/tags").json(&json!({ "data": data })), |answer| id(answer.at("data")))
+    api.read(&Call::post("/tags").json(&data("tags", &attributes)), |answer| id(answer.at("data")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_whose_id_is_none_is_not_left_out_of_the_tags_that_machines_are_found_by() -> Result<()> {
+        let read = |value: Value| Ok::<_, anyhow::Error>(tag(&Tree::json(value.to_string().as_bytes())?));
+        let named = json!({ "name": "one" });
+        assert!(read(json!({ "id": "tag_1", "attributes": named }))?.is_some_and(|tag| tag.is_ok()));
+        assert!(read(json!({ "id": "../x", "attributes": named }))?.is_some_and(|tag| tag.is_err()));
+        assert!(read(json!({ "id": "tag_1", "attributes": {} }))?.is_none());
+        Ok(())
+    }
 }

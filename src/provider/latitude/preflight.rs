@@ -1,6 +1,5 @@
 //! The questions of `check`: whether Latitude.sh knows what an order names, and has such a server now. All are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 use super::objects::all;
 
@@ -20,7 +19,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     let plan = plans.chosen(api, order, &mut findings);
     let system = named(api, order, ["operating system", "OS"], "/plans/operating_systems", &mut findings);
     if let Some(plan) = &plan {
-        findings.extend(system.and_then(|system| runs_on(&system, plan)));
+        findings.extend(system.and_then(|system| catalogue::runs_on(&system, plan, "attributes.provisionable_on")));
         let takes_raid = plan.tree.texts("attributes.features").any(|feature| feature == "raid");
         if !order.attribute("RAID").is_empty() && !takes_raid {
             let what = format!("{} has no RAID", plan.label());
@@ -29,9 +28,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     }
     let site = named(api, order, ["site", "SITE"], "/regions", &mut findings);
     findings.extend(plan.zip(site).map(|(plan, site)| stock(&plan, site.name())));
-    if order.ssh_keys.is_empty() {
-        findings.push(catalogue::without_key(0, order.body.get("user_data").is_some()));
-    }
+    findings.extend(catalogue::without_key(order, 0));
     findings
 }
 
@@ -48,8 +45,8 @@ fn named(
     findings: &mut Vec<Finding>,
 ) -> Option<Entry> {
     let name = Some(order.attribute(attribute)).filter(|name| !name.is_empty())?;
-    let entries = all(api, path, "").map(|items| items.iter().map(|item| Entry::of(item, NAMES)).collect());
-    shelf(about, attribute, path).pick(entries, name, findings)
+    let entries = all(api, path, "", |item| Ok(Entry::of(item, NAMES)));
+    shelf(about, attribute, path).pick(api, entries, name, findings)
 }
 
 /// A finding where the project does not take this billing.
@@ -62,17 +59,6 @@ fn billed(project: &Entry, billing: &str) -> Option<Finding> {
     let what = format!("the project is {}, which is not billed {}", one_line(of_project), one_line(billing));
     let remedy = if is_reserved { "set BILLING to yearly" } else { "set BILLING to hourly or monthly" };
     Some(Finding::bad("billing", what, remedy))
-}
-
-/// A finding where the operating system does not run on the plan.
-fn runs_on(system: &Entry, plan: &Entry) -> Option<Finding> {
-    let plans: Vec<&str> = system.tree.texts("attributes.provisionable_on").collect();
-    if plans.is_empty() || plans.iter().any(|name| plan.is_called(name)) {
-        return None;
-    }
-    let what = format!("{} does not run on {}", system.label(), plan.label());
-    let remedy = format!("set PLAN or OS to another one; it runs on {}", closest(plan.name(), plans));
-    Some(Finding::bad("operating system", what, remedy))
 }
 
 /// Whether the site sells the plan, and has one now. The level of stock is that of a whole country.

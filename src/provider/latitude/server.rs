@@ -1,13 +1,13 @@
 //! How Latitude.sh describes servers and errors.
 
 use super::super::kit::*;
-use super::objects::{is_plain, tag_text};
+use super::objects::{is_id, tag_text};
 use crate::http::rate_limit::retry_after;
 
 /// A deploy id: `sv_` and letters or digits.
 pub(super) fn id(text: &str) -> Option<MachineId> {
-    let is_id = text.len() > 3 && text.starts_with("sv_") && is_plain(text);
-    is_id.then(|| MachineId::checked(text))
+    let is_servers = text.len() > 3 && text.starts_with("sv_") && is_id(text);
+    is_servers.then(|| MachineId::checked(text))
 }
 
 /// The machine that a server of an answer is.
@@ -21,12 +21,12 @@ pub fn machine(server: &Tree) -> Result<Machine> {
     // It is there, and billed, until then.
     let ends = own("scheduled_deletion_at").map(|then| format!(", until {}", one_line(&then)));
     let (plan, site) = (own("plan.slug"), own("region.site.slug"));
-    let values = [
+    let values = values([
         ("OS", own("operating_system.slug")),
         ("PLAN", plan.clone()),
         ("SITE", site.clone()),
         ("PROJECT", own("project.slug")),
-    ];
+    ]);
     let addresses = ["primary_ipv4", "primary_ipv6"].into_iter().filter_map(own).filter_map(|text| text.parse().ok());
     let cores = own("specs.cpu").and_then(|cpu| cores(&cpu)).unwrap_or_default();
     let memory = own("specs.ram").and_then(|ram| kib(&ram)).unwrap_or_default();
@@ -38,7 +38,7 @@ pub fn machine(server: &Tree) -> Result<Machine> {
         size: Some((cores, memory)),
         plan,
         place: site,
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: own("created_at").and_then(|text| time::rfc3339(&text)),
         ..Machine::new(id, state(&word), word + &ends.unwrap_or_default())
     })

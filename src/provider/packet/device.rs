@@ -2,11 +2,6 @@
 
 use super::super::kit::*;
 
-/// A deploy id: a UUID, as nothing else is ever put into an address.
-pub fn id(text: &str) -> Option<MachineId> {
-    is_uuid(text).then(|| MachineId::checked(text.to_ascii_lowercase()))
-}
-
 /// The machines of a page, and whether there is a next one.
 pub(super) fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
     let machines = page.list("devices")?.map(machine).collect::<Result<Vec<_>>>()?;
@@ -19,19 +14,19 @@ pub(super) fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
 /// # Errors
 /// It describes none.
 pub fn machine(device: &Tree) -> Result<Machine> {
-    let id = device.text("id").and_then(id);
+    let id = device.text("id").and_then(MachineId::uuid);
     let id = id.context("it names a machine whose id is no UUID")?;
     let word = one_line(device.text("state").unwrap_or("unknown"));
     let own = |path: &str| device.text(path).map(str::to_owned);
     let (plan, metro, facility) = (own("plan.slug"), own("metro.code"), own("facility.code"));
     let logo = own("operating_system.distro").map(|distro| format!("images/logos/{distro}.png"));
-    let values = [
+    let values = values([
         ("OS", own("operating_system.slug")),
         ("PLAN", plan.clone()),
         ("FACILITY", facility.clone()),
         ("METRO", metro.clone()),
         ("LOGO", logo),
-    ];
+    ]);
     let addresses = device.items("ip_addresses").filter_map(|entry| {
         let is_public = entry.flag("public").unwrap_or_default();
         Some((is_public, entry.text("address")?.parse().ok()?))
@@ -47,7 +42,7 @@ pub fn machine(device: &Tree) -> Result<Machine> {
         size: Some((cpus, memory.unwrap_or_default())),
         plan,
         place: facility.or(metro),
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: device.text("created_at").and_then(time::rfc3339),
         root_password: own("root_password").map(Secret::new),
         ..Machine::new(id, state(&word), word)
@@ -136,20 +131,5 @@ mod tests {
     #[test]
     fn unknown_states_are_not_errors() {
         assert_eq!(state("post_provisioning"), State::Starting);
-    }
-
-    #[test]
-    fn only_uuids_are_deploy_ids() {
-        assert!(id("B9EB1666-1b72-45ee-b529-806b079ce5af").is_some());
-        for text in [
-            "",
-            "../projects/f3f131c8-f302-49ef-8c44-9405022dc6dd",
-            "b9eb1666-1b72-45ee-b529-806b079ce5af/actions",
-            "b9eb1666-1b72-45ee-b529-806b079ce5a\n",
-            "b9eb1666x1b72-45ee-b529-806b079ce5af",
-            "1002",
-        ] {
-            assert!(id(text).is_none(), "{text}");
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! The questions of `check`: what Packet knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 
 /// Asks all that can be asked without ordering.
@@ -21,7 +20,9 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     let plan = shelf("plan", "PLAN", &plans, "plans").chosen(api, order, &mut findings);
     let systems = shelf("operating system", "OS", "/operating-systems", "operating_systems");
     let system = systems.chosen(api, order, &mut findings);
-    findings.extend(system.zip(plan.as_ref()).and_then(|(system, plan)| runs_on(&system, plan)));
+    findings.extend(
+        system.zip(plan.as_ref()).and_then(|(system, plan)| catalogue::runs_on(&system, plan, "provisionable_on")),
+    );
     let reservation = order.attribute("HARDWARE_RESERVATION");
     // A reserved server stands where it stands, whatever else there is.
     let sought = plan.as_ref().filter(|_| reservation.is_empty());
@@ -30,10 +31,9 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
         findings.push(reserved(api, reservation, &project, plan.as_ref()));
     }
     if order.ssh_keys.is_empty() {
-        let has_user_data = order.body.get("userdata").is_some();
-        findings.push(match keys(api, &project) {
-            Ok(count) => catalogue::without_key(count, has_user_data),
-            Err(error) => unanswered("ssh key", &error),
+        findings.extend(match keys(api, &project) {
+            Ok(count) => catalogue::without_key(order, count),
+            Err(error) => Some(unanswered("ssh key", &error)),
         });
     }
     findings
@@ -48,18 +48,6 @@ fn keys(api: &Api<'_>, project: &str) -> Result<usize, ApiError> {
     let own = if project.is_empty() { None } else { Some(format!("{project}/ssh-keys")) };
     let count = |path: &str| shelf("ssh key", "", path, "ssh_keys").entries(api).map(|keys| keys.len());
     Ok(count("/ssh-keys")? + own.map_or(Ok(0), |path| count(&path))?)
-}
-
-/// A finding where the operating system does not run on the plan.
-fn runs_on(system: &Entry, plan: &Entry) -> Option<Finding> {
-    let plans: Vec<&str> = system.tree.texts("provisionable_on").collect();
-    if plans.is_empty() || plans.iter().any(|name| plan.is_called(name)) {
-        return None;
-    }
-    let what = format!("{} does not run on {}", system.label(), plan.label());
-    let near = closest(plan.name(), plans);
-    let remedy = format!("set PLAN or OS to another one; it runs on {near}");
-    Some(Finding::bad("operating system", what, remedy))
 }
 
 /// Whether the places of the order are known, sell the plan, and have some left.

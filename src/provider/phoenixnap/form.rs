@@ -17,9 +17,8 @@ const CLOUD_INIT: &[&str] = &[
 
 /// Reads `HOSTNAME`.
 pub(super) fn hostname(written: &str) -> Result<Value> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"().-".contains(&byte);
     let has_letter = written.bytes().any(|byte| byte.is_ascii_alphabetic());
-    if !has_letter || written.len() > LONGEST || !written.bytes().all(is_plain) {
+    if !has_letter || written.len() > LONGEST || !is_plain(written, "().-") {
         let remedy = "write up to 100 letters, digits, dots and hyphens, with a letter among them";
         bail!(Mistake::new(format!("is {written:?}"), remedy));
     }
@@ -58,7 +57,7 @@ pub(super) fn user_data(host: &Host) -> Result<Payload> {
         let remedy = format!("leave it out, or set OS to one that takes it, such as {near}");
         bail!(Mistake::new(format!("is not taken by the operating system {system:?}"), remedy));
     }
-    Ok(Payload { data: own.into(), warning: None })
+    Ok(Payload::own(host))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The questions of `check`: what phoenixNAP knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
 use super::{HOURLY, SERVERS, form, missing_tags};
 
@@ -34,19 +33,12 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
         let name = form::own_hostname(&order.mark);
         findings.push(Finding::good("host name", format!("{name}, as there is no HOSTNAME")));
     }
-    let pricing = order.attribute("PRICING_MODEL");
-    if !["", HOURLY].contains(&pricing) {
-        let what =
-            format!("{} is a commitment: its whole term is paid, whenever the host is deleted", one_line(pricing));
-        findings.push(Finding::doubtful("pricing", what, "leave PRICING_MODEL out, to pay by the hour"));
-    }
+    findings.extend(catalogue::commitment(order, "pricing", "PRICING_MODEL", HOURLY));
     if order.attribute("NETWORK_TYPE") == "PRIVATE_ONLY" {
         let what = "the server gets no public address: the front-end must reach its private network";
         findings.push(Finding::doubtful("network", what, "leave NETWORK_TYPE out where it does not"));
     }
-    if order.ssh_keys.is_empty() {
-        findings.push(catalogue::without_key(0, !order.body["osConfiguration"].is_null()));
-    }
+    findings.extend(catalogue::without_key(order, 0));
     findings
 }
 

@@ -11,8 +11,7 @@ const NO_STOCK: &str = "wait, or set TYPE or LOCATION to another one; `pm-packet
 
 /// A deploy id. Those that were seen have 24 hexadecimal digits; it is described as a text.
 pub(super) fn id(text: &str) -> Option<MachineId> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_id = (1..=64).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_plain);
+    let is_id = (1..=64).contains(&text.len()) && !text.starts_with('-') && is_plain(text, "-");
     is_id.then(|| MachineId::checked(text))
 }
 
@@ -25,12 +24,12 @@ pub fn machine(server: &Tree) -> Result<Machine> {
     let word = one_line(server.text("status").unwrap_or("unknown"));
     let own = |path: &str| server.text(path).map(str::to_owned);
     let (plan, place) = (own("type"), own("location"));
-    let values = [
+    let values = values([
         ("OS", own("os")),
         ("TYPE", plan.clone()),
         ("LOCATION", place.clone()),
         ("PRICING_MODEL", own("pricingModel")),
-    ];
+    ]);
     let addresses = [(true, "publicIpAddresses"), (false, "privateIpAddresses")];
     let addresses = addresses.into_iter().flat_map(|(is_public, list)| {
         server.texts(list).filter_map(first_address).map(move |address| (is_public, address))
@@ -46,7 +45,7 @@ pub fn machine(server: &Tree) -> Result<Machine> {
         size: Some((cores, memory.unwrap_or_default())),
         plan,
         place,
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: server.text("provisionedOn").and_then(time::rfc3339),
         ..Machine::new(id, state(&word), word)
     })

@@ -4,8 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::kit::*;
-use super::{HOURLY, items, of_zone};
-use crate::opennebula::user_data;
+use super::{HOURLY, MONTHLY, items, of_zone};
 
 const ADD_KEY: &str = "add the key to the SSH keys of the project, or set OS and OFFER to ones that take cloud-init";
 
@@ -27,7 +26,7 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
     let (offer, system, keys) = (offer(api, order)?, system(api, order)?, keys(api, order)?);
     let mut order = order.clone();
     match composed(&order, &system, &keys) {
-        Err(mistake) => return Err(refusal(api, mistake)),
+        Err(mistake) => return Err(api.refusal(mistake)),
         Ok(None) => {}
         Ok(Some(data)) => order.set("user_data", json!(STANDARD.encode(data))),
     }
@@ -50,25 +49,6 @@ pub(super) fn body(api: &Api<'_>, order: &Order) -> Result<Value, ApiError> {
         order.set(path, value);
     }
     Ok(order.body)
-}
-
-/// An error of a look before the order, as one of the order: that was not sent.
-pub(super) fn nothing_was_ordered(error: ApiError) -> ApiError {
-    let kind = match error.kind {
-        Kind::Ambiguous => Kind::NotSent,
-        Kind::NotFound | Kind::Redirected => Kind::Rejected,
-        kind => kind,
-    };
-    ApiError { kind, ..error }
-}
-
-fn refusal(api: &Api<'_>, Mistake { what, remedy }: Mistake) -> ApiError {
-    ApiError { remedy: remedy.into(), ..api.problem(Kind::Rejected, what) }
-}
-
-/// The period of the order.
-pub(super) fn period(order: &Order) -> &str {
-    Some(order.attribute("SUBSCRIPTION_PERIOD")).filter(|period| !period.is_empty()).unwrap_or(HOURLY)
 }
 
 /// The user data: USERDATA, and the keys that IAM does not have.
@@ -102,7 +82,7 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
         return Ok(keys);
     }
     let path = format!("/iam/v1alpha1/ssh-keys?project_id={}", api.required("SCW_DEFAULT_PROJECT_ID")?);
-    let known = match items(api, &path, "ssh_keys") {
+    let known = match items(api, &path, "ssh_keys", |key| Ok(key.clone())) {
         Ok(known) => known,
         // IAM needs a permission of its own. Somebody who names keys is believed then.
         Err(error) if error.kind == Kind::PermissionDenied => {
@@ -116,8 +96,8 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
     };
     for key in &order.ssh_keys {
         let is_same = |one: &&Tree| {
-            let own = one.text("public_key").and_then(material);
-            one.flag("disabled") != Some(true) && own.is_some() && own == material(key)
+            let is_same = one.text("public_key").is_some_and(|own| is_same_key(own, key));
+            is_same && one.flag("disabled") != Some(true)
         };
         match known.iter().find(is_same).and_then(|one| one.text("id")) {
             Some(id) if keys.ids.iter().any(|known| known == id) => {}
@@ -128,36 +108,30 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
     Ok(keys)
 }
 
-/// What makes a key the same whatever stands around it. In base64 each begins with the zeros of a length (RFC 4253, 6.6).
-fn material(key: &str) -> Option<&str> {
-    key.split_whitespace().find(|word| word.starts_with("AAAA"))
-}
-
 /// The offer of the order. One name has an entry for each period.
 pub(super) fn offer(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
     let zone = api.required("SCW_DEFAULT_ZONE")?;
-    let (period, name) = (period(order), order.attribute("OFFER"));
+    let (period, name) = (order.attribute("SUBSCRIPTION_PERIOD"), order.attribute("OFFER"));
     let offers = |period: &str| -> Result<Vec<Entry>, ApiError> {
-        let all = items(api, &of_zone(zone, &format!("offers?subscription_period={period}")), "offers")?;
-        let own = all.iter().filter(|offer| offer.text("subscription_period") == Some(period));
-        Ok(own.map(|offer| Entry::of(offer, &["name", "id"])).collect())
+        let path = of_zone(zone, &format!("offers?subscription_period={period}"));
+        let mut offers = items(api, &path, "offers", |offer| Ok(Entry::of(offer, &["name", "id"])))?;
+        offers.retain(|offer| offer.tree.text("subscription_period") == Some(period));
+        Ok(offers)
     };
     let mistake = match pick(offers(period)?, &format!("offer in {zone}"), "OFFER", name) {
         Ok(offer) => return Ok(offer),
         Err(mistake) => mistake,
     };
-    let other = if period == HOURLY { "monthly" } else { HOURLY };
+    let other = if period == HOURLY { MONTHLY } else { HOURLY };
     let is_other = offers(other)?.iter().any(|offer| offer.is_called(name));
-    Err(refusal(
-        api,
-        match is_other {
-            true => Mistake::new(
-                format!("the offer {:?} is {other} in {zone}, not {period}", one_line(name)),
-                format!("{}, or set SUBSCRIPTION_PERIOD={other}", mistake.remedy),
-            ),
-            false => mistake,
-        },
-    ))
+    let mistake = match is_other {
+        true => Mistake::new(
+            format!("the offer {:?} is {other} in {zone}, not {period}", one_line(name)),
+            format!("{}, or set SUBSCRIPTION_PERIOD={other}", mistake.remedy),
+        ),
+        false => mistake,
+    };
+    Err(api.refusal(mistake))
 }
 
 /// The operating system of the order: by its id, or its name with as many words of its version as tell it from others.
@@ -168,34 +142,22 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
         let whole = whole.trim_end();
         let shorter = whole.rmatch_indices(' ').map(|(at, _)| &whole[..at]);
         let names = std::iter::once(whole).chain(shorter).chain(system.text("id"));
-        Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.clone() }
+        Ok(Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.clone() })
     };
-    let all = items(api, &of_zone(zone, "os"), "os")?.iter().map(entry).collect();
+    let all = items(api, &of_zone(zone, "os"), "os", entry)?;
     let system = pick(all, &format!("operating system in {zone}"), "OS", order.attribute("OS"));
-    system.map_err(|mistake| refusal(api, mistake))
+    system.map_err(|mistake| api.refusal(mistake))
 }
 
 /// The one of `entries` that goes by this name.
 fn pick(entries: Vec<Entry>, about: &str, attribute: &str, name: &str) -> Result<Entry, Mistake> {
-    let near = closest(name, entries.iter().map(Entry::name));
-    let (mut found, _): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| entry.is_called(name));
-    match (found.pop(), &found[..]) {
-        (Some(entry), []) => Ok(entry),
-        (Some(last), others) => {
-            let all = others.iter().chain([&last]);
-            let all: Vec<String> = all.map(|one| format!("{} ({})", one.name(), id_of(one))).collect();
-            let what = format!("there is more than one {about} called {:?}", one_line(name));
-            Err(Mistake::new(what, one_line(&format!("set {attribute} to one of {}", all.join(", ")))))
-        }
-        (None, _) => {
-            let what = format!("the provider knows no {about} called {:?}", one_line(name));
-            let remedy = match &*near {
-                "" => "set SCW_DEFAULT_ZONE to another one, for this one has none".to_owned(),
-                near => format!("set {attribute} to another one, such as {near}"),
-            };
-            Err(Mistake::new(what, remedy))
-        }
+    let called = entries.iter().filter(|entry| entry.is_called(name));
+    let called: Vec<String> = called.map(|one| format!("{} ({})", one.name(), id_of(one))).collect();
+    if called.len() < 2 {
+        return catalogue::pick(entries, about, attribute, name);
     }
+    let what = format!("there is more than one {about} called {:?}", one_line(name));
+    Err(Mistake::new(what, one_line(&format!("set {attribute} to one of {}", called.join(", ")))))
 }
 
 /// The id of an entry.
@@ -206,13 +168,6 @@ pub(super) fn id_of(entry: &Entry) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_the_same_with_another_comment_or_with_options() {
-        assert_eq!(material("ssh-ed25519 AAAAC3 one@front-end"), Some("AAAAC3"));
-        assert_eq!(material("no-pty ssh-ed25519 AAAAC3"), Some("AAAAC3"));
-        assert_eq!(material("no key"), None);
-    }
 
     #[test]
     fn a_name_must_tell_one_entry() {
@@ -231,26 +186,5 @@ mod tests {
             mistake.contains("no operating system called \"Ubuntu 23\": set OS to another one, such as"),
             "{mistake}"
         );
-    }
-
-    #[test]
-    fn an_error_before_the_order_is_none_of_an_order_that_may_have_been_carried_out() {
-        let error = |kind| ApiError {
-            kind,
-            call: String::new(),
-            status: None,
-            reasons: Vec::new(),
-            retry_after: None,
-            remedy: "".into(),
-            code: None,
-        };
-        for (kind, meant) in [
-            (Kind::Ambiguous, Kind::NotSent),
-            (Kind::Redirected, Kind::Rejected),
-            (Kind::NotFound, Kind::Rejected),
-            (Kind::RateLimited, Kind::RateLimited),
-        ] {
-            assert_eq!(nothing_was_ordered(error(kind)).kind, meant);
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! The questions of `check`: what Scaleway knows of an order before it is sent. All of them are GETs.
 
-use super::super::kit::catalogue::Access;
 use super::super::kit::*;
-use super::order::{composed, id_of, keys, offer, period, system};
+use super::order::{composed, id_of, keys, offer, system};
 use super::{HOURLY, of_zone};
+
+const SYSTEM: &str = "operating system";
 
 /// Asks all that can be asked without ordering.
 pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
@@ -17,39 +18,17 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     if catalogue::access(api, about, &servers, "check SCW_API_URL", &mut findings) != Access::Full {
         return findings;
     }
-    if period(order) != HOURLY {
-        let what = format!("{}: it is paid for the whole period, also where the host is deleted before", period(order));
-        findings.push(Finding::doubtful("period", what, "leave SUBSCRIPTION_PERIOD out, which is hourly"));
-    }
-    let offer = match offer(api, order) {
-        _ if order.attribute("OFFER").is_empty() => None,
-        Ok(offer) => {
-            findings.push(Finding::good("offer", offer.label()));
-            findings.push(stock(&offer, zone));
-            Some(offer)
-        }
-        Err(error) => {
-            findings.push(told("offer", &error));
-            None
-        }
-    };
-    match system(api, order) {
-        _ if order.attribute("OS").is_empty() => {}
-        Ok(system) => {
-            findings.push(runs(&system, offer.as_ref()));
-            findings.extend(ssh_key(api, order, &system));
-        }
-        Err(error) => findings.push(told("operating system", &error)),
+    findings.extend(catalogue::commitment(order, "period", "SUBSCRIPTION_PERIOD", HOURLY));
+    let has = |name: &str| !order.attribute(name).is_empty();
+    let sought = has("OFFER").then(|| offer(api, order));
+    let offer = sought.and_then(|sought| catalogue::found("offer", sought, &mut findings));
+    findings.extend(offer.as_ref().map(|offer| stock(offer, zone)));
+    let sought = has("OS").then(|| system(api, order));
+    if let Some(system) = sought.and_then(|sought| catalogue::found(SYSTEM, sought, &mut findings)) {
+        findings.extend(runs(&system, offer.as_ref()));
+        findings.extend(ssh_key(api, order, &system));
     }
     findings
-}
-
-/// What the lookup of a name came to.
-fn told(about: &'static str, error: &ApiError) -> Finding {
-    match (error.kind, error.status) {
-        (Kind::Rejected, None) => Finding::bad(about, error.reasons.join("; "), error.remedy.clone()),
-        _ => unanswered(about, error),
-    }
 }
 
 /// Whether the offer is to be had now.
@@ -65,17 +44,16 @@ fn stock(offer: &Entry, zone: &str) -> Finding {
     }
 }
 
-/// Whether the operating system may be installed on the offer.
-fn runs(system: &Entry, offer: Option<&Entry>) -> Finding {
-    const ABOUT: &str = "operating system";
+/// A finding where the operating system may not be installed on the offer.
+fn runs(system: &Entry, offer: Option<&Entry>) -> Option<Finding> {
     let mut incompatible = offer.into_iter().flat_map(|offer| offer.tree.texts("incompatible_os_ids"));
     let why = match () {
         () if system.tree.flag("enabled") == Some(false) => "is not offered any more",
         () if system.tree.flag("allowed") == Some(false) => "is not allowed to this organization",
         () if incompatible.any(|id| id == id_of(system)) => "does not run on this offer",
-        () => return Finding::good(ABOUT, system.label()),
+        () => return None,
     };
-    Finding::bad(ABOUT, format!("{} {why}", system.label()), "set OS or OFFER to another one")
+    Some(Finding::bad(SYSTEM, format!("{} {why}", system.label()), "set OS or OFFER to another one"))
 }
 
 /// Whether the SSH keys of the context reach the host.
@@ -85,12 +63,11 @@ fn ssh_key(api: &Api<'_>, order: &Order, system: &Entry) -> Vec<Finding> {
         Ok(keys) => keys,
         Err(error) => return vec![unanswered(ABOUT, &error)],
     };
-    let has_user_data = order.body.get("user_data").is_some();
-    if order.ssh_keys.is_empty() {
-        return vec![catalogue::without_key(keys.ids.len(), has_user_data)];
+    if let Some(without) = catalogue::without_key(order, keys.ids.len()) {
+        return vec![without];
     }
     let mut findings = Vec::new();
-    if has_user_data && system.tree.flag("cloud_init_supported") == Some(false) {
+    if order.has_user_data && system.tree.flag("cloud_init_supported") == Some(false) {
         let what = format!("{} takes no cloud-init", system.label());
         findings.push(Finding::bad("user data", what, "leave USERDATA out, or set OS to another one"));
     }

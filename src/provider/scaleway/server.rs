@@ -36,12 +36,12 @@ pub fn machine(server: &Tree) -> Result<Machine> {
         false => server.text("install.status").unwrap_or("unknown"),
     };
     let (state, word, reason, remedy) = read_state(status, install);
-    let values = [
+    let values = values([
         ("OFFER", own("offer_name")),
         (OFFER_ID, own("offer_id")),
         ("ZONE", Some(zone.clone())),
         ("INSTALL_USER", own("install.user")),
-    ];
+    ]);
     let addresses = server.items("ips").filter_map(|ip| Some((true, ip.text("address")?.parse().ok()?)));
     Ok(Machine {
         reason: reason.map(str::to_owned),
@@ -53,7 +53,7 @@ pub fn machine(server: &Tree) -> Result<Machine> {
         locked: server.flag("protected") == Some(true) || status == "locked",
         plan: own("offer_name"),
         place: Some(zone),
-        values: values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        values,
         created: server.text("created_at").and_then(time::rfc3339),
         ..Machine::new(id, state, one_line(&word))
     })

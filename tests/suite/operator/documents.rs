@@ -144,13 +144,7 @@ fn table(spec: &Spec) -> String {
             limit.map(|limit| format!("at most {limit} bytes")),
         ];
         let remarks: Vec<String> = remarks.into_iter().flatten().collect();
-        let cells = [
-            code(attribute.name),
-            attribute.about.to_owned(),
-            attribute.form.name().to_owned(),
-            sent,
-            remarks.join(", "),
-        ];
+        let cells = [code(attribute.name), attribute.about.to_owned(), attribute.form.name(), sent, remarks.join(", ")];
         let cells = cells.map(|cell| cell.replace('|', "\\|"));
         format!("| {} |\n", cells.join(" | "))
     };

@@ -209,9 +209,8 @@ fn an_order_whose_answer_is_lost_is_found_by_its_name_and_not_made_twice() {
     );
 }
 
-#[test]
-fn an_allocation_of_somebody_else_with_the_name_of_the_order_is_neither_adopted_nor_deleted() {
-    let metal = Metal::new();
+/// The host of a name that an allocation of somebody else has now.
+fn of_a_taken_name(metal: &Metal) -> Host<'_> {
     let (host, _) = metal.deployed();
     let name = bodies(&metal.requests("POST /v1/allocations"))[0]["name"].clone();
     assert_success(&host.cancel().unwrap());
@@ -222,10 +221,31 @@ fn an_allocation_of_somebody_else_with_the_name_of_the_order_is_neither_adopted_
         .header("x-openstack-ironic-api-version", "1.78")
         .send(theirs.to_string());
     assert_eq!(created.unwrap().status(), 201);
+    metal.bench.host(&HostTemplate::ironic(ID))
+}
+
+#[test]
+fn an_allocation_of_somebody_else_with_the_name_of_the_order_is_neither_adopted_nor_deleted() {
+    let metal = Metal::new();
+    let host = of_a_taken_name(&metal);
     let held = metal.held();
-    let again = metal.bench.host(&HostTemplate::ironic(ID));
-    let answer = again.deploy().unwrap();
+    let answer = host.deploy().unwrap();
     assert_failure_with(&answer, &[&held[0], "is not this host's", "delete it if nobody needs it"]);
+    assert_eq!(metal.held(), held);
+}
+
+#[test]
+fn a_look_that_fails_after_an_order_was_refused_for_its_name_is_no_lost_order() {
+    let metal = Metal::new();
+    let host = of_a_taken_name(&metal);
+    let (held, orders) = (metal.held(), metal.requests("POST /v1/allocations").len());
+    // The first two are those of the search for the host's machine.
+    metal.fault(Fault::new(Operation::Get, Effect::status(502)).skip(2).forever());
+    let answer = host.deploy().unwrap();
+    assert_failure_with(&answer, &["status 502 to GET /v1/allocations/"]);
+    assert!(metal.requests("POST /v1/allocations").len() > orders);
+    assert!(!answer.stderr.contains("no order got an answer"), "{}", answer.stderr);
+    assert!(!answer.stderr.contains("STILL BILLED"), "{}", answer.stderr);
     assert_eq!(metal.held(), held);
 }
 

@@ -221,6 +221,9 @@ fn of_a_taken_name(metal: &Metal) -> Host<'_> {
         .header("x-openstack-ironic-api-version", "1.78")
         .send(theirs.to_string());
     assert_eq!(created.unwrap().status(), 201);
+    // A look at it is two requests then.
+    let has_node = |one: &Object| !one.is_gone && !one.text("node_uuid").is_empty();
+    until("its node", || metal.allocations().iter().any(has_node));
     metal.bench.host(&HostTemplate::ironic(ID))
 }
 

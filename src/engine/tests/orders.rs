@@ -200,3 +200,19 @@ fn a_late_order_whose_key_would_be_free_again_is_waited_for_before_the_machine_i
     stage.deployed();
     assert!(stage.now() < seconds(30), "{:?}", stage.now());
 }
+
+#[test]
+fn objects_that_the_provider_refused_to_make_are_not_waited_for() {
+    let stage = Stage::new(shapes::objects(), Manner::default());
+    stage.provider.strike_all(What::Prepare, Fault::Error(Kind::Rejected));
+    let begin = stage.now();
+    stage.deploy().unwrap_err();
+    assert!(stage.now() - begin < seconds(10), "{:?}", stage.now() - begin);
+    assert!(stage.provider.asked(What::Create).is_empty());
+    // A request without an answer may make one as long as an order may take effect.
+    let stage = Stage::new(shapes::objects(), Manner::default());
+    stage.provider.strike_all(What::Prepare, Fault::Lost);
+    let begin = stage.now();
+    stage.deploy().unwrap_err();
+    assert!(stage.now() - begin >= seconds(60), "{:?}", stage.now() - begin);
+}

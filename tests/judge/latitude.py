@@ -14,10 +14,6 @@ import copy
 import datetime
 import enum
 import json
-import pathlib
-import re
-import subprocess
-import sys
 import time
 import typing
 
@@ -25,10 +21,10 @@ import httpx
 from latitudesh_python_sdk import Latitudesh, models
 from latitudesh_python_sdk.types import UNSET, BaseModel, Nullable, OptionalNullable
 
+from common import MOMENT, run, served
+
 # Of the fixture.
 TOKEN = "lat_0123456789abcdef"
-
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def is_nullable(field):
@@ -440,28 +436,9 @@ def lead_lives(url):
 
 def judge_the_stub(program):
     command = [*program, "stub", "latitude", "--set", "lag=100"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as simulator:
-        # It ends with its input, which ends with this block.
-        url = simulator.stdout.readline().strip()
-        try:
-            lead_lives(url)
-        finally:
-            simulator.stdin.close()
-    assert simulator.returncode == 0, simulator.returncode
-
-
-def main():
-    judge_the_judge()
-    match sys.argv[1:]:
-        case ["bodies", folder]:
-            judge_bodies(pathlib.Path(folder))
-        case ["life", _, *_]:
-            judge_the_stub(sys.argv[2:])
-        case _:
-            sys.exit(__doc__)
+    with served(command) as output:
+        lead_lives(output.readline().strip())
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, judge_the_judge, judge_bodies, judge_the_stub)

@@ -9,52 +9,28 @@ is none of the model's, a null, a date that is no text. Before anything else the
 """
 
 import copy
-import datetime
 import json
-import pathlib
-import re
-import subprocess
-import sys
 import time
 import warnings
 
 import equinix_metal
 from equinix_metal.exceptions import ApiException, NotFoundException
 from equinix_metal.models import CreateDeviceRequest, Device, DeviceActionInput, Error
-from pydantic import BaseModel
+
+from common import run, served, strangers
 
 # The client's words about itself.
 warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
 
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
-
-def strangers(value, read, is_answer, at=""):
-    """What is in the JSON and not in what a model read of it."""
-    # One of several models or types: the one that it is.
-    while hasattr(read, "actual_instance"):
-        read = read.actual_instance
-    if isinstance(read, BaseModel):
-        fields = type(read).model_fields
-        names = {field.alias or name: name for name, field in fields.items()}
-        if not is_answer:
-            # The generator of the client gives a link to everything.
-            names.pop("href", None)
-        for name, inner in value.items():
-            if name not in names:
-                yield f"{at}.{name} is unknown"
-            elif inner is None:
-                if not is_answer:
-                    yield f"{at}.{name} is null"
-            else:
-                inner_read = getattr(read, names[name])
-                yield from strangers(inner, inner_read, is_answer, f"{at}.{name}")
-    elif isinstance(read, list):
-        for number, (inner, inner_read) in enumerate(zip(value, read, strict=True)):
-            yield from strangers(inner, inner_read, is_answer, f"{at}[{number}]")
-    elif isinstance(read, datetime.datetime):
-        if not isinstance(value, str) or not MOMENT.fullmatch(value):
-            yield f"{at}: {value!r} is no date"
+def names_of(model, is_answer):
+    """The names of a model's fields, by their names in JSON."""
+    fields = model.model_fields
+    names = {field.alias or name: name for name, field in fields.items()}
+    if not is_answer:
+        # The generator of the client gives a link to everything.
+        names.pop("href", None)
+    return names
 
 
 def faults(model, body, is_answer=False):
@@ -63,7 +39,7 @@ def faults(model, body, is_answer=False):
         read = model.from_json(json.dumps(body))
     except ValueError as error:
         return [str(error)]
-    return list(strangers(body, read, is_answer))
+    return list(strangers(body, read, is_answer, names_of))
 
 
 # --- The judge, judged -------------------------------------------------------------------------------------
@@ -161,7 +137,7 @@ class Answers:
         answer = call(*arguments, **options)
         self.count += 1
         if answer.data is not None:
-            found = list(strangers(json.loads(answer.raw_data), answer.data, True))
+            found = list(strangers(json.loads(answer.raw_data), answer.data, True, names_of))
             assert not found, f"{call.__name__}: " + "\n".join(found)
         return answer
 
@@ -284,31 +260,10 @@ def lead_a_life(settings):
 
 def judge_the_simulator(program):
     command = [*program, "serve", "--speed", "300"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as simulator:
-        # It ends with its input, which ends with this block.
-        settings = dict(
-            simulator.stdout.readline().rstrip("\n").split("=", 1) for _ in range(5)
-        )
-        try:
-            lead_a_life(settings)
-        finally:
-            simulator.stdin.close()
-    assert simulator.returncode == 0, simulator.returncode
-
-
-def main():
-    judge_the_judge()
-    match sys.argv[1:]:
-        case ["bodies", folder]:
-            judge_bodies(pathlib.Path(folder))
-        case ["life", _, *_]:
-            program = sys.argv[2:]
-            judge_the_simulator(program)
-        case _:
-            sys.exit(__doc__)
+    with served(command) as output:
+        settings = dict(output.readline().rstrip("\n").split("=", 1) for _ in range(5))
+        lead_a_life(settings)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, judge_the_judge, judge_bodies, judge_the_simulator)

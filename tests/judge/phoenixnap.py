@@ -12,12 +12,8 @@ API, and none of the token server. Before anything else the judge is judged, wit
 import base64
 import binascii
 import copy
-import datetime
 import json
-import pathlib
 import re
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -38,42 +34,20 @@ from pnap_bmc_api.models import (
 from pnap_tag_api.models import Tag, TagCreate
 from pydantic import BaseModel
 
+from common import run, served, strangers
+
 # What the stub knows from its start.
 CLIENT, SECRET = "client", "secret"
 TOKEN_PATH = "/auth/realms/BMC/protocol/openid-connect/token"
 # No server has it.
 NOBODY = "6008c14dba6d0e7bdb157b7b"
 
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
-
-def names_of(model):
+def names_of(model, is_answer=True):
     """The fields of a model by their names in JSON."""
     fields = model.model_fields.items()
     # There the client gathers what it does not know.
     return {field.alias or name: name for name, field in fields if name != "additional_properties"}
-
-
-def strangers(value, read, is_answer, at=""):
-    """What is in the JSON and not in what a model read of it."""
-    if isinstance(read, BaseModel):
-        names = names_of(type(read))
-        for name, inner in value.items():
-            if name not in names:
-                yield f"{at}.{name} is unknown"
-            elif inner is None:
-                # The models refuse it where a value must be.
-                if not is_answer:
-                    yield f"{at}.{name} is null"
-            else:
-                inner_read = getattr(read, names[name])
-                yield from strangers(inner, inner_read, is_answer, f"{at}.{name}")
-    elif isinstance(read, list):
-        for number, (inner, inner_read) in enumerate(zip(value, read, strict=True)):
-            yield from strangers(inner, inner_read, is_answer, f"{at}[{number}]")
-    elif isinstance(read, datetime.datetime):
-        if not isinstance(value, str) or not MOMENT.fullmatch(value):
-            yield f"{at}: {value!r} is no date"
 
 
 def faults(model, body, is_answer=False):
@@ -84,7 +58,7 @@ def faults(model, body, is_answer=False):
         return [str(error) or repr(error)]
     if not isinstance(read, BaseModel):
         return ["it is null"]
-    return list(strangers(body, read, is_answer))
+    return list(strangers(body, read, is_answer, names_of))
 
 
 def words_of(model, name):
@@ -336,7 +310,7 @@ class Answers:
     def of(self, call, *arguments, **options):
         answer = call(*arguments, **options)
         self.count += 1
-        found = list(strangers(json.loads(answer.raw_data), answer.data, True))
+        found = list(strangers(json.loads(answer.raw_data), answer.data, True, names_of))
         assert not found, f"{call.__name__}: " + "\n".join(found)
         return answer.data
 
@@ -511,27 +485,9 @@ def judge_the_simulator(program):
     command = [*program, "stub", "phoenixnap"]
     for name in ["creating", "powering", "leaving", "lag"]:
         command += ["--set", f"{name}=300"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as simulator:
-        # It ends with its input, which ends with this block.
-        try:
-            lead_a_life(simulator.stdout.readline().strip())
-        finally:
-            simulator.stdin.close()
-    assert simulator.returncode == 0, simulator.returncode
-
-
-def main():
-    judge_the_judge()
-    match sys.argv[1:]:
-        case ["bodies", folder]:
-            judge_bodies(pathlib.Path(folder))
-        case ["life", _, *_]:
-            judge_the_simulator(sys.argv[2:])
-        case _:
-            sys.exit(__doc__)
+    with served(command) as output:
+        lead_a_life(output.readline().strip())
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, judge_the_judge, judge_bodies, judge_the_simulator)

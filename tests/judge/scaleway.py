@@ -14,13 +14,12 @@ import dataclasses
 import datetime
 import enum
 import json
-import pathlib
-import re
-import subprocess
 import sys
 import time
 import types
 import typing
+
+from common import MOMENT, run, served
 
 # A script finds what stands beside it first, and this one has the client's name.
 sys.path.pop(0)
@@ -54,7 +53,6 @@ ZONE = "fr-par-2"
 # No object has it.
 NOBODY = "eeeeeeee-0000-4000-8000-000000000001"
 
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 # The generator of the client spoiled these two (i_pv4). The API has them so, by its description and as recorded.
 WORDS = {IPVersion: ["IPv4", "IPv6"]}
@@ -586,28 +584,9 @@ def judge_the_simulator(program):
     command = [*program, "stub", "scaleway"]
     for option in options:
         command += ["--set", option]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as simulator:
-        # It ends with its input, which ends with this block.
-        url = simulator.stdout.readline().rstrip("\n")
-        try:
-            lead_a_life(url)
-        finally:
-            simulator.stdin.close()
-    assert simulator.returncode == 0, simulator.returncode
-
-
-def main():
-    judge_the_judge()
-    match sys.argv[1:]:
-        case ["bodies", folder]:
-            judge_bodies(pathlib.Path(folder))
-        case ["life", _, *_]:
-            judge_the_simulator(sys.argv[2:])
-        case _:
-            sys.exit(__doc__)
+    with served(command) as output:
+        lead_a_life(output.readline().strip())
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, judge_the_judge, judge_bodies, judge_the_simulator)

@@ -14,7 +14,7 @@ use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::machine::Machine;
 use pm_packet::provider::order::Order;
 use pm_packet::provider::{PROVIDERS, ec2, ironic, latitude, packet, phoenixnap, scaleway};
-use pm_packet::report::frame::one_line;
+use pm_packet::report::text::one_line;
 use pm_packet::system::environment::Environment;
 use pm_packet::wire::tree::Tree;
 use pm_packet::wire::{time, xml};

@@ -14,8 +14,9 @@ pub use crate::http::message::{Answer, Failure, Method, Request};
 use crate::http::rate_limit::{Allowance, retry_after};
 use crate::http::url::origin_of;
 use crate::http::{proxy, tls};
-use crate::report::frame::{Report, one_line};
+use crate::report::frame::Report;
 use crate::report::secret::Secret;
+use crate::report::text::one_line;
 
 /// How long a connection may take to be made, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -15,8 +15,8 @@ use crate::opennebula::host::Host;
 use crate::opennebula::owner::Owner;
 use crate::opennebula::settings::Settings;
 use crate::report::finding::{Mistake, Problems};
-use crate::report::frame::one_line;
 use crate::report::secret::Secret;
+use crate::report::text::one_line;
 
 /// An order, ready to be sent.
 #[derive(Clone)]

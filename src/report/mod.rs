@@ -3,7 +3,9 @@
 mod escape;
 pub mod finding;
 pub mod frame;
+pub mod near;
 pub mod progress;
 mod redact;
 pub mod secret;
 pub mod table;
+pub mod text;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::report::escape::{Escape, Meant, backslash, entity, percent};
-use crate::report::frame::is_unprintable;
+use crate::report::text::is_unprintable;
 
 /// What stands in the place of a secret.
 const PLACEHOLDER: &str = "[secret]";

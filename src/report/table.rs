@@ -1,6 +1,6 @@
 //! Aligned columns, coloured only on a terminal; a colour never says what no word says.
 
-use crate::report::frame::one_line;
+use crate::report::text::printable;
 
 /// The look of a cell (ANSI "select graphic rendition" codes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,15 +70,6 @@ impl Table {
         }
         lines
     }
-}
-
-/// `text` on one line; blanks at its begin are kept, and nothing stays nothing.
-fn printable(text: &str) -> String {
-    if text.trim().is_empty() {
-        return String::new();
-    }
-    let rest = text.trim_start_matches(' ');
-    format!("{}{}", &text[..text.len() - rest.len()], one_line(rest))
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use super::line::Line;
 use super::mark::Mark;
 use super::{Failure, Survey};
 use crate::action::installation::Displaced;
-use crate::report::frame::{Report, one_line};
+use crate::report::frame::Report;
 use crate::report::table::{Look, Table};
+use crate::report::text::one_line;
 use crate::wire::time;
 
 impl Survey {

@@ -7,9 +7,9 @@ _pm_packet() {
         words='deploy poll cancel reboot reset shutdown fence check list --help --version'
     else
         case ${COMP_WORDS[1]} in
-            check) words='--host --fence --json --help' ;;
+            check) words='--host --fence --wide --json --driver --help' ;;
             cancel) words='--credentials-of --driver --help' ;;
-            list) words='--host --all --driver --all-machines --metrics --json --help' ;;
+            list) words='--host --all --driver --all-machines --metrics --list --csv --no-header --wide --json --help' ;;
             poll | reboot | reset | shutdown | deploy) words='--driver --help' ;;
             *) words='--help' ;;
         esac

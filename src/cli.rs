@@ -1,6 +1,11 @@
 //! The process, from its arguments to its exit code.
 
+mod commands;
+mod help;
 mod invocation;
+mod words;
+
+pub use commands::commands;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::action::{Context, Outcome};
-use crate::cli::invocation::Invocation;
+use crate::cli::invocation::{Call, Command, Invocation};
 use crate::opennebula::settings::Remotes;
 use crate::provider::{self, PROVIDERS};
 use crate::report::frame::{Level, Report};
@@ -22,15 +27,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     process::forbid_core_dumps();
     process::survive_file_limits();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let via_link = invocation::is_link(arguments.first());
     let mut report = Report::new(Level::default());
     let mut name = None;
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        report = Report::new(level(environment)?).for_person(environment)?;
-        report.info(called(&arguments));
-        let invocation = Invocation::read(arguments, environment)?;
-        name = invocation.action();
+        report = report.for_person(via_link, environment)?;
+        report = report.up_to(level(environment)?);
+        let called = called(&arguments);
+        let command = Command::of(arguments, environment)?;
+        name = Some(command.name);
+        let invocation = command.read()?;
+        if let Invocation::Action { level, .. } = &invocation {
+            report = report.up_to(*level);
+        }
+        report.info(called);
         let outcome = carry_out(invocation, environment, &report)?;
         report.info("done");
         Ok(outcome)
@@ -64,8 +76,12 @@ pub fn action_of(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
 ) -> Result<Option<&'static str>> {
-    let arguments = arguments.into_iter().collect();
-    Ok(Invocation::read(arguments, environment)?.action())
+    let command = Command::of(arguments.into_iter().collect(), environment)?;
+    let name = command.name;
+    match command.read()? {
+        Invocation::Text(_) => Ok(None),
+        Invocation::Action { .. } => Ok(Some(name)),
+    }
 }
 
 /// How much is logged, as `PM_LOG` says.
@@ -84,7 +100,7 @@ fn carry_out(invocation: Invocation, environment: &Environment, report: &Report)
             .answer(text.trim_end())
             .map(|()| Outcome::Well)
             .context("the answer cannot be printed: keep stdout open"),
-        Invocation::Action { action, provider, program, via_link, remotes } => {
+        Invocation::Action { action, call: Call { program, via_link, provider, remotes }, .. } => {
             process::close_what_is_inherited();
             let provider = provider.as_deref().map(provider::named).transpose()?;
             // A look changes nothing: a signal may end it as it ends any program.

@@ -2,10 +2,9 @@
 //!
 //! A machine that no host has is deleted with the credentials of a host that has the same account
 //! (`--credentials-of HOST_ID`), or with those of the environment (`--driver NAME`, or the id alone). `list` prints which.
-//! Through a link all words are data, as oneprovision gives them.
 
-use anyhow::{Context as _, Result, anyhow};
-use argh::FromArgs;
+use anyhow::{Context as _, Result, anyhow, bail};
+use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use super::check::id_of;
@@ -17,9 +16,9 @@ use crate::provider::Provider;
 
 /// Delete a machine and wait until it is gone.
 ///
-/// One that no host has, as `list` shows it, is deleted with the credentials of another host of its account, in place
-/// of HOST: --credentials-of HOST_ID; or with those in the environment: --driver NAME, or nothing.
-#[derive(FromArgs)]
+/// One that no host has, as `list` shows it, is deleted with the credentials of another host of its account; or with
+/// those in the environment: --driver NAME, or nothing.
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "cancel", help_triggers("-h", "--help"))]
 pub struct Cancel {
     /// the id that deploy printed
@@ -28,6 +27,9 @@ pub struct Cancel {
     /// its host: NAME HOST_ID NAME, or NAME alone, by which the id is looked up
     #[argh(positional, arg_name = "HOST")]
     host: Vec<String>,
+    /// the credentials of this host in oned, in place of HOST
+    #[argh(option, arg_name = "HOST_ID")]
+    credentials_of: Option<String>,
 }
 
 impl Cancel {
@@ -36,16 +38,16 @@ impl Cancel {
     /// # Errors
     /// The machine did not do as it was asked; the first line says why.
     pub fn run(self, context: &Context<'_>) -> Result<()> {
-        let words: Vec<&str> = self.host.iter().map(|word| word.trim()).collect();
-        match (context.via_link, &words[..]) {
-            (false, ["--credentials-of", id]) => {
+        match (&self.credentials_of, &self.host[..]) {
+            (Some(_), [_, ..]) => bail!("--credentials-of is for a machine that no host has: leave out HOST"),
+            (Some(id), []) => {
                 let id = id_of("--credentials-of", id)?;
                 context.check_id(&self.deploy_id, &Named::default())?;
                 let oned = Oned::open(context.environment, &context.interrupt, context.report)?;
                 let host = oned.host(Which::Id(id))?;
                 self.remove(context.provider_of(Some(&host))?, Some(&host), context)
             }
-            (_, []) if context.has_credentials(context.provider_of(None)?)? => {
+            (None, []) if context.has_credentials(context.provider_of(None)?)? => {
                 self.remove(context.provider_of(None)?, None, context)
             }
             _ => context.carry_out(&self.deploy_id, &self.host, &[], Engine::cancel),

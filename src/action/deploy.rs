@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::record::HostRecord;
 use super::target::{Named, SHIFTED, advise};
@@ -25,7 +25,7 @@ use crate::provider::order::Order;
 use crate::system::process;
 
 /// Order a machine for a host (or power on the one that it has), wait until it is up, and print its deploy id.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "deploy", help_triggers("-h", "--help"))]
 pub struct Deploy {
     /// the host's XML; written from STDIN unless that is empty

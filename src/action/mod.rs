@@ -194,9 +194,15 @@ impl Context<'_> {
         shell_line(&line)
     }
 
-    /// Prints the answer of a subcommand that only looks.
+    /// Prints the answer of a subcommand that only looks, for programs.
     fn print(&self, text: &str) -> Result<()> {
         let printed = self.report.answer(text.trim_end());
+        printed.context("the answer cannot be printed: keep stdout open")
+    }
+
+    /// The same for people. Where there is nothing to say, not a line is printed.
+    fn show(&self, text: &str) -> Result<()> {
+        let printed = if text.is_empty() { Ok(()) } else { self.report.show(text.strip_suffix('\n').unwrap_or(text)) };
         printed.context("the answer cannot be printed: keep stdout open")
     }
 }

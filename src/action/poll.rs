@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use super::target::{Named, WithoutMachine};
@@ -22,7 +22,7 @@ use crate::report::secret::Secret;
 const TRAFFIC: Duration = Duration::from_secs(20);
 
 /// Print the values of a machine: its addresses, its state, its size and its traffic.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "poll", help_triggers("-h", "--help"))]
 pub struct Poll {
     /// the id that deploy printed

@@ -1,13 +1,13 @@
 //! `reboot DEPLOY_ID NAME HOST_ID NAME`, for `oneprovision host reboot`.
 
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use crate::provider::machine::Power;
 
 /// Reboot a machine; returns when it was down and is up again.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "reboot", help_triggers("-h", "--help"))]
 pub struct Reboot {
     /// the id that deploy printed

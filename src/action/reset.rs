@@ -1,13 +1,13 @@
 //! `reset DEPLOY_ID NAME HOST_ID NAME`, for `oneprovision host reboot --hard`.
 
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use crate::provider::machine::Power;
 
 /// Power a machine off and on again.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "reset", help_triggers("-h", "--help"))]
 pub struct Reset {
     /// the id that deploy printed

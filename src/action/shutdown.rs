@@ -4,7 +4,7 @@
 //! derived: `SHUTDOWN` ends the machine, the other two leave it to be resumed.
 
 use anyhow::{Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::Context;
 use super::target::{SHIFTED, WithoutMachine};
@@ -12,7 +12,7 @@ use crate::opennebula::host::HostId;
 use crate::provider::machine::Power;
 
 /// Power a machine off, or delete it, as LCM_STATE says.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "shutdown", help_triggers("-h", "--help"))]
 pub struct Shutdown {
     /// the id that deploy printed

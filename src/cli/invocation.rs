@@ -5,107 +5,42 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use argh::{FromArgs, SubCommand, SubCommands};
+use argh::{CommandInfoWithArgs, FromArgs, SubCommand};
 
-use crate::action::{Cancel, Check, Context, Deploy, Fence, List, Outcome, Poll, Reboot, Reset, Shutdown};
-use crate::provider::PROVIDERS;
+use super::commands::{Action, Arguments, commands, is_driver_action, names};
+use super::help;
+use super::words::{Words, takes_the_next};
+use crate::action::Fence;
+use crate::report::frame::Level;
+use crate::report::near::did_you_mean;
 use crate::system::environment::Environment;
-
-/// What `--help` prints: within 25 lines of 80 columns.
-const HELP: &str = "\
-Usage: pm-packet <command> [<args>]
-
-OpenNebula provision driver for bare metal. oneprovision calls its actions
-through the links REMOTES/pm/DRIVER/ACTION; called as pm-packet, DRIVER is the
-PM_MAD of the host, else the first one of:
-DRIVERS.
-
-Actions:
-  deploy      order a machine for a host, wait until it is up, print its id
-  poll        print addresses, state, size and traffic of a machine
-  cancel      delete a machine and wait until it is gone
-  reboot      reboot a machine and wait until it was down and is up again
-  reset       power a machine off and on again
-  shutdown    power a machine off, or delete it, as LCM_STATE says
-  fence       power off a dead host's machine and see it off (fence_host.sh)
-
-For you:
-  check       show what a host's file says and whether a deploy would work
-  list        list the machines that were ordered, and the orphans among them
-
-  -h, --help      this text; after a command, its arguments
-  -V, --version   the version
-
-Logs on stderr: PM_LOG=info|debug. The manual: man pm-packet";
-
-/// OpenNebula provision driver for bare metal.
-#[derive(FromArgs)]
-#[argh(help_triggers("-h", "--help"))]
-struct Arguments {
-    #[argh(subcommand)]
-    action: Action,
-}
-
-/// Every action, in one table.
-#[derive(FromArgs)]
-#[argh(subcommand)]
-pub enum Action {
-    Deploy(Deploy),
-    Poll(Poll),
-    Cancel(Cancel),
-    Reboot(Reboot),
-    Reset(Reset),
-    Shutdown(Shutdown),
-    Fence(Fence),
-    Check(Check),
-    List(List),
-}
 
 /// The name of the hook that `fence` stands in for.
 const HOOK: &str = "fence_host.sh";
 
-/// The subcommands that are not OpenNebula's actions: only a person calls them, with options, and no link
-/// stands for them.
-const FOR_PERSONS: [&str; 2] = [Check::COMMAND.name, List::COMMAND.name];
+/// Commands that print a text.
+const HELP_COMMAND: &str = "help";
+const VERSION_COMMAND: &str = "version";
 
-impl Action {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Deploy(_) => Deploy::COMMAND.name,
-            Self::Poll(_) => Poll::COMMAND.name,
-            Self::Cancel(_) => Cancel::COMMAND.name,
-            Self::Reboot(_) => Reboot::COMMAND.name,
-            Self::Reset(_) => Reset::COMMAND.name,
-            Self::Shutdown(_) => Shutdown::COMMAND.name,
-            Self::Fence(_) => Fence::COMMAND.name,
-            Self::Check(_) => Check::COMMAND.name,
-            Self::List(_) => List::COMMAND.name,
-        }
-    }
+/// A command, and the words for it, which are not read yet.
+pub struct Command {
+    /// Its name.
+    pub name: &'static str,
+    words: Vec<String>,
+    call: Call,
+}
 
-    /// Whether it changes nothing.
-    pub fn only_looks(&self) -> bool {
-        matches!(self, Self::Poll(_) | Self::Check(_) | Self::List(_))
-    }
-
-    /// Does it.
-    ///
-    /// # Errors
-    /// As each action tells.
-    pub fn run(self, context: &Context<'_>) -> Result<Outcome> {
-        match self {
-            Self::Check(check) => return check.run(context),
-            Self::List(list) => return list.run(context),
-            Self::Deploy(action) => action.run(context),
-            Self::Poll(action) => action.run(context),
-            Self::Cancel(action) => action.run(context),
-            Self::Reboot(action) => action.run(context),
-            Self::Reset(action) => action.run(context),
-            Self::Shutdown(action) => action.run(context),
-            Self::Fence(action) => action.run(context),
-        }
-        .map(|()| Outcome::Well)
-    }
+/// How the binary was called.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The path that it was called by: so another action is called, too.
+    pub program: PathBuf,
+    /// Whether that is the link of an action, or of the hook.
+    pub via_link: bool,
+    /// The provider that the folder of the link, or an option, names.
+    pub provider: Option<String>,
+    /// OpenNebula's folder of drivers and hooks.
+    pub remotes: PathBuf,
 }
 
 /// What the arguments ask for.
@@ -116,31 +51,25 @@ pub enum Invocation {
     Action {
         /// What.
         action: Action,
-        /// The provider that the folder of the link names.
-        provider: Option<String>,
-        /// How to call another action the same way.
-        program: PathBuf,
-        /// Whether that is a link.
-        via_link: bool,
-        /// OpenNebula's folder of drivers and hooks.
-        remotes: PathBuf,
+        /// How it was called.
+        call: Call,
+        /// How much is to be logged at least.
+        level: Level,
     },
 }
 
-impl Invocation {
-    /// The name of the action, if it is one.
-    pub fn action(&self) -> Option<&'static str> {
-        match self {
-            Self::Text(_) => None,
-            Self::Action { action, .. } => Some(action.name()),
-        }
-    }
+/// Whether `program`, by which the binary was called, is a link of OpenNebula's.
+pub fn is_link(program: Option<&OsString>) -> bool {
+    let name = program.and_then(|program| Path::new(program).file_name()?.to_str());
+    name.is_some_and(|name| name == HOOK || is_driver_action(name))
+}
 
-    /// Reads the arguments, the first of which is how the binary was called.
+impl Command {
+    /// The command that is meant, from the arguments, the first of which is how the binary was called.
     ///
     /// # Errors
-    /// They name no action, or lack something.
-    pub fn read(arguments: Vec<OsString>, environment: &Environment) -> Result<Self> {
+    /// They name no command.
+    pub fn of(arguments: Vec<OsString>, environment: &Environment) -> Result<Self> {
         let mut arguments = arguments.into_iter();
         let program = PathBuf::from(arguments.next().unwrap_or_default());
         let mut words = Vec::new();
@@ -149,112 +78,108 @@ impl Invocation {
                 anyhow!("argument {} is not UTF-8 ({argument:?}): check how it is called", number + 1)
             })?);
         }
-        let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-        if name == HOOK {
+        let stem = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if stem == HOOK {
             let remotes = remotes_above(folder_of(&program, environment)?);
-            return parse(Fence::COMMAND.name, &words, Called { provider: None, program, via_link: true, remotes });
+            let call = Call { program, via_link: true, provider: None, remotes };
+            return Ok(Self { name: Fence::COMMAND.name, words, call });
         }
-        if is_driver_action(&name) {
+        if let Some(name) = names().into_iter().find(|name| *name == stem && is_driver_action(name)) {
             let folder = folder_of(&program, environment)?;
             let provider = folder.file_name().and_then(OsStr::to_str).map(str::to_owned);
             let provider = Some(provider.with_context(|| in_no_folder(&program))?);
-            let called = Called { provider, program, via_link: true, remotes: remotes_above(folder) };
-            return parse(&name, &words, called);
+            let call = Call { program, via_link: true, provider, remotes: remotes_above(folder) };
+            return Ok(Self { name, words, call });
         }
         let remotes = match environment.get("ONE_LOCATION")? {
             Some(location) => Path::new(location.trim()).join("var/remotes"),
             None => PathBuf::from("/var/lib/one/remotes"),
         };
-        let called = Called { provider: None, program, via_link: false, remotes };
-        match words.split_first() {
-            None => {
-                bail!("there is no action: call pm-packet {} ..., or --help", known().join("|"))
+        let (name, words) = typed(words)?;
+        Ok(Self { name, words, call: Call { program, via_link: false, provider: None, remotes } })
+    }
+
+    /// Reads the words.
+    ///
+    /// # Errors
+    /// They are not what the command takes.
+    pub fn read(self) -> Result<Invocation> {
+        let Self { name, words, mut call } = self;
+        match name {
+            HELP_COMMAND => return Ok(Invocation::Text(help::of_all())),
+            VERSION_COMMAND => return Ok(Invocation::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION")))),
+            _ => {}
+        }
+        let asks_for_help = matches!(&words[..], [word] if word == "--help" || word == "-h");
+        let words = match call.via_link {
+            // What oneprovision gives is data, whatever it begins with.
+            true if !asks_for_help => Words { arguments: words, ..Words::default() },
+            _ => Words::sort(&command(name), commands().flags, &words)?,
+        };
+        if words.wants_help {
+            return Ok(Invocation::Text(help::of_command(&command(name), commands().flags)));
+        }
+        words.check_arguments(&command(name))?;
+        let Words { common, own, arguments, .. } = words;
+        let line = [common, vec![name.to_owned()], own, vec!["--".to_owned()], arguments].concat();
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        match Arguments::from_args(&["pm-packet"], &line) {
+            Ok(Arguments { action, verbose, debug, driver }) => {
+                call.provider = call.provider.or(driver);
+                let level = match (debug, verbose) {
+                    (true, _) => Level::Debug,
+                    (_, true) => Level::Info,
+                    _ => Level::Quiet,
+                };
+                Ok(Invocation::Action { action, call, level })
             }
-            Some((option, _)) if option == "--version" || option == "-V" => {
-                Ok(Self::Text(format!("pm-packet {}", env!("CARGO_PKG_VERSION"))))
-            }
-            Some((option, _)) if option == "--help" || option == "-h" => Ok(Self::Text(help())),
-            Some((action, [rest @ .., option, driver])) if option == "--driver" && is_driver_action(action) => {
-                parse(action, rest, Called { provider: Some(driver.clone()), ..called })
-            }
-            Some((action, rest)) if is_action(action) => parse(action, rest, called),
-            Some((action, _)) => {
-                bail!("there is no action {action:?}: the known ones are {}", known().join(", "))
-            }
+            Err(_) => bail!("the arguments cannot be read: see `pm-packet {name} --help`"),
         }
     }
 }
 
-/// The text of `--help`, with the drivers of the table in it.
-fn help() -> String {
-    let drivers: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
-    HELP.replace("DRIVERS", &drivers.join(", "))
-}
-
-/// How the binary was called.
-struct Called {
-    provider: Option<String>,
-    program: PathBuf,
-    via_link: bool,
-    remotes: PathBuf,
-}
-
-fn parse(name: &str, words: &[String], called: Called) -> Result<Invocation> {
-    let Called { provider, program, via_link, remotes } = called;
-    let mut line = vec![name];
-    let asks_for_help = matches!(words, [word] if word == "--help" || word == "-h");
-    // Arguments are data: they may begin with a dash, or be words that argh would take for its own.
-    let is_for_persons = FOR_PERSONS.contains(&name);
-    if !asks_for_help && !is_for_persons {
-        line.push("--");
-    }
-    line.extend(words.iter().map(String::as_str));
-    match Arguments::from_args(&["pm-packet"], &line) {
-        Ok(Arguments { action }) => Ok(Invocation::Action { action, provider, program, via_link, remotes }),
-        Err(exit) if exit.status.is_ok() => Ok(Invocation::Text(exit.output.lines().map(wrap).collect())),
-        Err(exit) if is_for_persons => {
-            let problem: Vec<&str> = exit.output.split_whitespace().collect();
-            let problem = problem.join(" ").replace("Unrecognized argument:", "there is no option");
-            bail!("{name}: {problem}: see `pm-packet {name} --help`")
+/// The command that was typed, and the words for it. Options that every command takes may stand before it.
+fn typed(mut words: Vec<String>) -> Result<(&'static str, Vec<String>)> {
+    let mut at = 0;
+    loop {
+        let Some(word) = words.get(at) else {
+            bail!("there is no action: call pm-packet {} ..., or --help", names().join("|"))
+        };
+        match word.as_str() {
+            "-V" | "--version" => return Ok((VERSION_COMMAND, words)),
+            "-h" | "--help" => return Ok((HELP_COMMAND, words)),
+            option if option.len() > 1 && option.starts_with('-') && option != "--" => {
+                at += usize::from(takes_the_next(option, commands().flags)?);
+            }
+            _ => break,
         }
-        Err(exit) => {
-            // All else is taken as data, so only a lack can be wrong; the names stand below the first line.
-            let missing: Vec<&str> = exit.output.lines().skip(1).map(str::trim).collect();
-            bail!("{name}: the arguments lack {}: see `pm-packet {name} --help`", missing.join(" and "))
+        at += 1;
+    }
+    let name = words.remove(at);
+    match (name.as_str(), words.get(at)) {
+        (VERSION_COMMAND, None) => Ok((VERSION_COMMAND, words)),
+        (HELP_COMMAND, Some(command)) if !command.starts_with('-') => Ok((known(command)?, vec!["--help".to_owned()])),
+        (HELP_COMMAND, _) => Ok((HELP_COMMAND, words)),
+        _ => Ok((known(&name)?, words)),
+    }
+}
+
+/// The command of this name.
+fn known(name: &str) -> Result<&'static str> {
+    let names = names();
+    match names.iter().find(|known| **known == name) {
+        Some(known) => Ok(known),
+        None => {
+            let meant = did_you_mean(name, names.iter().copied().chain([HELP_COMMAND, VERSION_COMMAND]));
+            bail!("there is no action {name:?}: {meant}the known ones are {}", names.join(", "))
         }
     }
 }
 
-/// `line`, broken between words where it is longer than 80 columns, and a line feed. argh lays out what it
-/// indents, and nothing else.
-fn wrap(line: &str) -> String {
-    let mut text = String::new();
-    let mut column = 0;
-    for word in line.split_inclusive(' ') {
-        let length = word.trim_end().chars().count();
-        if column + length > 80 && column > 0 && !line.starts_with(' ') {
-            text.truncate(text.trim_end().len());
-            text.push('\n');
-            column = 0;
-        }
-        text.push_str(word);
-        column += word.chars().count();
-    }
-    text.push('\n');
-    text
-}
-
-fn is_action(name: &str) -> bool {
-    known().contains(&name)
-}
-
-fn known() -> Vec<&'static str> {
-    Action::COMMANDS.iter().map(|command| command.name).collect()
-}
-
-/// Whether a link of this name stands for an action.
-fn is_driver_action(name: &str) -> bool {
-    is_action(name) && !FOR_PERSONS.contains(&name) && name != Fence::COMMAND.name
+/// What the table says of a command.
+fn command(name: &str) -> CommandInfoWithArgs {
+    let all = commands().commands.into_iter();
+    all.map(|one| one.command).find(|one| one.name == name).unwrap_or_default()
 }
 
 fn in_no_folder(program: &Path) -> String {

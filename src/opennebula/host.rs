@@ -135,6 +135,11 @@ impl Host {
         self.attribute("PROVISION", name)
     }
 
+    /// The names of the attributes of section `PROVISION`.
+    pub fn provision_names(&self) -> impl Iterator<Item = &str> {
+        self.sections.get("PROVISION").into_iter().flat_map(|section| section.keys().map(String::as_str))
+    }
+
     /// An attribute of any section, as it was written.
     pub fn attribute(&self, section: &str, name: &str) -> Option<&str> {
         Some(self.sections.get(section)?.get(name)?.expose())

@@ -30,7 +30,11 @@ impl Account {
                     }
                     account.0.insert(name, Secret::new(text));
                 }
-                None if attribute.is_secret && attribute.is_required => account.need(&[name])?,
+                None if attribute.is_secret && attribute.is_required => {
+                    let misspelt = settings.host.map(|host| spec.misspelt(host, [name].into_iter()));
+                    let Mistake { what, remedy } = lacking(&[name]);
+                    bail!(Mistake::new(what, misspelt.unwrap_or_default() + &remedy))
+                }
                 None => {}
             }
         }

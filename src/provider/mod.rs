@@ -40,6 +40,7 @@ use crate::http::error::ApiError;
 use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
+use crate::report::near::did_you_mean;
 use crate::system::clock::Clock;
 use crate::wire::tree::Tree;
 
@@ -65,7 +66,8 @@ pub fn named(name: &str) -> Result<&'static dyn Provider> {
         None => {
             let known: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
             bail!(
-                "there is no provider {name:?}: the folder of the link, or PM_MAD, must be one of {}",
+                "there is no provider {name:?}: {}the folder of the link, or PM_MAD, must be one of {}",
+                did_you_mean(name, known.iter().copied()),
                 known.join(", ")
             )
         }

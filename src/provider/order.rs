@@ -83,7 +83,7 @@ impl Order {
                 order.given.insert(attribute.name, value.to_owned());
             }
         }
-        problems.general.extend(order.lacking(spec));
+        problems.general.extend(order.lacking(spec, host));
         for attribute in spec.attributes {
             order.take(attribute, &mut problems);
         }
@@ -119,7 +119,7 @@ impl Order {
         *place = value;
     }
 
-    fn lacking(&self, spec: &Spec) -> Option<Mistake> {
+    fn lacking(&self, spec: &Spec, host: &Host) -> Option<Mistake> {
         let is_given = |name: &str| self.given.contains_key(name);
         let missing: Vec<&Attribute> = spec
             .attributes
@@ -131,17 +131,18 @@ impl Order {
             Some(other) => format!("{} (or {other})", one.name),
             None => one.name.to_owned(),
         };
+        let misspelt = spec.misspelt(host, missing.iter().map(|one| one.name));
         match missing[..] {
             [] => None,
             [Attribute { name, remedy: Some(remedy), .. }] => {
                 let what = format!("PROVISION lacks the mandatory attribute {name}");
-                Some(Mistake::new(what, *remedy))
+                Some(Mistake::new(what, format!("{misspelt}{remedy}")))
             }
             _ => {
                 let missing = missing.iter().map(name).collect::<Vec<_>>().join(", ");
                 Some(Mistake::new(
                     format!("PROVISION lacks the mandatory attributes {missing}"),
-                    "add them to the section provision of the template",
+                    format!("{misspelt}add them to the section provision of the template"),
                 ))
             }
         }

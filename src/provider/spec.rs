@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attribute::{self, Attribute};
 use super::machine::{MachineId, Power};
 use crate::opennebula::host::Host;
+use crate::report::near;
 
 pub use super::identity::{Identity, joined};
 pub use super::user_data::{Payload, UserDataForm};
@@ -92,6 +93,14 @@ impl Spec {
     pub fn names(&self, is_meant: impl Fn(&Attribute) -> bool) -> Vec<&'static str> {
         let meant = self.attributes.iter().filter(|one| is_meant(one));
         meant.map(|one| one.name).collect()
+    }
+
+    /// `did you mean X by Y? ` for the begin of a remedy, where `host` lacks one of these attributes and has one like it
+    /// that nobody reads; else nothing.
+    pub fn misspelt<'a>(&self, host: &Host, mut lacking: impl Iterator<Item = &'a str>) -> String {
+        let strange: Vec<&str> = host.provision_names().filter(|name| self.attribute(name).is_none()).collect();
+        let meant = lacking.find_map(|name| Some((name, near::meant(name, strange.iter().copied())?)));
+        meant.map_or_else(String::new, |(name, typed)| format!("did you mean {name} by {typed}? "))
     }
 
     /// The address on which the front-end reaches the host, where attributes say it.

@@ -4,15 +4,18 @@
 //! its values, so not a byte may go there by accident. Of stderr it shows its user the first line of the
 //! first error frame, and writes the rest to its debug log.
 
-use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::report::screen::Screen;
+use crate::report::table::Look;
 use crate::report::text::{ascii, one_line};
 use crate::system::environment::Environment;
 use crate::system::output;
+use crate::wire::time::{UtcOffset, local_offset, log_time};
 
 /// Marks, alone on its line, where the error frame begins. The literal is OpenNebula's
 /// (`share/scripts/ruby` and `scripts_common.sh`).
@@ -47,27 +50,49 @@ const ERASE: &str = "\r\x1b[K";
 pub struct Report {
     level: Level,
     start: Instant,
+    /// Whether an error is for oneprovision.
+    is_framed: bool,
     is_watched: bool,
-    is_coloured: bool,
+    stdout: Screen,
+    stderr: Screen,
+    /// How far the log's time is from UTC.
+    offset: UtcOffset,
 }
 
 impl Report {
-    /// A report that logs up to `level`.
+    /// A report that logs up to `level`, for oneprovision.
     pub fn new(level: Level) -> Self {
-        Self { level, start: Instant::now(), is_watched: false, is_coloured: false }
+        Self {
+            level,
+            start: Instant::now(),
+            is_framed: true,
+            is_watched: false,
+            stdout: Screen::default(),
+            stderr: Screen::default(),
+            offset: if level > Level::Quiet { local_offset() } else { UtcOffset::UTC },
+        }
     }
 
-    /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and with
-    /// colours unless `NO_COLOR` is set (<https://no-color.org>).
+    /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and in what that
+    /// terminal can show. Errors have no frame there, unless this was called through a link as oneprovision calls it.
     ///
     /// # Errors
     /// One of the variables is not UTF-8.
-    pub fn for_person(mut self, environment: &Environment) -> anyhow::Result<Self> {
-        let is_dumb = environment.get("TERM")? == Some("dumb");
-        let is_plain = environment.get("NO_COLOR")?.is_some();
-        self.is_watched = !is_dumb && io::stderr().is_terminal();
-        self.is_coloured = !is_dumb && !is_plain && io::stdout().is_terminal();
+    pub fn for_person(mut self, via_link: bool, environment: &Environment) -> anyhow::Result<Self> {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        self.stdout = Screen::of(stdout.as_fd(), environment)?;
+        self.stderr = Screen::of(stderr.as_fd(), environment)?;
+        self.is_watched = self.stderr.is_terminal && environment.get("TERM")? != Some("dumb");
+        self.is_framed = via_link || !self.stderr.is_terminal;
         Ok(self)
+    }
+
+    /// The same, that logs up to `level` too.
+    pub fn up_to(self, level: Level) -> Self {
+        match level > self.level {
+            true => Self { level, offset: local_offset(), ..self },
+            false => self,
+        }
     }
 
     /// When the action began.
@@ -80,9 +105,14 @@ impl Report {
         self.is_watched
     }
 
-    /// Whether an answer may have colours.
-    pub fn is_coloured(&self) -> bool {
-        self.is_coloured
+    /// What whoever reads the answers can show.
+    pub fn screen(&self) -> Screen {
+        self.stdout
+    }
+
+    /// How many columns a line on stderr may have, and what is in place of what is left out of one.
+    pub fn margin(&self) -> (Option<usize>, &'static str) {
+        (self.stderr.width, self.stderr.ellipsis())
     }
 
     /// Shows `text` as the line that renews itself; [`Self::clear`] takes it away.
@@ -91,7 +121,7 @@ impl Report {
             IS_RENEWED.store(true, Ordering::Relaxed);
             // Without its automatic margin (DECAWM) the terminal cuts off what does not fit, and a line
             // never becomes two.
-            let line = format!("{ERASE}\x1b[?7l{}\x1b[?7h", one_line(text));
+            let line = format!("{ERASE}\x1b[?7l{}\x1b[?7h", self.stderr.shown(&one_line(text)));
             let _ = io::stderr().lock().write_all(line.as_bytes());
         }
     }
@@ -112,6 +142,14 @@ impl Report {
         }
     }
 
+    /// Writes a text for people to stdout, as its own line, in what they can read.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn show(&self, text: &str) -> io::Result<()> {
+        self.answer(&self.stdout.shown(text))
+    }
+
     /// Writes a text to stdout, as its own line.
     ///
     /// # Errors
@@ -127,7 +165,7 @@ impl Report {
     /// As [`Self::answer`]; nobody reads it as long as there is `patience`, which is asked with the time that passed.
     pub fn deploy_id(&self, id: &str, patience: impl FnMut(Duration) -> bool) -> io::Result<()> {
         self.clear();
-        let end = if io::stdout().is_terminal() { "\n" } else { "" };
+        let end = if self.stdout.is_terminal { "\n" } else { "" };
         output::write_all(io::stdout(), format!("{id}{end}").as_bytes(), patience)
     }
 
@@ -140,7 +178,8 @@ impl Report {
 
     /// Tells of something that did not stop the action but that somebody should mend.
     pub fn warn(&self, message: impl Display) {
-        self.line(&format!("WARNING: {message}"));
+        let lead = Look::Yellow.paint("WARNING:", self.stderr.has_colours);
+        self.raw(&format!("{lead} {}\n", one_line(&message.to_string())));
     }
 
     /// Logs a decision of the engine.
@@ -154,22 +193,20 @@ impl Report {
     }
 
     /// Prints `error` in the frame that oneprovision reads: what is said outermost first, with the name of
-    /// the `action` before it, and its causes below.
+    /// the `action` before it, and its causes below. A person gets the same without the frame.
     pub fn failure(&self, action: Option<&str>, error: &anyhow::Error) {
-        let mut frame = format!("{FRAME_OPEN}\n");
-        if let Some(action) = action {
-            frame.push_str(action);
-            frame.push_str(": ");
-        }
-        for cause in error.chain() {
-            frame.push_str(&one_line(&cause.to_string()));
-            frame.push('\n');
-        }
-        frame.push_str(FRAME_CLOSE);
-        frame.push('\n');
+        let causes: Vec<String> = error.chain().map(|cause| one_line(&cause.to_string())).collect();
+        let text = if self.is_framed {
+            let lead = action.map_or_else(String::new, |action| format!("{action}: "));
+            format!("{FRAME_OPEN}\n{lead}{}\n{FRAME_CLOSE}\n", causes.join("\n"))
+        } else {
+            let lead = action.map_or_else(|| "pm-packet:".to_owned(), |action| format!("pm-packet {action}:"));
+            let lead = Look::Red.paint(&lead, self.stderr.has_colours);
+            format!("{lead} {}\n", causes.join("\n  "))
+        };
         // It is worth more patience than the log was.
         IS_UNREAD.store(false, Ordering::Relaxed);
-        self.raw(&frame);
+        self.raw(&text);
     }
 
     /// Prints `error` and its causes in one line, for a log that nobody parses.
@@ -180,8 +217,8 @@ impl Report {
 
     fn log(&self, level: Level, label: &str, message: &dyn Display) {
         if self.level >= level {
-            let elapsed = self.start.elapsed().as_secs_f64();
-            self.line(&format!("{label} {elapsed:8.3} s {message}"));
+            let time = log_time(SystemTime::now(), self.offset);
+            self.line(&format!("{time} {label:5} : {message}"));
         }
     }
 
@@ -198,7 +235,7 @@ impl Report {
             return eprint!("{text}");
         }
         let stderr = io::stderr().lock();
-        let text = if stderr.is_terminal() { Cow::Borrowed(text) } else { ascii(text) };
+        let text = if self.stderr.is_terminal { self.stderr.shown(text) } else { ascii(text) };
         let is_unread = IS_UNREAD.load(Ordering::Relaxed);
         let patience = |waited| !is_unread && waited < PATIENCE;
         let written = output::write_all(&stderr, text.as_bytes(), patience);

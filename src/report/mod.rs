@@ -6,6 +6,7 @@ pub mod frame;
 pub mod near;
 pub mod progress;
 mod redact;
+pub mod screen;
 pub mod secret;
 pub mod table;
 pub mod text;

@@ -1,12 +1,14 @@
 //! The line that renews itself while a wait lasts, for somebody who looks on: only where stderr is a terminal,
 //! and not a byte of it otherwise.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::report::frame::Report;
+use crate::report::text::{columns, shortened};
 use crate::system::clock::Clock;
 use crate::system::interrupt::Interrupt;
 
@@ -67,7 +69,8 @@ impl<'a> Progress<'a> {
             &self.seen,
             &self.goal,
         );
-        self.report.renew(&line);
+        let (width, ellipsis) = self.report.margin();
+        self.report.renew(&fitted(&line, width, ellipsis));
     }
 }
 
@@ -77,13 +80,31 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// What matters most stands first: a narrow terminal cuts off the end.
+/// What matters most stands first: a narrow terminal lacks the end.
 fn line(elapsed: Duration, limit: Duration, seen: &str, goal: &str) -> String {
     let seen = match seen {
         "" => String::new(),
-        seen => format!("{seen} | "),
+        seen => format!("{seen}{BETWEEN}"),
     };
-    format!("{} of {} | {seen}{goal}", clock(elapsed), clock(limit))
+    format!("{} of {}{BETWEEN}{seen}{goal}", clock(elapsed), clock(limit))
+}
+
+/// What stands between the parts of the line.
+const BETWEEN: &str = " | ";
+
+/// As much of `line` as fits: whole parts, and where the first two are too long, their begin.
+fn fitted<'a>(line: &'a str, width: Option<usize>, ellipsis: &str) -> Cow<'a, str> {
+    let Some(width) = width else {
+        return Cow::Borrowed(line);
+    };
+    let ends = line.match_indices(BETWEEN).map(|(end, _)| end).skip(1);
+    let mut ends: Vec<usize> = ends.collect();
+    ends.push(line.len());
+    let mut parts = ends.iter().map(|end| &line[..*end]);
+    match parts.rfind(|part| columns(part) <= width) {
+        Some(part) => Cow::Borrowed(part),
+        None => shortened(&line[..ends[0]], width, ellipsis),
+    }
 }
 
 /// A time as `1:23` or `1:02:03`, to the nearest second.
@@ -108,5 +129,17 @@ mod tests {
             "1:23 of 30:00 | provisioning, 45 % | until active"
         );
         assert_eq!(line(Duration::from_secs(3723), limit, "", "x"), "1:02:03 of 30:00 | x");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_from_the_end() {
+        let line = "1:23 of 30:00 | provisioning | until active | machine 0a1b";
+        let fitted = |width| fitted(line, Some(width), "...").into_owned();
+        assert_eq!(super::fitted(line, None, "..."), line);
+        assert_eq!(fitted(80), line);
+        assert_eq!(fitted(57), "1:23 of 30:00 | provisioning | until active");
+        assert_eq!(fitted(40), "1:23 of 30:00 | provisioning");
+        assert_eq!(fitted(24), "1:23 of 30:00 | provi...");
+        assert_eq!(super::fitted("1:23 of 30:00", Some(8), "..."), "1:23...");
     }
 }

@@ -6,3 +6,4 @@ pub mod file;
 pub mod interrupt;
 pub mod output;
 pub mod process;
+pub mod terminal;

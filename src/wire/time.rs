@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use time::UtcOffset;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -73,6 +74,19 @@ pub fn explicit(written: &str) -> Option<String> {
     Some(format!("{date}T{}{zone}", time.replace('z', "Z")))
 }
 
+/// How far the local time is from UTC now; zero where the system does not say. Call it before another thread is started:
+/// no other may change the environment meanwhile.
+pub fn local_offset() -> UtcOffset {
+    UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC)
+}
+
+/// A moment as logs have it, `2026-03-01 13:00:00`, so far from UTC.
+pub fn log_time(time: SystemTime, offset: UtcOffset) -> String {
+    let time = OffsetDateTime::from(time).to_offset(offset);
+    let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
+    format!("{date} {hour:02}:{minute:02}:{second:02}")
+}
+
 /// How long ago `then` was, in the one unit that matters: `40s`, `12m`, `5h`, `3d`.
 pub fn age(then: SystemTime, now: SystemTime) -> String {
     let seconds = now.duration_since(then).unwrap_or_default().as_secs();
@@ -87,6 +101,13 @@ pub fn age(then: SystemTime, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_have_the_local_time() {
+        let noon = UNIX_EPOCH + Duration::from_secs(1_772_366_400);
+        assert_eq!(log_time(noon, UtcOffset::UTC), "2026-03-01 12:00:00");
+        assert_eq!(log_time(noon, UtcOffset::from_hms(-12, -30, 0).unwrap()), "2026-02-28 23:30:00");
+    }
 
     #[test]
     fn times_are_made_explicit() {

@@ -46,6 +46,7 @@ mod operator {
     mod install;
     mod links;
     mod list;
+    mod screens;
     mod terminal;
 }
 

@@ -8,6 +8,7 @@ use super::keys::{told_file, told_key};
 use crate::opennebula::host::Host;
 use crate::provider::spec::Spec;
 use crate::report::finding::Finding;
+use crate::report::near;
 use crate::report::secret::Secret;
 
 /// What stands in place of a value that is not shown.
@@ -49,13 +50,20 @@ fn provision(host: &Host, spec: &'static Spec, findings: &mut Vec<Finding>) -> L
     let strange: Vec<&str> =
         section.clone().map(|(name, _)| name.as_str()).filter(|name| spec.attribute(name).is_none()).collect();
     if !strange.is_empty() {
-        findings.push(Finding::doubtful(
-            "attributes",
-            format!("{} does not read {}", spec.name, strange.join(", ")),
-            "see whether it is misspelt",
-        ));
+        let what = format!("{} does not read {}", spec.name, strange.join(", "));
+        findings.push(Finding::doubtful("attributes", what, meant(&strange, spec)));
     }
     section.map(|(name, value)| (name.clone(), shown(name, value, spec))).collect()
+}
+
+/// What to do about attributes that are not known: which known ones were meant by them.
+fn meant(strange: &[&str], spec: &Spec) -> String {
+    let known = || spec.names(|_| true);
+    let meant = strange.iter().filter_map(|name| Some(format!("{} by {name}", near::meant(name, known())?)));
+    match &meant.collect::<Vec<_>>()[..] {
+        [] => "see whether it is misspelt".to_owned(),
+        meant => format!("did you mean {}?", meant.join(", ")),
+    }
 }
 
 /// A value of `PROVISION`. What the provider does not know may be a misspelt secret.

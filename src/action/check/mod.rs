@@ -12,7 +12,7 @@ mod render;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use self::checked::Checked;
 use super::installation::Displaced;
@@ -23,7 +23,7 @@ use crate::report::finding::Finding;
 /// Show what a host's deployment file says and would order, and whether a deploy would be accepted.
 ///
 /// Orders nothing and changes nothing. Exit code 0: a deploy would be accepted; 1: it would not.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
 pub struct Check {
     /// a deployment file: the host's XML, as oneprovision writes it and `onehost show -x` prints it
@@ -35,8 +35,11 @@ pub struct Check {
     /// whether the host could be fenced, in place of whether it could be deployed
     #[argh(switch)]
     fence: bool,
-    /// print JSON
+    /// lines of any length, however wide the terminal is
     #[argh(switch)]
+    wide: bool,
+    /// print JSON
+    #[argh(switch, short = 'j')]
     json: bool,
 }
 
@@ -58,8 +61,11 @@ impl Check {
             true => Inquiry::of_fencing(checked, context)?,
             false => Inquiry::make(checked, context)?,
         };
-        let text = if self.json { format!("{:#}", inquiry.json()) } else { inquiry.text(context.report) };
-        context.print(&text)?;
+        let screen = context.report.screen();
+        match self.json {
+            true => context.print(&format!("{:#}", inquiry.json()))?,
+            false => context.show(&inquiry.text(if self.wide { screen.wide() } else { screen }))?,
+        }
         Ok(if inquiry.is_accepted() { Outcome::Well } else { Outcome::Unwell })
     }
 }

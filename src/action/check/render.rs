@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Inquiry;
 use crate::report::finding::Verdict;
-use crate::report::frame::Report;
+use crate::report::screen::Screen;
 use crate::report::table::{Look, Table};
 
 impl Inquiry {
@@ -26,22 +26,22 @@ impl Inquiry {
         }
     }
 
-    pub(super) fn text(&self, report: Report) -> String {
-        let is_coloured = report.is_coloured();
+    pub(super) fn text(&self, screen: Screen) -> String {
+        let has_colours = screen.has_colours;
         let mut text = String::new();
         for section in &self.sections {
-            text.push_str(&Look::Bold.paint(section.title, is_coloured));
+            text.push_str(&Look::Bold.paint(section.title, has_colours));
             text.push('\n');
-            let mut table = Table::default();
+            let mut table = Table::new(screen);
             for (name, value) in &section.lines {
                 table.row([(name.as_str(), Look::Plain), (value.as_str(), Look::Plain)]);
             }
-            text.push_str(&table.text(2, is_coloured));
+            text.push_str(&table.text(2));
             text.push('\n');
         }
-        text.push_str(&Look::Bold.paint("Would it work?", is_coloured));
+        text.push_str(&Look::Bold.paint("Would it work?", has_colours));
         text.push('\n');
-        let mut table = Table::default();
+        let mut table = Table::new(screen);
         for finding in &self.findings {
             let look = match finding.verdict {
                 Verdict::Good => Look::Green,
@@ -58,10 +58,10 @@ impl Inquiry {
                 table.row([("", Look::Plain), ("", Look::Plain), (&remedy, Look::Plain)]);
             }
         }
-        text.push_str(&table.text(2, is_coloured));
+        text.push_str(&table.text(2));
         let look = if self.is_accepted() { Look::Green } else { Look::Red };
         text.push('\n');
-        text.push_str(&look.paint(&self.conclusion(), is_coloured));
+        text.push_str(&look.paint(&screen.folded(&self.conclusion()), has_colours));
         text
     }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -36,7 +36,7 @@ const STEP: Duration = Duration::from_millis(200);
 const LIMIT: u64 = 12 << 20;
 
 /// Power off the machine of a dead host, for OpenNebula's high availability; exit code 0 only when it was seen off.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "fence", help_triggers("-h", "--help"))]
 pub struct Fence {
     /// the host's XML in base64; from STDIN where it is not given

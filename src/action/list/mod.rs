@@ -3,6 +3,7 @@
 //! It deletes nothing; it prints the command that does. What it could not read it calls unknown.
 
 mod account;
+mod columns;
 mod failure;
 mod line;
 mod mark;
@@ -14,9 +15,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use self::account::{Account, Key, Keys};
+use self::columns::Choice;
 use self::failure::Failure;
 use self::line::Line;
 use self::mark::Mark;
@@ -29,33 +31,46 @@ use crate::opennebula::host::HostId;
 use crate::provider::machine::MachineId;
 use crate::provider::{self, PROVIDERS};
 use crate::report::finding::Mistake;
+use crate::report::screen::Screen;
 
 /// List the machines that OpenNebula ordered, and mark those that no host has (orphans, still billed).
 ///
 /// The project is that of the credentials in the environment, of the host that --host names, or of every host
 /// in oned. Deletes nothing. Exit code 1: there are orphans, or a link is not ours any more; 255:
 /// not all could be read.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list", help_triggers("-h", "--help"))]
 pub struct List {
     /// the project of the host with this id in oned
     #[argh(option, arg_name = "ID")]
     host: Option<String>,
-    /// the projects of all hosts in oned that have a provision driver, and that of the environment
+    /// the projects of all hosts in oned, and of the environment
     #[argh(switch)]
     all: bool,
-    /// the project of the credentials in the environment or the settings file of this driver: all of its machines are
-    /// compared with all hosts of oned, also those without a provision
+    /// the project of this driver's credentials in the environment or its settings file: all machines there are compared
+    /// with all hosts in oned
     #[argh(option, arg_name = "NAME")]
     driver: Option<String>,
-    /// also machines that OpenNebula did not order, as far as their tags tell
+    /// also machines without OpenNebula's tags
     #[argh(switch)]
     all_machines: bool,
-    /// also write the counts into this file, for the node_exporter of Prometheus
+    /// also write the counts into FILE, for node_exporter
     #[argh(option, arg_name = "FILE")]
     metrics: Option<String>,
-    /// print JSON
+    /// these alone, such as ID,HOST,MARK: of --wide, or DRIVER
+    #[argh(option, short = 'l', arg_name = "COLUMNS")]
+    list: Option<String>,
+    /// print comma-separated values
     #[argh(switch)]
+    csv: bool,
+    /// print the table without its head
+    #[argh(switch)]
+    no_header: bool,
+    /// all columns whole, however wide the terminal is
+    #[argh(switch)]
+    wide: bool,
+    /// print JSON
+    #[argh(switch, short = 'j')]
     json: bool,
 }
 
@@ -93,6 +108,10 @@ impl List {
         if ways.into_iter().filter(|is_given| *is_given).count() > 1 {
             bail!("--host, --all and --driver exclude each other: give one of them");
         }
+        let columns = self.list.as_deref().map(columns::named).transpose()?;
+        if self.json && (self.csv || columns.is_some() || self.no_header) {
+            bail!("--json has all there is to say: give it without --csv, --list and --no-header");
+        }
         let id = self.host.as_deref().map(host_id).transpose()?;
         let is_whole = self.driver.is_some() || self.all_machines;
         let mut survey = Survey { is_whole, displaced: Displaced::all(), ..Survey::default() };
@@ -112,17 +131,33 @@ impl List {
         if let Some(file) = &self.metrics {
             metrics::write(Path::new(file), &survey)?;
         }
-        let text = match self.json {
-            true => format!("{:#}", survey.json()),
-            false => survey.text(context.report),
-        };
-        context.print(&text)?;
-        if !survey.failures.is_empty() {
-            let failures: Vec<String> = survey.failures.iter().map(Failure::to_string).collect();
-            bail!("{}", failures.join("; "));
+        match self.json {
+            true => context.print(&format!("{:#}", survey.json()))?,
+            false => context.show(&self.text(&survey, columns, context.report.screen()))?,
+        }
+        let failures = survey.failures.iter().rev().map(Failure::to_string);
+        // The first is what is told; the others are told below it.
+        if let Some(error) = failures.map(|one| anyhow!(one)).reduce(|below, above| below.context(above.to_string())) {
+            return Err(error);
         }
         let has_orphans = survey.lines.iter().any(|line| line.mark.is_orphan());
         Ok(if has_orphans { Outcome::Unwell } else { Displaced::outcome(&survey.displaced) })
+    }
+
+    /// The list as text. A part of it, which some program may be reading, stands alone.
+    fn text(&self, survey: &Survey, columns: Option<Choice>, screen: Screen) -> String {
+        let screen = if self.wide || self.csv { screen.wide() } else { screen };
+        let is_whole = columns.is_none() && !self.csv && !self.no_header;
+        let columns = columns.unwrap_or_else(|| columns::usual(&survey.lines));
+        if is_whole {
+            return survey.text(&columns, screen);
+        }
+        let table = columns::table(&survey.lines, &columns, screen);
+        let text = if self.csv { table.csv() } else { table.text(0) };
+        match self.no_header {
+            true => text.split_once('\n').map_or_else(String::new, |(_, rows)| rows.to_owned()),
+            false => text,
+        }
     }
 
     /// The account that the environment names.

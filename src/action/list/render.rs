@@ -4,111 +4,88 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::columns::{Choice, table};
 use super::line::Line;
 use super::mark::Mark;
 use super::{Failure, Survey};
 use crate::action::installation::Displaced;
-use crate::report::frame::Report;
-use crate::report::table::{Look, Table};
+use crate::report::screen::Screen;
 use crate::report::text::one_line;
-use crate::wire::time;
 
 impl Survey {
-    pub(super) fn text(&self, report: Report) -> String {
-        let mut text = self.machines(report);
+    /// The machines, and what is to be done about them.
+    pub(super) fn text(&self, columns: &Choice, screen: Screen) -> String {
+        let mut text = self.machines(columns, screen);
         for one in &self.displaced {
             let ended = if text.ends_with('\n') { "" } else { "\n" };
             let remedy = Displaced::remedy();
-            text.push_str(&format!("{ended}\nLinks of {}, {}:\n  {remedy}\n", one.driver, one_line(&one.what())));
+            let title = screen.folded(&one_line(&format!("Links of {}, {}:", one.driver, one.what())));
+            text.push_str(&format!("{ended}\n{title}\n{}\n", screen.folded(&format!("  {remedy}"))));
         }
         text
     }
 
-    fn machines(&self, report: Report) -> String {
+    fn machines(&self, columns: &Choice, screen: Screen) -> String {
         if self.lines.is_empty() && self.failures.is_empty() {
-            return format!("There is no machine that OpenNebula ordered.{}", self.told_hidden());
+            return format!("There is no machine that OpenNebula ordered.{}", self.told_hidden(screen));
         }
         if self.lines.is_empty() {
-            let failures = self.failures.iter().map(|failure| one_line(&failure.to_string()));
-            let failures: Vec<String> = failures.collect();
             let title = match self.is_read {
                 true => "No machine was seen, but whether there are more is unknown",
                 false => "Which machines there are is unknown",
             };
-            return format!("{title}:\n  {}", failures.join("\n  "));
+            // On a terminal the error follows.
+            if screen.is_terminal {
+                return screen.folded(&format!("{title}."));
+            }
+            let failures = self.failures.iter().map(|failure| format!("  {}", one_line(&failure.to_string())));
+            let failures: Vec<String> = failures.map(|failure| screen.folded(&failure)).collect();
+            return format!("{}:\n{}", screen.folded(title), failures.join("\n"));
         }
-        let mut text = self.table(report);
-        text.push_str(&self.paragraph(
+        let mut text = table(&self.lines, columns, screen).text(0);
+        let mut paragraph = |title: &str, told: &dyn Fn(&Line) -> Option<String>| {
+            text.push_str(&self.paragraph(&screen.folded(title), told));
+        };
+        paragraph(
             "Orphans are billed until they are deleted. Unless another OpenNebula uses this project, delete them:",
-            |line| line.removal.clone().filter(|_| line.mark.is_orphan()),
-        ));
-        text.push_str(&self.paragraph(
+            &|line| line.removal.clone().filter(|_| line.mark.is_orphan()),
+        );
+        paragraph(
             "Not known: whether these are of another OpenNebula, or of a provision that was deleted here:",
-            |line| {
+            &|line| {
                 let owner = line.owner.as_deref().unwrap_or_default();
                 (line.mark == Mark::Strange).then(|| format!("{}  {owner}", line.id))
             },
-        ));
-        text.push_str(&self.paragraph("Hosts whose machine is gone can be deleted, and created anew:", |line| {
+        );
+        paragraph("Hosts whose machine is gone can be deleted, and created anew:", &|line| {
             line.removal.clone().filter(|_| line.mark == Mark::Gone)
-        }));
-        text.push_str(&self.told_hidden());
+        });
+        text.push_str(&self.told_hidden(screen));
         text
     }
 
     /// That there are machines which are not shown.
-    fn told_hidden(&self) -> String {
-        match self.hidden {
-            0 => String::new(),
-            1 => {
-                "\nOne machine more has no host and none of OpenNebula's tags: see it with --all-machines\n".to_owned()
+    fn told_hidden(&self, screen: Screen) -> String {
+        let told = match self.hidden {
+            0 => return String::new(),
+            1 => "One machine more has no host and none of OpenNebula's tags: see it with --all-machines".to_owned(),
+            count => {
+                format!(
+                    "{count} machines more have no host and none of OpenNebula's tags: see them with --all-machines"
+                )
             }
-            count => format!(
-                "\n{count} machines more have no host and none of OpenNebula's tags: see them with --all-machines\n"
-            ),
-        }
+        };
+        format!("\n{}\n", screen.folded(&told))
     }
 
     /// A title and what `told` says of each line; nothing where it says nothing.
-    fn paragraph(&self, title: &str, told: impl Fn(&Line) -> Option<String>) -> String {
+    fn paragraph(&self, title: &str, told: &dyn Fn(&Line) -> Option<String>) -> String {
         let told: Vec<String> = self.lines.iter().filter_map(told).collect();
         if told.is_empty() {
             return String::new();
         }
         let told = told.iter().map(|one| format!("  {}\n", one_line(one)));
         format!("\n{title}\n{}", told.collect::<String>())
-    }
-
-    fn table(&self, report: Report) -> String {
-        let now = SystemTime::now();
-        let mut table = Table::default();
-        let head = ["ID", "HOST", "NAME", "STATE", "PLAN", "PLACE", "ADDRESS", "AGE", "MARK"];
-        table.row(head.map(|title| (title, Look::Bold)));
-        for line in &self.lines {
-            let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-            let age = line.created.map(|created| time::age(created, now));
-            let state = match line.mark {
-                Mark::Unseen => "unknown".to_owned(),
-                _ => or_dash(&line.state),
-            };
-            let look = match line.mark {
-                mark if mark.is_orphan() => Look::Red,
-                Mark::None => Look::Plain,
-                _ => Look::Yellow,
-            };
-            table.row([
-                (line.id.to_string(), Look::Plain),
-                (or_dash(&line.host_id), Look::Plain),
-                (short(&or_dash(&line.host_name)), Look::Plain),
-                (state, Look::Plain),
-                (or_dash(&line.plan), Look::Plain),
-                (or_dash(&line.place), Look::Plain),
-                (or_dash(&line.address), Look::Plain),
-                (or_dash(&age), Look::Plain),
-                (line.mark.words().to_owned(), look),
-            ]);
-        }
-        table.text(0, report.is_coloured())
     }
 
     /// What could not be read is null, and named among the errors.
@@ -150,14 +127,4 @@ fn in_json(line: &Line) -> Value {
         "orphan": is_known.then(|| line.mark.is_orphan()),
         "remove": line.removal,
     })
-}
-
-/// The random name of a host that was never polled is long and says nothing.
-fn short(name: &str) -> String {
-    match name.strip_prefix("provision-") {
-        Some(random) if random.len() > 12 && random.is_ascii() => {
-            format!("provision-{}..", &random[..8])
-        }
-        _ => name.to_owned(),
-    }
 }

@@ -52,11 +52,13 @@ fn a_call_without_an_action_names_them() {
         &answer,
         &["there is no action: call pm-packet deploy|poll|cancel|reboot|reset|shutdown", "..., or --help"],
     );
-    for odd in ["destroy", "", "--frob", "-x", "--", "Deploy", "deploy "] {
+    for (odd, meant) in
+        [("destroy", ""), ("", ""), ("--", ""), ("Deploy", "deploy"), ("deploy ", "deploy"), ("lst", "list")]
+    {
         let answer = run(&mut bench.explicit(&[odd, "x"]));
-        let first =
-            format!("there is no action {odd:?}: the known ones are deploy, poll, cancel, reboot, reset, shutdown");
-        assert_failure_with(&answer, &[&first]);
+        let meant = if meant.is_empty() { String::new() } else { format!("did you mean {meant}? ") };
+        let known = "the known ones are deploy, poll, cancel, reboot, reset, shutdown";
+        assert_failure_with(&answer, &[&format!("there is no action {odd:?}: {meant}{known}")]);
     }
     assert_nobody_was_asked(&bench);
 }

@@ -293,7 +293,7 @@ fn what_cannot_be_checked_is_an_error_as_that_of_any_action() {
         (&["/nonexistent"], "cannot be read"),
         (&["--host", "many"], "which is no number"),
         (&["--host", "99"], "no such host"),
-        (&["--verbose"], "there is no option --verbose"),
+        (&["--verbos"], "there is no option --verbos: did you mean --verbose? see `pm-packet check --help`"),
         (&["a", "--host", "1"], "give a deployment file, or --host ID"),
     ];
     for (words, part) in cases {

@@ -9,12 +9,26 @@ use std::time::Duration;
 
 use crate::common;
 use crate::common::{Bench, assert_success, finish, signal, until};
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal;
 use simulator::{Effect, Fault, HostTemplate, Operation, Options, State, TOKEN};
 
 /// Puts the cursor at the begin of the line and erases the line.
 const ERASE: &str = "\r\x1b[K";
+
+/// A terminal of so many columns: where to write to it, and what appears there.
+pub fn terminal(columns: u16) -> (Stdio, JoinHandle<String>) {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = openpty(Some(&size), None).unwrap();
+    let mut master = File::from(terminal.master);
+    let seen = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A terminal that nobody has open any more is an error, not an end.
+        let _ = master.read_to_end(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    });
+    (Stdio::from(terminal.slave), seen)
+}
 
 /// A process whose stderr is a terminal, and what appears there.
 struct Watched {
@@ -23,18 +37,16 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(mut command: Command) -> Self {
-        let terminal = openpty(None, None).unwrap();
-        let child = command.stderr(Stdio::from(terminal.slave)).spawn().unwrap();
-        // The last copy of the other end goes with the command, or the reading would never end.
+    fn start(command: Command) -> Self {
+        Self::start_on(command, 120)
+    }
+
+    /// The same on a terminal of so many columns.
+    fn start_on(mut command: Command, columns: u16) -> Self {
+        let (stderr, seen) = terminal(columns);
+        // The last copy of the terminal goes with the command, or the reading would never end.
+        let child = command.stderr(stderr).spawn().unwrap();
         drop(command);
-        let mut master = File::from(terminal.master);
-        let seen = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // A terminal that nobody has open any more is an error, not an end.
-            let _ = master.read_to_end(&mut bytes);
-            String::from_utf8(bytes).unwrap()
-        });
         Self { child, seen }
     }
 
@@ -89,6 +101,24 @@ fn while_a_wait_lasts_a_line_on_the_terminal_renews_itself_and_disappears() {
 }
 
 #[test]
+fn the_line_fits_the_terminal_and_says_what_matters_first() {
+    for (columns, has_goal, has_id) in [(80, true, false), (40, false, false), (120, true, true)] {
+        let bench = slow().set("TERM", "xterm");
+        let (answer, seen) = Watched::start_on(deploy(&bench), columns).finish();
+        assert!(answer.is_success(), "{answer:?}");
+        let lines: Vec<&str> = seen.split(ERASE).filter(|line| !line.is_empty()).collect();
+        for line in &lines {
+            let line = line.trim_start_matches("\x1b[?7l").trim_end_matches("\x1b[?7h");
+            assert!(line.chars().count() <= usize::from(columns) && line.contains(" of 0:"), "{line:?}");
+        }
+        let any = |part: &str| lines.iter().any(|line| line.contains(part));
+        assert!(any("| provisioning ("), "{seen:?}");
+        assert_eq!(any("| until active"), has_goal, "{seen:?}");
+        assert_eq!(any("| machine "), has_id, "{seen:?}");
+    }
+}
+
+#[test]
 fn without_a_terminal_or_with_a_dumb_one_there_is_not_a_byte_of_it() {
     let bench = slow();
     let piped = finish(deploy(&bench).spawn().unwrap());
@@ -104,7 +134,7 @@ fn a_lost_order_is_seen_being_looked_for() {
     let bench = Bench::with(Options { listing_lag: Duration::from_millis(700), ..Options::default() }).lapsing("300");
     let lost = Effect::DropAfter { reset: false };
     bench.simulator.fault(Fault::new(Operation::Create, lost));
-    let (answer, seen) = Watched::start(deploy(&bench)).finish();
+    let (answer, seen) = Watched::start_on(deploy(&bench), 200).finish();
     assert!(answer.is_success(), "{answer:?}");
     let goal = format!("until an order appears | tag {}", common::identity(7));
     assert!(seen.contains(&goal), "{seen:?}");
@@ -135,7 +165,7 @@ fn ctrl_c_says_that_it_rolls_back_and_what_became_of_it() {
     let left = left(&seen);
     let lines: Vec<&str> = left.lines().collect();
     assert!(lines[0].starts_with("interrupted (SIGINT): rolling back"), "{left}");
-    assert_eq!(lines[1], "ERROR MESSAGE --8<------");
+    assert_eq!(lines[1], "ERROR MESSAGE --8<------", "a link is called by oneprovision");
     assert!(lines[2].contains("interrupted (SIGINT); machine ") && lines[2].contains("was deleted again"), "{left}");
     assert_eq!(lines.len(), 4, "{left}");
     bench.assert_books(&[]);
@@ -153,6 +183,15 @@ fn an_action_that_is_interrupted_says_that_it_may_happen_all_the_same() {
     common::assert_failure_with(&finish(child), &["interrupted (SIGINT)", "may happen all the same", "ask again"]);
 }
 
+/// Whether these are a date and a time, as oneprovision's log has them.
+fn is_moment(day: &str, time: &str) -> bool {
+    let has_form = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(c, f)| if f == b'0' { c.is_ascii_digit() } else { c == f })
+    };
+    has_form(day, "0000-00-00") && has_form(time, "00:00:00")
+}
+
 #[test]
 fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secrets() {
     let bench = Bench::new().set("PM_LOG", "debug");
@@ -163,14 +202,14 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
     assert!(answer.is_success(), "{answer:?}");
     let id = answer.stdout.clone();
     let requests = bench.simulator.requests();
-    let logged: Vec<&str> = answer.stderr.lines().filter(|line| line.starts_with("DEBUG ")).collect();
+    let logged: Vec<&str> = answer.stderr.lines().filter(|line| line.contains(" DEBUG : ")).collect();
     assert_eq!(logged.len(), requests.len(), "{}", answer.stderr);
     for (line, request) in logged.iter().zip(&requests) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, elapsed, "s", method, path, "attempt", attempt, status, millis, "ms"] = words[..] else {
+        let [day, time, "DEBUG", ":", method, path, "attempt", attempt, status, millis, "ms"] = words[..] else {
             panic!("{line}");
         };
-        assert!(elapsed.parse::<f64>().is_ok() && millis.parse::<u32>().is_ok(), "{line}");
+        assert!(is_moment(day, time) && millis.parse::<u32>().is_ok(), "{line}");
         assert_eq!(method, request.method);
         let call = match request.operation {
             Operation::HostUpdate => "one.host.update",
@@ -194,7 +233,8 @@ fn the_log_has_each_decision_and_with_debug_each_request_in_lines_without_secret
     assert!(!again.stderr.contains("DEBUG"));
     for text in [&answer.stderr, &again.stderr] {
         assert!(!text.contains(TOKEN) && !text.contains("oneadmin:"), "{text}");
-        assert!(text.lines().all(|line| line.starts_with("DEBUG ") || line.starts_with("INFO ")), "{text}");
+        let is_logged = |line: &str| [" DEBUG : ", " INFO  : "].iter().any(|mark| line[19..].starts_with(mark));
+        assert!(text.lines().all(is_logged), "{text}");
     }
 }
 
@@ -205,7 +245,7 @@ fn the_log_tells_what_is_called_and_how_it_ended() {
     let answer = host.cancel().unwrap();
     let lines: Vec<&str> = answer.stderr.lines().collect();
     assert!(lines[0].contains("pm-packet ") && lines[0].contains("/cancel "), "{lines:?}");
-    assert!(lines.last().unwrap().ends_with(" s done"), "{lines:?}");
+    assert!(lines.last().unwrap().ends_with(" INFO  : done"), "{lines:?}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Deploy {
             .map_err(|error| with_reminder(error, reminder_beside(path)))?;
         asked.check(&host)?;
         let provider = context.provider_of(Some(&host))?;
+        context.report.info(format_args!("{} of {}, with driver {}", host.called(), self.file, provider.spec().name));
         let owner = Owner::of(&host);
         let folder = journal::folder(context.environment);
         let journal = Journal::in_folder(&folder, provider.spec(), &owner);
@@ -171,7 +172,7 @@ fn prepare(
     }
     let (engine, _) = context.engine(provider, Some(host))?;
     let record = match oned {
-        Some((oned, id)) => HostRecord::of(oned, id, &context.settings(provider, Some(host)))?,
+        Some((oned, id)) => HostRecord::of(oned, id, &context.settings(provider, Some(host)), context.report)?,
         None => None,
     };
     Ok(Prepared { order, engine, machine, record })
@@ -229,6 +230,7 @@ fn decrypt(
                 warn_if_exposed(path, "holds a token in clear", &context.report);
             }
             host.take_provision(&known, secrets);
+            context.report.info(format_args!("oned at {} gave its secrets in clear", oned.endpoint()));
             if host.deploy_id().is_none() && known.deploy_id().is_some() {
                 context.report.info("oned knows the machine of this host already");
                 host.take_provision(&known, &["DEPLOY_ID"]);
@@ -247,7 +249,13 @@ fn decrypt(
 fn obtain(job: &Job<'_>, host: &Host, provider: &dyn Provider, engine: &Engine, context: &Context<'_>) -> Result<()> {
     let within = timeout(&context.settings(provider, Some(host)))?;
     let patience = |waited| waited < within && context.interrupt.check().is_ok();
-    let deployed = engine.deploy(job, |id| context.report.deploy_id(id.as_str(), patience));
+    let deployed = engine.deploy(job, |id| {
+        context.report.deploy_id(id.as_str(), patience)?;
+        context
+            .report
+            .info(format_args!("DEPLOY_ID {id} is handed over: from here on only cancel deletes the machine"));
+        Ok(())
+    });
     deployed.map_err(|failure| {
         let first = format!("{} gives no machine for {}: {failure}", provider.spec().name, host.called());
         match failure.cause {

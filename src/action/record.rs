@@ -12,11 +12,13 @@ use crate::opennebula::record::RecordError;
 use crate::opennebula::settings::Settings;
 use crate::provider::form::yes_or_no;
 use crate::provider::machine::MachineId;
+use crate::report::frame::Report;
 
 /// A host in oned.
 pub(super) struct HostRecord {
     oned: Oned,
     host: HostId,
+    report: Report,
 }
 
 impl HostRecord {
@@ -24,18 +26,25 @@ impl HostRecord {
     ///
     /// # Errors
     /// The setting is neither a yes nor a no.
-    pub(super) fn of(oned: Oned, host: HostId, settings: &Settings<'_>) -> Result<Option<Self>> {
+    pub(super) fn of(oned: Oned, host: HostId, settings: &Settings<'_>, report: Report) -> Result<Option<Self>> {
         let is_wanted = match settings.get("PM_RECORD")? {
             None => true,
             Some(text) => yes_or_no(text).map_err(|error| anyhow!("PM_RECORD {error}"))?,
         };
-        Ok(is_wanted.then_some(Self { oned, host }))
+        Ok(is_wanted.then_some(Self { oned, host, report }))
     }
 }
 
 impl Record for HostRecord {
     fn write(&self, machine: Option<&MachineId>) -> Result<(), Unrecorded> {
-        self.oned.record(self.host, machine.map(MachineId::as_str)).map_err(unrecorded)
+        self.oned.record(self.host, machine.map(MachineId::as_str)).map_err(unrecorded)?;
+        self.report.info(match machine {
+            Some(_) => {
+                format!("oned has the DEPLOY_ID of host {}: whoever deletes the host cancels the machine", self.host)
+            }
+            None => format!("oned has no DEPLOY_ID of host {} any more", self.host),
+        });
+        Ok(())
     }
 
     fn look(&self) -> Result<(), Unrecorded> {

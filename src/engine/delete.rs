@@ -57,6 +57,7 @@ impl Engine {
                 Ok(()) => {
                     // What the provider deletes it knows: its not-found will be a proof.
                     self.note_known(id);
+                    self.report.info(format_args!("machine {id} is to be deleted: the provider accepted it"));
                     return Ok(false);
                 }
                 Err(error) => error,
@@ -96,7 +97,7 @@ impl Engine {
                     None => return Err(error.into()),
                 },
             };
-            self.report.info(format_args!("not deleted yet ({error}): again"));
+            self.report.info(format_args!("not deleted yet ({}): asking again", error.what()));
             self.pause_within(pause, by, &error)?;
         }
     }

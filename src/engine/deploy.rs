@@ -61,7 +61,10 @@ impl Engine {
                 }
                 found
             }
-            None => self.order(job, &mut order, risk, by)?,
+            None => {
+                self.report.info(format_args!("no machine bears {}: ordering one", job.order.mark));
+                self.order(job, &mut order, risk, by)?
+            }
         };
         let machine = self.bring_up(machine, &order, by)?;
         self.remove_doubles(&machine, &order.mark, risk, by)?;

@@ -111,7 +111,7 @@ impl Engine {
                 self.interrupt.check()?;
                 return Err(error.into());
             };
-            self.report.info(format_args!("{error}: again"));
+            self.report.info(format_args!("{}: asking again", error.what()));
             self.pause_within(pause, by, &error)?;
         }
     }

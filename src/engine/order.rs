@@ -95,7 +95,8 @@ impl Engine {
             Kind::Ambiguous if has_key => match backoff.after(&error) {
                 Some(pause) => {
                     self.report.info(format_args!(
-                        "the answer to the order is lost ({error}): sending it again, with its key"
+                        "the answer to the order is lost ({}): sending it again, with its key",
+                        error.what()
                     ));
                     self.pause_within(pause, by, &error)?;
                     Ok(None)
@@ -108,7 +109,7 @@ impl Engine {
                 let Some(pause) = backoff.after(&error) else {
                     return Err(self.not_ordered(job, risk, error));
                 };
-                self.report.info(format_args!("the order was not taken ({error}): again"));
+                self.report.info(format_args!("the order was not taken ({}): again", error.what()));
                 self.pause_within(pause, by, &error)?;
                 Ok(None)
             }
@@ -125,7 +126,7 @@ impl Engine {
         lost: u32,
         by: Instant,
     ) -> Result<Option<Machine>, Error> {
-        self.report.info(format_args!("the answer to the order is lost ({error}): looking for it"));
+        self.report.info(format_args!("the answer to the order is lost ({}): looking for it", error.what()));
         let until = risk.owed.unwrap_or_else(|| self.clock.now());
         if let Some(machine) = self.look_for(&job.order.mark, until, by)? {
             self.report.info(format_args!("machine {} is what was ordered", machine.id));

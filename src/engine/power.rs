@@ -117,6 +117,7 @@ impl Engine {
             let error = match self.provider.power(&self.session.api(by), id, power) {
                 Ok(shown) => {
                     self.note_known(id);
+                    self.report.info(format_args!("machine {id} is asked {}: the provider accepted it", verb(power)));
                     let is_down = matches!(shown, Some(state) if state != State::On);
                     return Ok(Outcome::Accepted(is_down));
                 }
@@ -137,6 +138,7 @@ impl Engine {
                         }
                     };
                     if let Some(outcome) = settled(power, machine.state, error.kind, doubtful) {
+                        self.report.info(format_args!("machine {id} is {} already", machine.state_name));
                         return Ok(outcome);
                     }
                     if !may_pass(power, machine.state, &error, &mut was_refused) {
@@ -153,6 +155,15 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// What a machine is asked to do.
+fn verb(power: Power) -> &'static str {
+    match power {
+        Power::On => "to power on",
+        Power::Off => "to power off",
+        Power::Reboot => "to reboot",
     }
 }
 

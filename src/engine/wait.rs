@@ -106,6 +106,17 @@ impl Engine {
     /// others count against the deadline.
     pub(super) fn wait(&self, wait: Wait<'_>) -> Result<Option<Machine>, Error> {
         let Wait { id, goal, by, .. } = wait;
+        let begin = self.clock.now();
+        let most = by.saturating_duration_since(begin).as_secs_f64();
+        self.report.info(format_args!("waiting until machine {id} is {goal}, {most:.0} s at most"));
+        let reached = self.wait_quietly(wait)?;
+        let took = self.clock.now().saturating_duration_since(begin).as_secs_f64();
+        self.report.info(format_args!("machine {id} is {goal}, after {took:.1} s"));
+        Ok(reached)
+    }
+
+    fn wait_quietly(&self, wait: Wait<'_>) -> Result<Option<Machine>, Error> {
+        let Wait { id, goal, by, .. } = wait;
         let mut schedule = Schedule::begin(self.clock.now());
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
         let mut seen = Seen {
@@ -177,7 +188,7 @@ impl Engine {
     /// Asks once more for a deletion that was accepted, whatever the answer: the next look shows what became of it.
     fn delete_again(&self, id: &MachineId, by: Instant) {
         if let Err(error) = self.provider.delete(&self.session.api(by), id) {
-            self.report.info(format_args!("its deletion was asked for again, and not taken: {error}"));
+            self.report.info(format_args!("its deletion was asked for again, and not taken: {}", error.what()));
         }
     }
 

@@ -76,13 +76,20 @@ pub struct ApiError {
     pub code: Option<String>,
 }
 
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ApiError {
+    /// What went wrong, without what to do: for the log, where the driver does it.
+    pub fn what(&self) -> String {
         let reasons = self.reasons.join("; ");
         match self.status {
-            Some(status) => write!(f, "{reasons} (status {status} to {})", self.call)?,
-            None => write!(f, "{reasons} ({})", self.call)?,
+            Some(status) => format!("{reasons} (status {status} to {})", self.call),
+            None => format!("{reasons} ({})", self.call),
         }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what())?;
         if !self.remedy.is_empty() {
             write!(f, ": {}", self.remedy)?;
         }

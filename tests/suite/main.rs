@@ -47,6 +47,7 @@ mod operator {
     mod links;
     mod list;
     mod screens;
+    mod story;
     mod terminal;
 }
 

@@ -147,7 +147,8 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let head = line.trim_start();
-        let words: Vec<&str> = head.split(['(', '<']).next().unwrap().split(' ').collect();
+        let unrestricted = head.replacen("pub(super) ", "pub ", 1);
+        let words: Vec<&str> = unrestricted.split(['(', '<']).next().unwrap().split(' ').collect();
         if head.starts_with("//") || !matches!(words[..], [.., "fn", _]) {
             continue;
         }

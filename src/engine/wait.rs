@@ -84,6 +84,7 @@ fn may_pass(goal: Goal, kind: Kind) -> bool {
 }
 
 /// What a wait saw, between two looks.
+#[derive(Default)]
 struct Seen {
     /// How many looks failed, one after another.
     faults: u32,
@@ -119,16 +120,7 @@ impl Engine {
         let Wait { id, goal, by, .. } = wait;
         let mut schedule = Schedule::begin(self.clock.now());
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
-        let mut seen = Seen {
-            faults: 0,
-            was_deleting: false,
-            last: "it was never seen".to_owned(),
-            progress: None,
-            asked_pause: Duration::ZERO,
-            failures: 0,
-            repeats: 0,
-            refusals: 0,
-        };
+        let mut seen = Seen { last: "it was never seen".to_owned(), ..Seen::default() };
         loop {
             // Nothing changes at the moment it was asked for: every look comes after a pause.
             let elapsed = schedule.elapsed(self.clock.now());
@@ -140,21 +132,7 @@ impl Engine {
             let pause = if pause > left && left > LOOK { left / 2 } else { pause.min(left) };
             line.sleep(pause)?;
             if self.clock.now() >= by {
-                // What is up at the deadline is handed over, not deleted.
-                if goal == Goal::On
-                    && let Ok(Sight::Here(machine)) = self.step(Wait { by: self.clock.now() + LAST, ..wait })
-                    && machine.state == State::On
-                {
-                    return Ok(Some(*machine));
-                }
-                if goal == Goal::Gone && seen.was_deleting {
-                    return Err(Error::StillLeaving(seen.last.replace("it is ", "")));
-                }
-                let elapsed = schedule.elapsed(self.clock.now()).as_secs();
-                return Err(Error::Deadline {
-                    waited: format!("the machine is not {goal} after {elapsed} s"),
-                    last: seen.last,
-                });
+                return self.end_late(wait, seen, schedule.elapsed(self.clock.now()));
             }
             seen.asked_pause = Duration::ZERO;
             match self.step(wait) {
@@ -183,6 +161,23 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// What a wait comes to whose deadline has passed, after so much time.
+    fn end_late(&self, wait: Wait<'_>, seen: Seen, elapsed: Duration) -> Result<Option<Machine>, Error> {
+        let goal = wait.goal;
+        // What is up at the deadline is handed over, not deleted.
+        if goal == Goal::On
+            && let Ok(Sight::Here(machine)) = self.step(Wait { by: self.clock.now() + LAST, ..wait })
+            && machine.state == State::On
+        {
+            return Ok(Some(*machine));
+        }
+        if goal == Goal::Gone && seen.was_deleting {
+            return Err(Error::StillLeaving(seen.last.replace("it is ", "")));
+        }
+        let waited = format!("the machine is not {goal} after {} s", elapsed.as_secs());
+        Err(Error::Deadline { waited, last: seen.last })
     }
 
     /// Asks once more for a deletion that was accepted, whatever the answer: the next look shows what became of it.

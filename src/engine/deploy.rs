@@ -12,6 +12,7 @@ use crate::http::error::Kind;
 use crate::provider::machine::{Machine, MachineId, Power, State};
 use crate::provider::order::Order;
 use crate::provider::{Advance, Filter};
+use crate::system::file;
 
 impl Engine {
     /// Orders a machine, or adopts the one that its owner has, waits until it is up, and hands its id over.
@@ -248,7 +249,7 @@ impl Engine {
     pub(super) fn put_at_risk(&self, job: &Job<'_>, risk: &mut Risk, id: &MachineId) -> Result<(), Error> {
         risk.machine = Some(id.clone());
         if let Err(error) = job.journal.note(Some(id), risk.owed.map_or(0, |_| risk.unanswered.max(1))) {
-            self.report.info(format_args!("no journal is kept: {error}"));
+            self.report.info(format_args!("no journal is kept: {}", file::reason(&error)));
         }
         self.interrupt
             .at_risk(Some(format!("machine {id} may be STILL BILLED: remove it with `{}`", (job.remove)(id))));

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::http::error::ApiError;
 use crate::provider::machine::{MachineId, Power};
+use crate::system::file;
 
 /// What went wrong.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::NotHandedOver(error) => {
-                write!(f, "the deploy id could not be printed ({error}): keep stdout open")
+                write!(f, "the deploy id could not be printed ({}): keep stdout open", file::reason(error))
             }
             Self::OrdersLost(error) => write!(f, "no order got an answer: {error}"),
             Self::Unsupported(provider, power) => {

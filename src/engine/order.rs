@@ -12,6 +12,7 @@ use crate::http::backoff::Backoff;
 use crate::http::error::{ApiError, Kind};
 use crate::provider::machine::Machine;
 use crate::provider::order::Order;
+use crate::system::file;
 
 /// How often an order is sent in all, where each answer was lost and no machine appeared.
 const ORDERS: u32 = 3;
@@ -161,7 +162,7 @@ impl Engine {
             job.order.mark
         )));
         if let Err(error) = job.journal.note(None, owed) {
-            self.report.info(format_args!("no journal is kept: {error}"));
+            self.report.info(format_args!("no journal is kept: {}", file::reason(&error)));
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use crate::http::tls::certificate_problem;
+use crate::http::tls::{certificate_problem, tls_problem};
+use crate::system::file::reason;
 
 /// What kind of error it is: the one thing that decisions hang on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +105,21 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
     if let Some(problem) = certificate_problem(error) {
         return (Kind::Untrusted, problem);
     }
+    if let Some(problem) = tls_problem(error) {
+        return (Kind::Ambiguous, problem.to_owned());
+    }
     match error {
         ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => (Kind::NotSent, "no connection in time".into()),
         ureq::Error::Timeout(_) => (Kind::Ambiguous, "no answer in time".into()),
         ureq::Error::HostNotFound => (Kind::NotSent, "the host name is not known".into()),
         ureq::Error::ConnectionFailed => (Kind::NotSent, "no connection".into()),
-        ureq::Error::ConnectProxyFailed(why) => (Kind::NotSent, format!("the proxy does not connect: {why}")),
-        ureq::Error::BadUri(why) => (Kind::Rejected, format!("the address is malformed: {why}")),
-        ureq::Error::Http(why) => (Kind::Rejected, format!("the request is malformed: {why}")),
+        ureq::Error::ConnectProxyFailed(why) => (Kind::NotSent, refused_by_proxy(why)),
+        ureq::Error::BadUri(_) => (Kind::Rejected, "the address is malformed".into()),
+        ureq::Error::Http(_) => (Kind::Rejected, "the address or a header is malformed".into()),
         ureq::Error::BodyExceedsLimit(limit) => (Kind::Ambiguous, format!("the answer is larger than {limit} bytes")),
         ureq::Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => (Kind::NotSent, "the connection was refused".into()),
-            ErrorKind::AddrNotAvailable => (Kind::NotSent, io.to_string()),
+            ErrorKind::AddrNotAvailable => (Kind::NotSent, reason(io)),
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
@@ -126,9 +130,18 @@ pub(super) fn sort(error: &ureq::Error) -> (Kind, String) {
             _ if io.to_string().starts_with("failed to lookup address") => {
                 (Kind::NotSent, "the host name is not known".into())
             }
-            _ => (Kind::Ambiguous, io.to_string()),
+            _ => (Kind::Ambiguous, reason(io)),
         },
-        other => (Kind::Ambiguous, other.to_string()),
+        ureq::Error::Protocol(_) => (Kind::Ambiguous, "the answer is not in HTTP/1.1".into()),
+        _ => (Kind::Ambiguous, "the request got no answer that can be read".into()),
+    }
+}
+
+/// What a proxy that does not connect is told as: ureq writes its status as `403/403`.
+fn refused_by_proxy(why: &str) -> String {
+    match why.rsplit('/').next().filter(|status| status.parse::<u16>().is_ok()) {
+        Some(status) => format!("the proxy does not connect: it answers with status {status}"),
+        None => "the proxy does not connect: it does not answer".to_owned(),
     }
 }
 

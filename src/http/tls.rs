@@ -40,7 +40,21 @@ pub(super) fn certificate_problem(error: &ureq::Error) -> Option<String> {
         CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => {
             "the certificate is self-signed, and an authority's own instead of a server's".into()
         }
-        other => format!("the certificate is not valid: {other:?}"),
+        CertificateError::BadSignature => "the signature of the certificate is wrong".into(),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the certificate is not one of a server".into()
+        }
+        _ => "the certificate is not valid".into(),
+    })
+}
+
+/// What else went wrong in TLS, if that is what went wrong.
+pub(super) fn tls_problem(error: &ureq::Error) -> Option<&'static str> {
+    Some(match tls_error(error)? {
+        rustls::Error::InvalidMessage(_) => "what answers does not speak TLS",
+        rustls::Error::PeerIncompatible(_) => "the other side has no TLS version or cipher in common with us",
+        rustls::Error::AlertReceived(_) => "the other side refuses the TLS connection",
+        _ => "the TLS connection fails",
     })
 }
 

@@ -34,7 +34,11 @@ pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Ho
     let (host, warnings) = parse("STDIN", &bytes)?;
     warn("STDIN", &warnings, report);
     file::replace(path, &bytes).map_err(|error| {
-        anyhow!("the deployment file {:?} cannot be written ({error}): see its folder", path.display().to_string())
+        anyhow!(
+            "the deployment file {:?} cannot be written ({}): see its folder",
+            path.display().to_string(),
+            file::reason(&error)
+        )
     })?;
     Ok(host)
 }
@@ -46,8 +50,9 @@ pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Ho
 pub fn read(path: &Path) -> Result<(Host, Vec<String>)> {
     let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
         anyhow!(
-            "the deployment file {:?} cannot be read ({error}): give the path of one, or its XML on STDIN",
-            path.display().to_string()
+            "the deployment file {:?} cannot be read ({}): give the path of one, or its XML on STDIN",
+            path.display().to_string(),
+            file::reason(&error)
         )
     })?;
     parse(&named(path), &bytes)
@@ -123,7 +128,7 @@ fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Opt
                 return Ok(None);
             }
             Ok(News::Done(Err(error))) => {
-                bail!("STDIN cannot be read: {error}: send the XML of a host, or nothing")
+                bail!("STDIN cannot be read: {}: send the XML of a host, or nothing", file::reason(&error))
             }
             Err(RecvTimeoutError::Timeout) if is_there && patience == SILENCE => {
                 report.warn(format_args!("STDIN stays open and silent: reading {} instead", path.display()));

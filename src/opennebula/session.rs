@@ -97,9 +97,8 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
             // Another user's home: as if it were not there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => {
-                return Err(error).with_context(|| {
-                    Mistake::new(format!("{} cannot be read", path.display()), "make it a file of text")
-                });
+                let what = format!("{} cannot be read ({})", path.display(), file::reason(&error));
+                return Err(Mistake::new(what, "make it a file of text").into());
             }
         }
     }

@@ -87,7 +87,7 @@ impl SettingsFile {
             Ok((bytes, _)) => parse(&path, &String::from_utf8_lossy(&bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(Mistake::new(
-                format!("{} cannot be read ({error})", path.display()),
+                format!("{} cannot be read ({})", path.display(), file::reason(&error)),
                 "let the user that runs the driver read it",
             )),
         };

@@ -37,6 +37,12 @@ pub fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Why something failed, in the words of the system alone: the standard library adds the number of the error to them.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// Writes `bytes` as the file `path`, readable by its owner alone.
 ///
 /// They go into a new file in the same folder, which then takes the name: a reader sees the old file or the

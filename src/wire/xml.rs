@@ -4,7 +4,7 @@
 //! needs, and memory stays flat however large the text is. Nothing is fetched and nothing is expanded but
 //! the five entities of XML itself.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
@@ -88,7 +88,7 @@ pub fn walk(text: &str, mut visit: impl FnMut(Step<'_>) -> Result<()>) -> Result
     loop {
         let event = match reader.read_event() {
             Ok(event) => event,
-            Err(error) => bail!("{error}, at byte {}", reader.error_position()),
+            Err(error) => bail!("{}, at byte {}", problem(&error), reader.error_position()),
         };
         match event {
             Event::Start(start) => {
@@ -152,9 +152,27 @@ fn push(value: &mut String, path: &[String], text: &str) -> Result<()> {
     Ok(())
 }
 
+/// What is not well-formed. Names are not told: a value that was written without escapes is read as one.
+fn problem(error: &quick_xml::Error) -> &'static str {
+    use quick_xml::errors::{IllFormedError, SyntaxError};
+    match error {
+        quick_xml::Error::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed",
+        quick_xml::Error::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed",
+        quick_xml::Error::Syntax(SyntaxError::UnclosedDoctype) => "it has a document type (DOCTYPE) that is cut off",
+        quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => "what begins with <! is nothing that XML has",
+        quick_xml::Error::Syntax(_) => "a tag is not closed",
+        quick_xml::Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "a tag closes what was never opened",
+        quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => "an & stands alone: it is written &amp;",
+        _ => "it is not well-formed",
+    }
+}
+
 /// The text of an entity of XML itself, or of a character reference.
 fn resolve(entity: &BytesRef<'_>) -> Result<String> {
-    if let Some(c) = entity.resolve_char_ref()? {
+    if let Some(c) = entity
+        .resolve_char_ref()
+        .map_err(|_| anyhow!("it has a reference to a character that there is not, or may not be"))?
+    {
         // XML 1.0 has no other control characters, as a reference neither.
         if c.is_control() && !matches!(c, '\t' | '\n' | '\r') {
             bail!("it has a control character (U+{:04X})", c as u32);

@@ -48,7 +48,7 @@ fn of_file(name: &str, path: &str, keys: &[&str]) -> Option<Finding> {
     match file::read(Path::new(path), KEY_LIMIT) {
         Err(error) => Some(Finding::doubtful(
             "connection",
-            format!("{name} {path} cannot be read ({})", plain(&error)),
+            format!("{name} {path} cannot be read ({})", file::reason(&error)),
             "oneadmin needs it to configure the host",
         )),
         Ok((bytes, _)) if name == "PUBLIC_KEY" => {
@@ -70,7 +70,7 @@ fn of_file(name: &str, path: &str, keys: &[&str]) -> Option<Finding> {
 /// The file of a key, and whether it can be read.
 pub fn told_file(name: &str, path: &str) -> String {
     match file::read(Path::new(path), KEY_LIMIT) {
-        Err(error) => format!("{path} (cannot be read: {})", plain(&error)),
+        Err(error) => format!("{path} (cannot be read: {})", file::reason(&error)),
         Ok((bytes, _)) if name == "PUBLIC_KEY" => {
             let key = String::from_utf8_lossy(&bytes);
             match key.lines().next().and_then(fingerprint) {
@@ -110,12 +110,6 @@ fn kind(blob: &[u8]) -> Option<&str> {
     let (length, rest) = blob.split_first_chunk::<4>()?;
     let name = rest.get(..u32::from_be_bytes(*length) as usize)?;
     std::str::from_utf8(name).ok().filter(|name| name.len() > 3)
-}
-
-/// An error of the system without its number.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::opennebula::host::Host;
 use crate::opennebula::settings::Settings;
 use crate::report::finding::Finding;
 use crate::report::frame::Report;
-use crate::system::file::read_bounded;
+use crate::system::file::{read_bounded, reason};
 use crate::system::process::FAILURE;
 use crate::wire::xml;
 
@@ -77,7 +77,7 @@ impl Fence {
     fn host(&self) -> Result<Host> {
         let coded = match &self.host[..] {
             [] => read_bounded(io::stdin(), LIMIT)
-                .map_err(|error| anyhow!("STDIN cannot be read ({error}): send the host's XML in base64"))?,
+                .map_err(|error| anyhow!("STDIN cannot be read ({}): send the host's XML in base64", reason(&error)))?,
             [coded, ..] => coded.clone().into_bytes(),
         };
         let coded: Vec<u8> = coded.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -86,7 +86,7 @@ impl Fence {
         }
         let strange =
             |why: String| anyhow!("what came is not the base64 of a host's XML ({why}): see `onehost show -x`");
-        let bytes = STANDARD.decode(coded).map_err(|error| strange(error.to_string()))?;
+        let bytes = STANDARD.decode(coded).map_err(|_| strange("it is no base64".to_owned()))?;
         let host = xml::decode(&bytes).and_then(Host::parse).map_err(|error| strange(error.to_string()))?;
         Ok(host.0)
     }

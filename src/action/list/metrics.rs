@@ -21,7 +21,7 @@ const MODE: u32 = 0o644;
 pub(super) fn write(path: &Path, survey: &Survey) -> Result<()> {
     let text = text(survey, SystemTime::now());
     file::replace_with(path, text.as_bytes(), MODE).map_err(|error| {
-        let what = format!("the metrics cannot be written into {} ({error})", path.display());
+        let what = format!("the metrics cannot be written into {} ({})", path.display(), file::reason(&error));
         anyhow!(Mistake::new(what, "name a file in a folder that may be written, such as node_exporter's"))
     })
 }

@@ -68,7 +68,7 @@ fn a_deployment_file_of_any_size_and_shape_is_refused_in_little_memory() {
         (with_template(&plenty("<A/>")), "more than 10000 attributes"),
         (with_template(&plenty("<A></B>")), "closed by the wrong name"),
         (plenty("<HOST/>"), "more than one root element"),
-        (plenty("<![CDATA["), "CDATA not closed"),
+        (plenty("<![CDATA["), "a CDATA section is not closed"),
         (format!("<HOST>{}", plenty("<!-- -->")), "cut off"),
         (format!("<{}/>", plenty("A")), "its root element is"),
         (format!("<HOST>{}", plenty("x")), "cut off"),
@@ -320,9 +320,9 @@ fn what_is_no_utf_8_is_refused_by_its_name() {
         (utf_16(false, false), "a NUL character"),
         (latin, "not in UTF-8, from byte "),
         (xml.replace("ams1", "ams1\0").into_bytes(), "a NUL character"),
-        (xml.replace("<![CDATA[ams1]]>", "ams&#0;1").into_bytes(), "not permitted"),
+        (xml.replace("<![CDATA[ams1]]>", "ams&#0;1").into_bytes(), "a reference to a character that there is not"),
         (xml.replace("<![CDATA[ams1]]>", "&#27;[31m").into_bytes(), "a control character (U+001B)"),
-        (xml.replace("<![CDATA[ams1]]>", "&#xD800;").into_bytes(), "not a valid codepoint"),
+        (xml.replace("<![CDATA[ams1]]>", "&#xD800;").into_bytes(), "a reference to a character that there is not"),
     ];
     let bench = Bench::new();
     for (bytes, reason) in cases {

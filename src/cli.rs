@@ -33,7 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     // What a panic says may quote what it was busy with, and no frame is around it: both are mended here.
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        report = report.for_person(via_link, environment)?;
+        report = report.for_person(via_link, environment);
         report = report.up_to(level(environment)?);
         let called = called(&arguments);
         let command = Command::of(arguments, environment)?;

@@ -75,16 +75,13 @@ impl Report {
 
     /// The same, for a person where stderr or stdout is a terminal: with a line that renews itself, and in what that
     /// terminal can show. Errors have no frame there, unless this was called through a link as oneprovision calls it.
-    ///
-    /// # Errors
-    /// One of the variables is not UTF-8.
-    pub fn for_person(mut self, via_link: bool, environment: &Environment) -> anyhow::Result<Self> {
+    pub fn for_person(mut self, via_link: bool, environment: &Environment) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
-        self.stdout = Screen::of(stdout.as_fd(), environment)?;
-        self.stderr = Screen::of(stderr.as_fd(), environment)?;
-        self.is_watched = self.stderr.is_terminal && environment.get("TERM")? != Some("dumb");
+        self.stdout = Screen::of(stdout.as_fd(), environment);
+        self.stderr = Screen::of(stderr.as_fd(), environment);
+        self.is_watched = self.stderr.is_terminal && environment.look("TERM") != Some("dumb");
         self.is_framed = via_link || !self.stderr.is_terminal;
-        Ok(self)
+        self
     }
 
     /// The same, that logs up to `level` too.

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
 
-use anyhow::Result;
-
 use super::text::{ascii, wrapped};
 use crate::system::environment::Environment;
 use crate::system::terminal;
@@ -25,18 +23,15 @@ pub struct Screen {
 
 impl Screen {
     /// That of `stream`. Colours are for terminals, and not against `NO_COLOR` (<https://no-color.org>).
-    ///
-    /// # Errors
-    /// One of the variables is not UTF-8.
-    pub fn of(stream: BorrowedFd<'_>, environment: &Environment) -> Result<Self> {
+    pub fn of(stream: BorrowedFd<'_>, environment: &Environment) -> Self {
         let is_terminal = stream.is_terminal();
-        let is_plain = environment.get("TERM")? == Some("dumb") || environment.get("NO_COLOR")?.is_some();
-        Ok(Self {
-            width: terminal::width(stream, environment)?,
+        let is_plain = environment.look("TERM") == Some("dumb") || environment.look("NO_COLOR").is_some();
+        Self {
+            width: terminal::width(stream, environment),
             has_colours: is_terminal && !is_plain,
-            has_utf8: terminal::has_utf8(environment)?,
+            has_utf8: terminal::has_utf8(environment),
             is_terminal,
-        })
+        }
     }
 
     /// The same for lines of any length.

@@ -27,6 +27,11 @@ impl Environment {
             value.to_str().with_context(|| format!("the environment variable {name} is not UTF-8: set it anew"))?;
         Ok(Some(value).filter(|value| !value.trim().is_empty()))
     }
+
+    /// The same of a variable that only says how things look: one that is not UTF-8 is as if it were not set.
+    pub fn look(&self, name: &str) -> Option<&str> {
+        self.get(name).ok().flatten()
+    }
 }
 
 impl FromIterator<(OsString, OsString)> for Environment {

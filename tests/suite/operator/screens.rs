@@ -271,3 +271,34 @@ fn d_logs_as_that_of_oneprovision_does() {
         assert!(decisions > 1 && requests > 1, "{words:?}");
     }
 }
+
+#[test]
+fn a_variable_that_says_how_things_look_never_fails_an_action() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let (_, id) = bench.deployed(7);
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    for variable in ["LANG", "LC_ALL", "COLUMNS", "TERM", "NO_COLOR"] {
+        let mut command = bench.command("poll", &[&id, "TODO", "7", "TODO"]);
+        let answer = finish(command.env(variable, odd).spawn().unwrap());
+        assert!(answer.is_success(), "{variable}: {answer:?}");
+    }
+}
+
+#[test]
+fn the_log_has_the_local_time() {
+    let bench = Bench::new();
+    // Zones as POSIX writes them: west of Greenwich counts up.
+    let minute_of_day = |zone: &str| {
+        let mut command = bench.explicit(&["-d", "list"]);
+        let answer = finish(command.env("TZ", zone).spawn().unwrap());
+        let clock = answer.stderr.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        let parts: Vec<i32> = clock.split(':').map(|part| part.parse().unwrap()).collect();
+        parts[0] * 60 + parts[1]
+    };
+    let here = minute_of_day("UTC0");
+    for (zone, ahead) in [("AAA-5:30", 330), ("BBB8", -480)] {
+        let difference = (minute_of_day(zone) - here - ahead).rem_euclid(24 * 60);
+        assert!(difference <= 1, "{zone}: {difference} minutes off");
+    }
+}

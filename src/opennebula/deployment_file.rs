@@ -1,6 +1,6 @@
 //! The deployment file: what oneprovision writes of a host before it calls `deploy`, or sends on STDIN.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -111,8 +111,18 @@ fn listen(interrupt: &Interrupt) -> Result<Receiver<News>> {
 ///
 /// A STDIN that never closes does not hold up a deploy whose file is there already.
 fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Option<Vec<u8>>> {
-    let news = listen(interrupt)?;
     let is_there = path.exists();
+    if io::stdin().is_terminal() {
+        // Nobody types a deployment file.
+        return match is_there {
+            true => Ok(None),
+            false => bail!(
+                "there is no deployment file {}, and STDIN is a terminal: give the path of one, or its XML on STDIN",
+                path.display()
+            ),
+        };
+    }
+    let news = listen(interrupt)?;
     let mut patience = if is_there { SILENCE } else { PATIENCE };
     loop {
         interrupt.check().map_err(|signal| anyhow!("interrupted ({signal}) while STDIN was read: nothing was done"))?;

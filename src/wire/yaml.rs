@@ -5,6 +5,9 @@
 //! Errors and warnings name a line and a column, and quote nothing: one of the values is a token.
 
 mod scalar;
+mod write;
+
+pub use write::write;
 
 use std::collections::BTreeMap;
 

@@ -31,6 +31,8 @@ const ATTRIBUTES: usize = 100_000;
 const TEXT: usize = 64 << 20;
 /// The largest key file that is read into a host.
 const KEY_LIMIT: u64 = 64 << 10;
+/// Where a connection has the key that reaches the hosts.
+const PUBLIC_KEY: &str = "PUBLIC_KEY";
 /// The connection where a template says nothing of it (`CONFIG_DEFAULTS`, in oneprovision's `ansible.rb`).
 const CONNECTION: [(&str, &str); 4] = [
     ("remote_user", "root"),
@@ -200,7 +202,7 @@ fn overlaid(base: &[(String, Tree)], over: &[(String, Tree)]) -> Members {
 
 /// The public key of a connection: what cannot be read is taken for the key itself (`try_read_file`).
 fn key(connection: &Section) -> Secret {
-    let path = connection.get("PUBLIC_KEY").map(Secret::expose).unwrap_or_default();
+    let path = connection.get(PUBLIC_KEY).map(Secret::expose).unwrap_or_default();
     match file::read(Path::new(path), KEY_LIMIT) {
         Ok((bytes, _)) => Secret::new(String::from_utf8_lossy(&bytes).trim()),
         Err(_) => Secret::new(path),

@@ -65,11 +65,7 @@ fn sexagesimal(text: &str) -> Option<i128> {
     let first = parts.next()?;
     let is_first =
         first.starts_with(|c: char| c.is_ascii_digit()) && first.chars().all(|c| c.is_ascii_digit() || c == '_');
-    let is_next = |part: &str| match part.as_bytes() {
-        [b'0'..=b'9'] => true,
-        [b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
-    };
+    let is_next = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     let parts: Vec<&str> = parts.collect();
     if !is_first || parts.is_empty() || !parts.iter().all(|part| is_next(part)) {
         return None;

@@ -119,24 +119,18 @@ fn listen(interrupt: &Interrupt) -> Result<Receiver<News>> {
 /// All that STDIN holds, where nothing else can be read.
 ///
 /// # Errors
-/// It is a terminal, cannot be read, holds nothing or too much, or a signal came.
-pub fn read_stdin_alone(interrupt: &Interrupt) -> Result<Vec<u8>> {
-    if io::stdin().is_terminal() {
+/// It is a terminal, cannot be read, or holds nothing or too much.
+pub fn read_stdin_alone() -> Result<Vec<u8>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
         bail!("STDIN is a terminal: give the path of a file, or send one with < FILE or through a pipe");
     }
-    let news = listen(interrupt)?;
-    loop {
-        interrupt.check().map_err(|signal| anyhow!("interrupted ({signal}) while STDIN was read: nothing was done"))?;
-        match news.recv() {
-            Ok(News::Begun | News::Interrupted) => {}
-            Ok(News::Done(Ok(bytes))) if !bytes.iter().all(u8::is_ascii_whitespace) => return Ok(bytes),
-            Ok(News::Done(Err(error))) => {
-                bail!("STDIN cannot be read: {error}: send the XML of a host, or a provision template")
-            }
-            Ok(News::Done(Ok(_))) | Err(_) => {
-                bail!("STDIN brings nothing: send the XML of a host, or a provision template")
-            }
+    match file::read_bounded(stdin.lock(), LIMIT) {
+        Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => {
+            bail!("STDIN brings nothing: send the XML of a host, or a provision template")
         }
+        Ok(bytes) => Ok(bytes),
+        Err(error) => bail!("STDIN cannot be read: {error}: send the XML of a host, or a provision template"),
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Context;
 use crate::opennebula::deployment_file;
 
 /// How a file says that it is in UTF-8.
@@ -19,9 +18,9 @@ pub(super) struct Given<'a> {
 
 impl<'a> Given<'a> {
     /// Reads the file `name`, or STDIN where that is `-`.
-    pub(super) fn read(name: &'a str, context: &Context<'_>) -> Result<Self> {
+    pub(super) fn read(name: &'a str) -> Result<Self> {
         if name == "-" {
-            return Ok(Self { path: None, bytes: deployment_file::read_stdin_alone(&context.interrupt)? });
+            return Ok(Self { path: None, bytes: deployment_file::read_stdin_alone()? });
         }
         let path = Path::new(name);
         Ok(Self { path: Some(path), bytes: deployment_file::read_bytes(path)? })

@@ -57,7 +57,7 @@ impl Check {
     /// There is no host to check; all else is a finding.
     pub fn run(self, context: &Context<'_>) -> Result<Outcome> {
         let mut checked = match (&self.file, &self.host) {
-            (Some(name), None) => match Given::read(name, context)? {
+            (Some(name), None) => match Given::read(name)? {
                 given if given.is_xml() => Checked::from_xml(&given, context)?,
                 _ if self.fence => {
                     bail!("a host of a provision template cannot be fenced, for there is none yet: give --host ID")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::checked::Checked;
@@ -41,7 +41,6 @@ impl Provision {
         let mut hosts: Vec<One> = Vec::new();
         let count = template.hosts.len();
         for (place, mut planned) in template.hosts.into_iter().enumerate() {
-            context.interrupt.check().map_err(|signal| anyhow!("interrupted ({signal})"))?;
             planned.findings.extend(doubts.iter().cloned());
             let name = planned.host.provision("HOSTNAME").map(one_line).unwrap_or_default();
             let host = nameless(&planned.host);

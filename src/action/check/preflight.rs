@@ -60,7 +60,7 @@ impl Inquiry {
         let has_machine = host.deploy_id().is_some();
         let is_right = problems == Problems::default();
         if !has_machine {
-            inquiry.told_order(&order, problems, &owner, context);
+            inquiry.told_order(&order, problems, &owner, &origin, context);
         }
         if let Err(error) = timeout(&settings) {
             inquiry.findings.push(Finding::of("settings", Mistake::of(&error)));
@@ -134,15 +134,20 @@ impl Inquiry {
     }
 
     /// What would be ordered, if that can be said.
-    fn told_order(&mut self, order: &Order, problems: Problems, owner: &Owner, context: &Context<'_>) {
+    fn told_order(&mut self, order: &Order, problems: Problems, owner: &Owner, origin: &Origin, context: &Context<'_>) {
         if problems != Problems::default() {
             let problems = [problems.general, problems.mistakes].concat();
             let problems = problems.into_iter();
             self.findings.extend(problems.map(|problem| Finding::of("attributes", problem)));
             return;
         }
-        for warning in &order.warnings {
-            context.report.warn(warning);
+        match origin {
+            // Among several hosts, where it is said which is meant.
+            Origin::Template => {
+                let warnings = order.warnings.iter();
+                self.findings.extend(warnings.map(|what| Finding::doubtful("attributes", what, "")));
+            }
+            Origin::File | Origin::Oned(_) => order.warnings.iter().for_each(|what| context.report.warn(what)),
         }
         self.findings.push(Finding::good("attributes", "complete and well-formed"));
         let summary = order.summary.iter();

@@ -9,6 +9,7 @@ use pm_packet::http::rate_limit;
 use pm_packet::opennebula::host::Host;
 use pm_packet::opennebula::owner::Owner;
 use pm_packet::opennebula::settings::Settings;
+use pm_packet::opennebula::template::Template;
 use pm_packet::opennebula::user_data;
 use pm_packet::opennebula::xmlrpc::{MethodResponse, method_response};
 use pm_packet::provider::machine::Machine;
@@ -17,7 +18,7 @@ use pm_packet::provider::{PROVIDERS, ec2, ironic, latitude, packet, phoenixnap, 
 use pm_packet::report::text::one_line;
 use pm_packet::system::environment::Environment;
 use pm_packet::wire::tree::Tree;
-use pm_packet::wire::{time, xml};
+use pm_packet::wire::{time, xml, yaml};
 use pm_packet::{action, cli};
 use simulator::oneprovision::{host_name_5_8, host_name_5_12, read_poll};
 
@@ -29,12 +30,13 @@ use mime::Part;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("deployment_file", deployment_file),
     ("oned_answer", oned_answer),
     ("provider_answer", provider_answer),
     ("arguments", arguments),
     ("user_data", user_data),
+    ("template", template),
 ];
 
 /// The deployment file, up to the order of every provider.
@@ -47,6 +49,28 @@ pub fn deployment_file(data: &[u8]) {
         Ok((host, warnings)) => {
             warnings.iter().for_each(|warning| check_message(warning));
             check_host(&host);
+        }
+        Err(error) => check_message(&format!("{error:#}")),
+    }
+}
+
+/// A provision template, up to the orders of every provider for its hosts; and any YAML, which is written as it is read.
+pub fn template(data: &[u8]) {
+    if let Ok((tree, warnings)) = yaml::read(data) {
+        warnings.iter().for_each(|warning| check_message(warning));
+        let text = yaml::write(&tree);
+        let (again, _) = yaml::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(yaml::write(&again), text);
+    }
+    // What it extends stands in no file that is not this one.
+    let text = String::from_utf8_lossy(data).replace("extends", "").replace("public_key", "");
+    match Template::read("STDIN", None, text.as_bytes()) {
+        Ok(template) => {
+            template.warnings.iter().for_each(|warning| check_message(warning));
+            for planned in template.hosts.iter().take(3) {
+                planned.findings.iter().for_each(|one| check_message(&one.what));
+                check_host(&planned.host);
+            }
         }
         Err(error) => check_message(&format!("{error:#}")),
     }

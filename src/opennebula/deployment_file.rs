@@ -1,6 +1,6 @@
 //! The deployment file: what oneprovision writes of a host before it calls `deploy`, or sends on STDIN.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -14,8 +14,8 @@ use crate::system::file;
 use crate::system::interrupt::Interrupt;
 use crate::wire::xml;
 
-/// The largest deployment file that is read; the largest seen had 20 KB.
-const LIMIT: u64 = 4 << 20;
+/// The largest deployment file, or template, that is read; the largest seen had 20 KB.
+pub(super) const LIMIT: u64 = 4 << 20;
 /// How long STDIN may stay silent where the file is there already, and how long where it is not.
 const SILENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,18 +44,23 @@ pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Ho
 }
 
 /// The host of a deployment file that is there, and what is wrong with its form.
+fn read(path: &Path) -> Result<(Host, Vec<String>)> {
+    parse(&named(path), &read_bytes(path)?)
+}
+
+/// What a deployment file that is there holds.
 ///
 /// # Errors
-/// It cannot be read, or is not the XML of a host.
-pub fn read(path: &Path) -> Result<(Host, Vec<String>)> {
-    let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
+/// It cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let read = file::read(path, LIMIT).map_err(|error| {
         anyhow!(
             "the deployment file {:?} cannot be read ({}): give the path of one, or its XML on STDIN",
             path.display().to_string(),
             file::reason(&error)
         )
-    })?;
-    parse(&named(path), &bytes)
+    });
+    Ok(read?.0)
 }
 
 fn named(path: &Path) -> String {
@@ -68,7 +73,11 @@ fn warn(source: &str, warnings: &[String], report: &Report) {
     }
 }
 
-fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
+/// The host whose XML `bytes` are, which `source` names, and what is wrong with its form.
+///
+/// # Errors
+/// They are not the XML of a host.
+pub fn parse(source: &str, bytes: &[u8]) -> Result<(Host, Vec<String>)> {
     xml::decode(bytes)
         .and_then(Host::parse)
         .map_err(|error| anyhow!("{source} is not the XML of a host: {error}: see `onehost show -x`"))
@@ -107,12 +116,40 @@ fn listen(interrupt: &Interrupt) -> Result<Receiver<News>> {
     Ok(news)
 }
 
+/// All that STDIN holds, where nothing else can be read.
+///
+/// # Errors
+/// It is a terminal, cannot be read, or holds nothing or too much.
+pub fn read_stdin_alone() -> Result<Vec<u8>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        bail!("STDIN is a terminal: give the path of a file, or send one with < FILE or through a pipe");
+    }
+    match file::read_bounded(stdin.lock(), LIMIT) {
+        Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => {
+            bail!("STDIN brings nothing: send the XML of a host, or a provision template")
+        }
+        Ok(bytes) => Ok(bytes),
+        Err(error) => bail!("STDIN cannot be read: {error}: send the XML of a host, or a provision template"),
+    }
+}
+
 /// What STDIN holds, unless that is nothing.
 ///
 /// A STDIN that never closes does not hold up a deploy whose file is there already.
 fn read_stdin(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Option<Vec<u8>>> {
-    let news = listen(interrupt)?;
     let is_there = path.exists();
+    if io::stdin().is_terminal() {
+        // Nobody types a deployment file.
+        return match is_there {
+            true => Ok(None),
+            false => bail!(
+                "there is no deployment file {}, and STDIN is a terminal: give the path of one, or its XML on STDIN",
+                path.display()
+            ),
+        };
+    }
+    let news = listen(interrupt)?;
     let mut patience = if is_there { SILENCE } else { PATIENCE };
     loop {
         interrupt.check().map_err(|signal| anyhow!("interrupted ({signal}) while STDIN was read: nothing was done"))?;

@@ -37,7 +37,7 @@ impl fmt::Display for HostId {
 pub type Section = BTreeMap<String, Secret>;
 
 /// A host, as its XML tells.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
     /// Its id; absent while the host is not in the database yet.
     pub id: Option<HostId>,

@@ -1,4 +1,4 @@
-//! OpenNebula's side: the host and its file, its settings, the owner that it is, oned, and what cloud-init gets.
+//! OpenNebula's side: the host and its file, the provision template, its settings, the owner that it is, oned, and what cloud-init gets.
 
 mod cipher;
 pub mod deployment_file;
@@ -9,5 +9,6 @@ pub mod record;
 mod rpc;
 pub mod session;
 pub mod settings;
+pub mod template;
 pub mod user_data;
 pub mod xmlrpc;

@@ -41,6 +41,11 @@ impl Owner {
         Self { identity, host_id: host.id, lasting }
     }
 
+    /// The owner that a host will be whose ids are not given yet: words stand in their places.
+    pub fn planned() -> Self {
+        Self { identity: "ONE_PROVISION_HOST=PROVISION_ID:ID".to_owned(), host_id: None, lasting: true }
+    }
+
     /// Whether `tag` is one that only this driver, or the stock one, may set.
     pub fn is_reserved(tag: &str) -> bool {
         tag == Self::COMMON_TAG || tag.starts_with("ONE_HOST_ID=") || Self::is_identity(tag)

@@ -10,7 +10,8 @@ use crate::report::finding::Mistake;
 
 /// Attributes that mean the same for every provider.
 pub const COMMON: &[Attribute] = &[
-    Attribute::new("NAME", "the name that oneprovision gave the host"),
+    Attribute::new("NAME", "the name of the provision"),
+    Attribute::new("HOSTNAME", "the host's name: oneprovision takes no host without one"),
     Attribute::new("PROVISION_ID", "the provision that the host belongs to"),
     Attribute::new("DEPLOY_ID", "the machine of the host"),
     Attribute::new("PM_TIMEOUT", "seconds that one wait may take"),

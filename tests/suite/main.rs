@@ -48,6 +48,7 @@ mod operator {
     mod list;
     mod screens;
     mod story;
+    mod template;
     mod terminal;
 }
 

@@ -1,40 +1,66 @@
-//! The host that is checked: from a file, its secrets from oned, or all of it from oned.
+//! The host that is checked: from a file, its secrets from oned; all of it from oned; or one of a provision template.
 
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
+use super::given::Given;
 use super::{Context, host_id};
 use crate::action::target::of_oned;
 use crate::opennebula::deployment_file;
 use crate::opennebula::host::{Host, HostId};
 use crate::opennebula::oned::{Oned, OnedError, Which};
 use crate::opennebula::session::is_exposed;
+use crate::opennebula::template::Planned;
 use crate::provider::spec::Spec;
 use crate::report::finding::Finding;
 use crate::report::secret::Secret;
 
+/// Where a host comes from.
+pub(super) enum Origin {
+    /// Its XML, before it is in oned.
+    File,
+    /// oned, for its secrets at least.
+    Oned(HostId),
+    /// A provision template: nothing is known of it to oned, nor to the provider.
+    Template,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("the deployment file"),
+            Self::Oned(id) => write!(f, "host {id}, from oned"),
+            Self::Template => f.write_str("the template"),
+        }
+    }
+}
+
 /// A host, its secrets in the clear as far as they are to be had, and what came up on the way.
 pub(super) struct Checked {
     pub(super) host: Host,
+    pub(super) origin: Origin,
     /// Every secret that was seen, in the clear or not: none is shown.
     pub(super) secrets: Vec<Secret>,
     pub(super) findings: Vec<Finding>,
 }
 
 impl Checked {
-    pub(super) fn from_file(path: &Path, context: &Context<'_>) -> Result<Self> {
-        let (host, warnings) = deployment_file::read(path)?;
+    /// The host whose XML was `given`.
+    pub(super) fn from_xml(given: &Given, context: &Context<'_>) -> Result<Self> {
+        let (host, warnings) = deployment_file::parse(&given.name("deployment file"), &given.bytes)?;
         let spec = context.provider_of(Some(&host))?.spec();
         let mut checked = Self {
             secrets: secrets_of(&host, spec),
+            origin: host.id.map_or(Origin::File, Origin::Oned),
             host,
             findings: warnings.into_iter().map(|warning| Finding::doubtful("file", warning, "mend it")).collect(),
         };
         match checked.host.id {
             _ if spec.secrets().is_empty() => {}
             Some(id) => checked.decrypt(id, spec, context)?,
-            None if is_exposed(path) && !checked.secrets.is_empty() => {
+            None if given.path.is_some_and(is_exposed) && !checked.secrets.is_empty() => {
                 let what = "every user can read the file, and the token in it";
                 checked.findings.push(Finding::doubtful("file", what, "chmod 600 it"));
             }
@@ -43,13 +69,26 @@ impl Checked {
         Ok(checked)
     }
 
+    /// A host of a template, for a provider that is `spec`.
+    pub(super) fn planned(planned: Planned, exposed: &[(PathBuf, Secret)], spec: &Spec) -> Self {
+        let Planned { host, mut findings } = planned;
+        let secrets = secrets_of(&host, spec);
+        for (path, text) in exposed {
+            if secrets.iter().any(|secret| !secret.expose().is_empty() && text.expose().contains(secret.expose())) {
+                let what = format!("every user can read {}, and the token in it", path.display());
+                findings.push(Finding::doubtful("file", what, "chmod 600 it"));
+            }
+        }
+        Self { host, origin: Origin::Template, secrets, findings }
+    }
+
     pub(super) fn from_oned(id: &str, context: &Context<'_>) -> Result<Self> {
         let id = host_id(id)?;
         let (host, oned) = ask_oned(id, context)?;
         let spec = context.provider_of(Some(&host))?.spec();
         let mut findings = vec![Finding::good("oned", format!("answers at {}", oned.endpoint()))];
         findings.extend(in_clear(&oned, id, &host, spec));
-        Ok(Self { secrets: secrets_of(&host, spec), host, findings })
+        Ok(Self { secrets: secrets_of(&host, spec), origin: Origin::Oned(id), host, findings })
     }
 
     /// Takes the secrets from oned, and the DEPLOY_ID that it may know.

@@ -9,7 +9,7 @@ use crate::action::fence;
 impl Inquiry {
     /// Finds out whether the host could be fenced, and touches nothing.
     pub(super) fn of_fencing(checked: Checked, context: &Context<'_>) -> Result<Self> {
-        let Checked { host, secrets, mut findings } = checked;
+        let Checked { host, secrets, mut findings, .. } = checked;
         let provider = context.provider_of(Some(&host))?;
         let (mut sections, _) = host::read(&host, provider.spec());
         sections.truncate(2);

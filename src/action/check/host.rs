@@ -24,7 +24,9 @@ pub(super) fn read(host: &Host, spec: &'static Spec) -> (Vec<Section>, Vec<Findi
     let mut findings = Vec::new();
     let mut identity: Lines = Vec::new();
     identity.extend(host.id.map(|id| ("ID".to_owned(), id.to_string())));
-    identity.push(("NAME".to_owned(), host.name.clone()));
+    if !host.name.is_empty() {
+        identity.push(("NAME".to_owned(), host.name.clone()));
+    }
     let drivers = DRIVERS.iter().filter_map(|name| template(host, name));
     let sections = [
         ("Host", identity),

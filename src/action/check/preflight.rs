@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::checked::Checked;
+use super::checked::{Checked, Origin};
 use super::{Context, Inquiry, Section, host, keys};
 use crate::action::target::mistake_of;
 use crate::action::timeout;
@@ -23,39 +23,66 @@ use crate::report::secret::Secret;
 /// How long all questions to the provider may take.
 const QUESTIONS: Duration = Duration::from_secs(60);
 
+/// What the provider said of hosts, so that it is asked once for those that differ in their names alone.
+#[derive(Default)]
+pub(super) struct Answers(Vec<(Host, Vec<Finding>)>);
+
+impl Answers {
+    /// What was said of `host`, but for its name.
+    fn find(&self, host: &Host) -> Option<&[Finding]> {
+        let host = nameless(host);
+        self.0.iter().find(|(known, _)| *known == host).map(|(_, found)| &found[..])
+    }
+}
+
+/// The host without the name that is ordered for it.
+pub(super) fn nameless(host: &Host) -> Host {
+    let mut host = host.clone();
+    host.drop_provision(&["HOSTNAME"]);
+    host
+}
+
 impl Inquiry {
     /// Finds out all that is to be said of a host.
-    pub(super) fn make(checked: Checked, context: &Context<'_>) -> Result<Self> {
-        let Checked { host, secrets, mut findings } = checked;
+    pub(super) fn make(checked: Checked, answers: &mut Answers, context: &Context<'_>) -> Result<Self> {
+        let Checked { host, origin, secrets, mut findings } = checked;
         let provider = context.provider_of(Some(&host))?;
         let settings = context.settings(provider, Some(&host));
         let (sections, doubts) = host::read(&host, provider.spec());
         findings.extend(doubts);
         let mut inquiry = Self { subject: "A deploy", called: host.called(), sections, findings };
-        inquiry.told_settings(provider.spec(), &settings)?;
-        let owner = Owner::of(&host);
+        inquiry.told_settings(provider.spec(), &settings, &origin)?;
+        let owner = match origin {
+            Origin::Template => Owner::planned(),
+            Origin::File | Origin::Oned(_) => Owner::of(&host),
+        };
         let (order, problems) = Order::draft(provider.spec(), &host, &settings, &owner)?;
         let has_machine = host.deploy_id().is_some();
         let is_right = problems == Problems::default();
         if !has_machine {
-            inquiry.told_order(&order, problems, &owner, context);
+            inquiry.told_order(&order, problems, &owner, &origin, context);
         }
         if let Err(error) = timeout(&settings) {
             inquiry.findings.push(Finding::of("settings", Mistake::of(&error)));
         }
-        match provider::connect(provider, &settings, context.clock()?, context.report) {
-            Ok(session) => {
-                // Where a setting is wrong, which was said, only the machine cannot be looked at.
-                let engine = context.engine(provider, Some(&host)).ok();
-                let engine = engine.map(|(engine, _)| engine);
-                match has_machine {
-                    true => inquiry.look(&host, provider, engine),
-                    false => inquiry.ask(provider, &session, engine, &order, &owner),
+        let told = inquiry.findings.len();
+        match answers.find(&host) {
+            Some(found) => inquiry.findings.extend_from_slice(found),
+            None => match provider::connect(provider, &settings, context.clock()?, context.report) {
+                Ok(session) => {
+                    // Where a setting is wrong, which was said, only the machine cannot be looked at.
+                    let engine = context.engine(provider, Some(&host)).ok();
+                    let engine = engine.map(|(engine, _)| engine);
+                    match has_machine {
+                        true => inquiry.look(&host, provider, engine),
+                        false => inquiry.ask(provider, &session, engine, &order, &owner),
+                    }
+                    answers.0.push((nameless(&host), inquiry.findings[told..].to_vec()));
                 }
-            }
-            // What is missing was said with the order.
-            Err(_) if !is_right && !has_machine => {}
-            Err(error) => inquiry.findings.push(Finding::of("credentials", Mistake::of(&error))),
+                // What is missing was said with the order.
+                Err(_) if !is_right && !has_machine => {}
+                Err(error) => inquiry.findings.push(Finding::of("credentials", Mistake::of(&error))),
+            },
         }
         let is_said = inquiry.findings.iter().any(|one| one.about == "ssh key");
         inquiry.findings.extend(keys::findings(&host, is_said));
@@ -76,17 +103,29 @@ impl Inquiry {
         }
     }
 
-    /// Where each setting comes from that the host does not say itself.
-    fn told_settings(&mut self, spec: &Spec, settings: &Settings<'_>) -> Result<()> {
+    /// Whose credentials are used, and where each other setting comes from that the host does not say itself.
+    fn told_settings(&mut self, spec: &Spec, settings: &Settings<'_>, origin: &Origin) -> Result<()> {
+        let place = |source: Source<'_>| match source {
+            Source::Host => origin.to_string(),
+            Source::Environment => "the environment".to_owned(),
+            Source::File(path) => path.display().to_string(),
+        };
+        let mut used: Vec<String> = Vec::new();
+        for name in spec.names(|one| one.is_account && one.is_secret) {
+            if let Some((_, source)) = settings.find(name)? {
+                used.push(format!("{name} of {}", place(source)));
+            }
+        }
+        if !used.is_empty() {
+            self.findings.push(Finding::good("credentials", used.join("; ")));
+        }
         let mut lines = Vec::new();
         let names = spec.names(|one| one.is_account).into_iter().chain(["PM_TIMEOUT", "PM_RECORD", "PM_ROOT_PASSWORD"]);
         for name in names {
-            let source = match settings.find(name)? {
-                None | Some((_, Source::Host)) => continue,
-                Some((_, Source::Environment)) => "the environment".to_owned(),
-                Some((_, Source::File(path))) => path.display().to_string(),
-            };
-            lines.push((name.to_owned(), format!("from {source}")));
+            match settings.find(name)? {
+                None | Some((_, Source::Host)) => {}
+                Some((_, source)) => lines.push((name.to_owned(), format!("from {}", place(source)))),
+            }
         }
         if !lines.is_empty() {
             self.sections.push(Section { title: "Settings", lines });
@@ -95,15 +134,20 @@ impl Inquiry {
     }
 
     /// What would be ordered, if that can be said.
-    fn told_order(&mut self, order: &Order, problems: Problems, owner: &Owner, context: &Context<'_>) {
+    fn told_order(&mut self, order: &Order, problems: Problems, owner: &Owner, origin: &Origin, context: &Context<'_>) {
         if problems != Problems::default() {
             let problems = [problems.general, problems.mistakes].concat();
             let problems = problems.into_iter();
             self.findings.extend(problems.map(|problem| Finding::of("attributes", problem)));
             return;
         }
-        for warning in &order.warnings {
-            context.report.warn(warning);
+        match origin {
+            // Among several hosts, where it is said which is meant.
+            Origin::Template => {
+                let warnings = order.warnings.iter();
+                self.findings.extend(warnings.map(|what| Finding::doubtful("attributes", what, "")));
+            }
+            Origin::File | Origin::Oned(_) => order.warnings.iter().for_each(|what| context.report.warn(what)),
         }
         self.findings.push(Finding::good("attributes", "complete and well-formed"));
         let summary = order.summary.iter();

@@ -289,12 +289,12 @@ fn a_host_that_needs_no_network_is_checked_without_one() {
 fn what_cannot_be_checked_is_an_error_as_that_of_any_action() {
     let bench = Bench::new();
     let cases: [(&[&str], &str); 6] = [
-        (&[], "give a deployment file, or --host ID"),
+        (&[], "give a deployment file, a provision template, or --host ID"),
         (&["/nonexistent"], "cannot be read"),
         (&["--host", "many"], "which is no number"),
         (&["--host", "99"], "no such host"),
         (&["--verbos"], "there is no option --verbos: did you mean --verbose? see `pm-packet check --help`"),
-        (&["a", "--host", "1"], "give a deployment file, or --host ID"),
+        (&["a", "--host", "1"], "give a deployment file, a provision template, or --host ID"),
     ];
     for (words, part) in cases {
         common::assert_failure_with(&check(&bench, words), &["check: ", part]);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common;
 use crate::common::{Bench, assert_success, finish, signal, until};
@@ -246,6 +246,28 @@ fn the_log_tells_what_is_called_and_how_it_ended() {
     let lines: Vec<&str> = answer.stderr.lines().collect();
     assert!(lines[0].contains("pm-packet ") && lines[0].contains("/cancel "), "{lines:?}");
     assert!(lines.last().unwrap().ends_with(" INFO  : done"), "{lines:?}");
+}
+
+#[test]
+fn a_deploy_does_not_wait_for_somebody_to_type_its_file() {
+    let deploy = |bench: &Bench, file: &str| {
+        let terminal = openpty(None, None).unwrap();
+        let mut command = bench.explicit(&["deploy", file, "TODO"]);
+        command.stdin(Stdio::from(terminal.slave));
+        let begun = Instant::now();
+        let answer = finish(command.spawn().unwrap());
+        // The other end stays open until then: what is read from it would wait.
+        drop(terminal.master);
+        (answer, begun.elapsed())
+    };
+    let bench = Bench::new();
+    let file = bench.host(&HostTemplate::new(7)).write_deployment_file().unwrap();
+    let (answer, took) = deploy(&bench, &file);
+    assert!(answer.is_success() && answer.stderr.is_empty(), "{answer:?}");
+    assert!(took < Duration::from_millis(1900), "{took:?}");
+    let (answer, took) = deploy(&bench, "/nonexistent/host.xml");
+    common::assert_failure_with(&answer, &["there is no deployment file /nonexistent/host.xml", "STDIN is a terminal"]);
+    assert!(took < Duration::from_millis(1900), "{took:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::http::url::is_http;
 use crate::report::finding::Mistake;
@@ -97,8 +97,8 @@ fn first_file(environment: &Environment, name: &str) -> Result<Option<(PathBuf, 
             // Another user's home: as if it were not there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => {
-                let what = format!("{} cannot be read ({})", path.display(), file::reason(&error));
-                return Err(Mistake::new(what, "make it a file of text").into());
+                let mistake = Mistake::new(format!("{} cannot be read", path.display()), "make it a file of text");
+                return Err(anyhow!(file::reason(&error)).context(mistake));
             }
         }
     }

@@ -362,8 +362,11 @@ complete -c pm-packet -f
     text
 }
 
+/// Writes the completion of a shell.
+type Writer = fn(&Offers) -> String;
+
 /// The files of the completions.
-const FILES: [(&str, fn(&Offers) -> String); 3] =
+const FILES: [(&str, Writer); 3] =
     [("completions/pm-packet.bash", bash), ("completions/_pm-packet", zsh), ("completions/pm-packet.fish", fish)];
 
 #[test]
@@ -417,7 +420,9 @@ fn asked(shell: &str, script: &str) -> Option<Vec<String>> {
 }
 
 /// What stands before the cursor, and what is offered there: all of these, and none of those.
-const ASKED: [(&str, &[&str], &[&str]); 12] = [
+type Asked = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+const ASKED: [Asked; 12] = [
     ("pm-packet ", &["deploy", "check", "list", "fence", "help", "version"], &["packet", "Cargo.toml", "7"]),
     ("pm-packet de", &["deploy"], &["check"]),
     ("pm-packet --ver", &["--version"], &["deploy"]),

@@ -31,7 +31,7 @@ complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a reboot -d 'rebo
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a reset -d 'power a machine off and on again'
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a shutdown -d 'power a machine off, or delete it, as LCM_STATE says'
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a fence -d 'power off the machine of a dead host, for OpenNebula\'s high availability'
-complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a check -d 'show what a host\'s deployment file says and would order, and whether a deploy would be accepted'
+complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a check -d 'show what a host\'s file, or each host of a provision template, says and would order, and whether that would be accepted'
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a list -d 'list the machines that OpenNebula ordered, and mark those that no host has'
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a help -d 'print the help, or that of a command'
 complete -c pm-packet -n 'not __pm_packet_command >/dev/null' -a version -d 'print the version'

@@ -23,8 +23,8 @@ beside install.sh, or else is built. Run it again after OpenNebula's upgrades.
 
   -d DIR     for a self-contained OpenNebula (its ONE_LOCATION): REMOTES is
              DIR/var/remotes, the command pm-packet is linked into DIR/bin, and
-             its manual goes to DIR/share/man; without -d, they are
-             /var/lib/one/remotes, /usr/bin and /usr/share/man
+             its manual and completions go to DIR/share; without -d, they are
+             /var/lib/one/remotes, /usr/bin and /usr/share
   -u USER    give the files to USER (default for root: oneadmin, if it exists)
   -g GROUP   give the files to GROUP (default: the group of USER)
   -D DRIVER  install or remove this driver (packet if none is said), repeatable:
@@ -180,7 +180,8 @@ demo() {
     binary=$(built pm-packet)
     player=$(built pm-packet-simulator)
     temporary=$(mktemp -d)
-    sh "$source/install.sh" -d "$temporary" -b "$binary"
+    say "installing into $temporary"
+    sh "$source/install.sh" -d "$temporary" -b "$binary" >/dev/null
     "$temporary/bin/pm-packet" --version >/dev/null || die "programs cannot be run from $temporary" \
         "Set TMPDIR to a folder on a file system that is not mounted noexec."
     # In a process group of its own, so that whatever it started can be stopped with it; in the background,
@@ -342,15 +343,44 @@ check_packages() {
     fi
 }
 
-# By such lines our manual and our completion are known.
+# By such lines our manual and our completions are known.
 manual_line='^\.TH PM'
-completion_line='^complete .*pm-packet$'
 has_line() { [ -f "$1" ] && grep -q -e "$2" "$1"; }
 
 check_place() {
     if exists "$1" && ! has_line "$1" "$2"; then
         die "$1 is not ours" "Move it away and run this again."
     fi
+}
+
+# Runs a command for each shell's completion: with its source, its place, and a line that it is known by.
+each_completion() {
+    "$@" pm-packet.bash "$share/bash-completion/completions/pm-packet" '^complete .*pm-packet$'
+    # Of the folders for packages in $fpath, Debian's zsh has this one, and the zsh of others that one.
+    if has_dpkg; then
+        "$@" _pm-packet "$share/zsh/vendor-completions/_pm-packet" '^#compdef pm-packet$'
+    else
+        "$@" _pm-packet "$share/zsh/site-functions/_pm-packet" '^#compdef pm-packet$'
+    fi
+    "$@" pm-packet.fish "$share/fish/vendor_completions.d/pm-packet.fish" '^complete -c pm-packet '
+}
+
+check_completion() {
+    check_place "$2" "$3"
+    check_writable "${2%/*}"
+}
+
+check_removal_of_completion() { ! exists "${2%/*}" || check_writable "${2%/*}"; }
+
+install_completion() { put_file "$source/completions/$1" "$2" 644; }
+
+# With the folders that were made for it alone.
+remove_completion() {
+    if has_line "$2" "$3"; then
+        remove_file "$2"
+    fi
+    place=${2%/*}
+    rmdir "$place" "${place%/*}" 2>/dev/null || :
 }
 
 check_install() {
@@ -381,8 +411,8 @@ check_install() {
         die "$command is not ours" "Move it away and run this again."
     fi
     check_place "$manual" "$manual_line"
-    check_place "$completion" "$completion_line"
-    for place in "$pm" "$bin" "$man" "$completions"; do
+    each_completion check_completion
+    for place in "$pm" "$bin" "$man"; do
         check_writable "$place"
     done
 }
@@ -544,7 +574,7 @@ install_all() {
         report "installed $command"
     fi
     put_file "$source/man/pm-packet.1" "$manual" 644
-    put_file "$source/completions/pm-packet.bash" "$completion" 644
+    each_completion install_completion
     [ "$changed" = yes ] || say "nothing to do: $pm holds this pm-packet already"
 }
 
@@ -644,9 +674,10 @@ remove_file() {
 
 remove_all() {
     check_packages
-    for place in "$pm" "$bin" "$man" "$completions"; do
+    for place in "$pm" "$bin" "$man"; do
         ! exists "$place" || check_writable "$place"
     done
+    each_completion check_removal_of_completion
     for driver in $drivers; do
         ! is_folder "$pm/$driver" || check_writable "$pm/$driver"
     done
@@ -678,11 +709,9 @@ remove_all() {
         if has_line "$manual" "$manual_line"; then
             remove_file "$manual"
         fi
-        if has_line "$completion" "$completion_line"; then
-            remove_file "$completion"
-        fi
-        # Folders that were made for them alone.
-        rmdir "$man" "${man%/*}" "$completions" "${completions%/*}" "${man%/*/*}" 2>/dev/null || :
+        each_completion remove_completion
+        # Folders that were made for it alone.
+        rmdir "$man" "${man%/*}" "$share" 2>/dev/null || :
         remove_file "$list"
         remove_file "$program"
     fi
@@ -830,8 +859,6 @@ list=$pm/pm-packet.drivers
 command=$bin/pm-packet
 man=$share/man/man1
 manual=$man/pm-packet.1
-completions=$share/bash-completion/completions
-completion=$completions/pm-packet
 
 if [ -n "$status_asked" ]; then
     show_status

@@ -41,6 +41,7 @@ mod input {
 /// What somebody who runs the driver has of it.
 mod operator {
     mod check;
+    mod completions;
     mod docs;
     mod documents;
     mod install;

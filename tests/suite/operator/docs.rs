@@ -1,4 +1,4 @@
-//! The error page, the manual and the completion, held against the code and its help.
+//! The error page and the manual, held against the code and its help.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -147,7 +147,7 @@ fn the_error_page_has_no_error_that_the_code_does_not_have() {
     assert!(strange.is_empty(), "not in the code: {strange:#?}");
 }
 
-/// The words of the help and of the code that the manual and the completion have to know.
+/// The words of the help and of the code that the manual has to know.
 fn commands() -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -218,22 +218,6 @@ fn the_manual_is_formatted_without_a_complaint() {
 }
 
 #[test]
-fn the_completion_has_every_command_and_option() {
-    let completion = read("completions/pm-packet.bash");
-    for command in commands() {
-        assert!(completion.contains(&command), "{command}");
-    }
-    for command in ["check", "list"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_pm-packet")).args([command, "--help"]).output().unwrap();
-        let help = String::from_utf8(output.stdout).unwrap();
-        let options = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
-        for option in options.filter_map(|line| line.split_whitespace().next()) {
-            assert!(completion.contains(&format!("--{option}")), "{option}");
-        }
-    }
-}
-
-#[test]
 fn every_driver_is_named_wherever_one_may_be_chosen() {
     let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.spec().name).collect();
     let default = format!("else the first one of: {}", names.join(", "));
@@ -243,9 +227,6 @@ fn every_driver_is_named_wherever_one_may_be_chosen() {
     assert!(help.contains(&default.replace(": ", ":\n")), "{help}");
     let manual = read("man/pm-packet.1");
     assert!(manual.contains(&format!("{default}.\n")), "man/pm-packet.1 lacks {default:?}");
-    let completion = read("completions/pm-packet.bash");
-    let words = format!("--driver) words='{}' ;;", names.join(" "));
-    assert!(completion.contains(&words), "completions/pm-packet.bash lacks {words:?}");
     let installer = read("install.sh");
     let help = installer.lines().skip_while(|line| !line.starts_with("  -D DRIVER")).take(2);
     let help = help.collect::<String>();

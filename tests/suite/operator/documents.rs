@@ -106,7 +106,43 @@ fn the_readme_is_an_overview_with_the_two_commands_and_the_demo() {
         assert!(has_it, "{command}");
     }
     let picture = readme.lines().position(|line| line.starts_with("![") && line.contains("(docs/demo.svg)"));
-    assert!(picture.is_some_and(|line| line < 40), "{picture:?}");
+    assert!(picture.is_some_and(|line| line < 15), "{picture:?}");
+}
+
+#[test]
+fn the_picture_is_of_the_demo_and_as_wide_as_it_is() {
+    let picture = read("docs/demo.svg");
+    let demo = read("tests/simulator/src/program/demo/mod.rs");
+    let texts: Vec<String> = picture.split("<text ").skip(1).map(text_of).collect();
+    assert!((20..=48).contains(&texts.len()), "{} lines", texts.len());
+    let mut titles = 0;
+    for text in &texts {
+        let Some((number, title)) = text.split_once(". ") else { continue };
+        if number.parse::<u8>().is_ok() {
+            titles += 1;
+            assert!(
+                demo.contains(&format!("\"{title}\"")),
+                "the demo has no step {title:?}: run tests/simulator/picture"
+            );
+        }
+    }
+    assert!(titles > 2, "{texts:#?}");
+    for shown in
+        ["$ ./install.sh --demo", "$ pm-packet check ", "$ packet/deploy ", "$ pm-packet list ", "$ pm-packet cancel "]
+    {
+        assert!(texts.iter().any(|text| text.starts_with(shown)), "{shown}");
+    }
+    assert!(texts.iter().any(|text| text.contains(" of 0:20 | ")), "the line of a wait");
+    assert!(texts.iter().all(|text| text.chars().count() <= 80), "{texts:#?}");
+    assert!(!picture.contains("/tmp"), "a path of a machine");
+    assert!(picture.contains("prefers-color-scheme:dark"));
+}
+
+/// The text in an element of SVG, from after its opening: that of its spans.
+fn text_of(element: &str) -> String {
+    let end = element.find("</text>").unwrap();
+    let pieces = element[..end].split('<').map(|piece| piece.rsplit('>').next().unwrap_or_default());
+    pieces.collect::<String>().replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 #[test]

@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 use pm_packet::provider::PROVIDERS;
 
 const ACTIONS: [&str; 6] = ["cancel", "deploy", "poll", "reboot", "reset", "shutdown"];
+/// The completions: what they are here, and where they are installed.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("completions/pm-packet.bash", "share/bash-completion/completions/pm-packet"),
+    ("completions/_pm-packet", "share/zsh/site-functions/_pm-packet"),
+    ("completions/pm-packet.fish", "share/fish/vendor_completions.d/pm-packet.fish"),
+];
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
 /// What stands in for the binary: it is asked for its version before it is installed.
@@ -121,8 +127,10 @@ impl Scratch {
             expected.insert("bin/pm-packet".into(), format!("-> {target}"));
             let manual = fs::read_to_string(Path::new(REPOSITORY).join("man/pm-packet.1")).unwrap();
             expected.insert("share/man/man1/pm-packet.1".into(), format!("644 {manual}"));
-            let completion = fs::read_to_string(Path::new(REPOSITORY).join("completions/pm-packet.bash")).unwrap();
-            expected.insert("share/bash-completion/completions/pm-packet".into(), format!("644 {completion}"));
+            for (source, place) in COMPLETIONS {
+                let completion = fs::read_to_string(Path::new(REPOSITORY).join(source)).unwrap();
+                expected.insert(place.into(), format!("644 {completion}"));
+            }
             let mut names = drivers.to_vec();
             names.sort_unstable();
             expected.insert("var/remotes/pm/pm-packet.drivers".into(), format!("644 {}\n", names.join("\n")));
@@ -664,7 +672,7 @@ fn wrong_arguments_touch_nothing() {
 fn whatever_is_in_the_way_is_refused_before_anything_is_touched() {
     let scratch = Scratch::new("in-the-way");
     type Setup = fn(&Scratch);
-    let cases: [(&str, &str, Setup); 8] = [
+    let cases: [(&str, &str, Setup); 10] = [
         ("packet.stock is not ours", "packet.stock.old'", |scratch| {
             stock(scratch, "packet");
             stock(scratch, "packet.stock");
@@ -679,6 +687,14 @@ fn whatever_is_in_the_way_is_refused_before_anything_is_touched() {
         ("completions/pm-packet is not ours", "Move it away", |scratch| {
             fs::create_dir_all(scratch.path("one/share/bash-completion/completions")).unwrap();
             fs::write(scratch.path("one/share/bash-completion/completions/pm-packet"), "mine").unwrap();
+        }),
+        ("site-functions/_pm-packet is not ours", "Move it away", |scratch| {
+            fs::create_dir_all(scratch.path("one/share/zsh/site-functions")).unwrap();
+            fs::write(scratch.path("one/share/zsh/site-functions/_pm-packet"), "#compdef another").unwrap();
+        }),
+        ("one/share/fish is in the way", "Move it away", |scratch| {
+            fs::create_dir_all(scratch.path("one/share")).unwrap();
+            fs::write(scratch.path("one/share/fish"), "").unwrap();
         }),
         ("bin/pm-packet is not ours", "Move it away", |scratch| {
             fs::create_dir_all(scratch.path("one/bin")).unwrap();
@@ -963,8 +979,11 @@ fn killed_at_any_moment_each_action_is_whole_and_running_it_again_completes_it()
                 }
             }
         };
-        for folder in ["bin", "var/remotes/pm", "share/man/man1", "share/bash-completion/completions"] {
+        for folder in ["bin", "var/remotes/pm", "share/man/man1"] {
             sweep(scratch.path("one").join(folder));
+        }
+        for (_, place) in COMPLETIONS {
+            sweep(scratch.path("one").join(place).parent().unwrap().to_owned());
         }
         assert_installed_with(&scratch, &["packet"], &scripts_with(script, ".stock"));
         let was_removing = killed_at(&scratch, at, removing);

@@ -1,8 +1,6 @@
 //! The program's commands.
 
 mod demo;
-mod scratch;
-mod screen;
 mod serve;
 mod stub;
 

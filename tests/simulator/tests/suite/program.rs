@@ -124,18 +124,39 @@ fn what_cannot_be_done_is_said() {
     }
 }
 
-#[test]
-fn the_demo_fails_with_its_first_wrong_step() {
-    let root = std::env::temp_dir().join(format!("pm-packet-demo-test-{}", std::process::id()));
+/// A demo of scripts as the driver: `deploy`, and `pm-packet` beside its folder. Returns how it ended.
+fn demo_of(name: &str, deploy: &str) -> std::process::Output {
+    let root = std::env::temp_dir().join(format!("pm-packet-demo-{name}-{}", std::process::id()));
     let driver = root.join("pm/packet");
     std::fs::create_dir_all(&driver).expect("a folder");
-    let script = "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
-    write_script(&driver.join("deploy"), script);
-    let output = program().arg("demo").arg(&driver).output().expect("the program");
+    write_script(&driver.join("deploy"), deploy);
+    write_script(&root.join("pm/pm-packet"), "echo A deploy would be accepted.");
+    let output = program().arg("demo").arg(&driver).env_remove("TERM").output().expect("the program");
+    std::fs::remove_dir_all(root).expect("the folder");
+    output
+}
+
+#[test]
+fn the_demo_fails_with_its_first_wrong_step() {
+    let deploy = "printf 'ERROR MESSAGE --8<------\\nno luck\\nERROR MESSAGE ------>8--\\n' >&2\nexit 255";
+    let output = demo_of("wrong", deploy);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout.contains("/deploy "), "the command is shown: {stdout}");
+    assert!(stdout.contains("\n$ pm-packet check deployment-1002.xml\nA deploy would be accepted.\nok "), "{stdout}");
+    assert!(stdout.contains("\n$ packet/deploy deployment-1002.xml TODO\n"), "the command is shown: {stdout}");
     assert!(stdout.ends_with("FAILED: exit status: 255: no luck\n"), "{stdout}");
     assert!(!stdout.contains('\x1b'), "no colours in a pipe");
-    std::fs::remove_dir_all(root).expect("the folder");
+}
+
+#[test]
+fn the_demo_shows_the_last_state_of_a_deploys_line_where_it_has_no_terminal() {
+    let draw = |state: &str| format!("printf '\\r\\033[K\\033[?7l{state}\\033[?7h' >&2\n");
+    let long = format!("0:02 of 0:20 | provisioning | {}", "x".repeat(100));
+    let deploy = format!("test -t 2 || exit 1\n{}{}printf '\\r\\033[K' >&2", draw("0:01"), draw(&long));
+    let stdout = String::from_utf8(demo_of("line", &deploy).stdout).expect("UTF-8");
+    let after = stdout.split("/deploy deployment-1002.xml TODO\n").nth(1).expect("a deploy");
+    assert_eq!(after.lines().next(), Some(&long[..80]), "{stdout}");
+    assert!(!stdout.contains('\x1b'), "{stdout}");
+    let stdout = String::from_utf8(demo_of("no-line", "exit 0").stdout).expect("UTF-8");
+    assert!(stdout.ends_with("FAILED: no line showed how far it was\n"), "{stdout}");
 }

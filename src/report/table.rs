@@ -1,7 +1,7 @@
 //! Aligned columns that fit the screen; a colour never says what no word says.
 
 use crate::report::screen::Screen;
-use crate::report::text::{columns, printable, shortened, wrapped};
+use crate::report::text::{columns, printable, shortened_by_words, wrapped};
 
 /// The look of a cell (ANSI "select graphic rendition" codes).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Table {
                 (Step::Shorten(_, least), Some(column)) => {
                     let room = self.widths()[column].saturating_sub(excess).max(*least);
                     for (text, _) in self.rows.iter_mut().filter_map(|row| row.get_mut(column)) {
-                        *text = shortened(text, room, self.screen.ellipsis()).into_owned();
+                        *text = shortened_by_words(text, room, self.screen.ellipsis()).into_owned();
                     }
                 }
             }

@@ -73,6 +73,18 @@ pub(super) fn shortened<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<
     Cow::Owned(format!("{}{ellipsis}", begin.trim_end()))
 }
 
+/// The same in whole words, unless that would take more than half of the room.
+pub(super) fn shortened_by_words<'a>(text: &'a str, width: usize, ellipsis: &str) -> Cow<'a, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let room = width.saturating_sub(columns(ellipsis));
+    match split(text, room).0.rsplit_once(' ') {
+        Some((words, _)) if columns(words) * 2 >= room => Cow::Owned(format!("{words}{ellipsis}")),
+        _ => shortened(text, width, ellipsis),
+    }
+}
+
 /// `text` in lines of at most `width` columns, broken between words, and within those that are longer. The blanks that
 /// it begins with stand before each of them.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -138,6 +150,8 @@ mod tests {
     fn what_does_not_fit_is_shortened_or_goes_on_below() {
         assert_eq!(shortened("provision-1234", 20, "..."), "provision-1234");
         assert_eq!(shortened("provision 1234", 13, "..."), "provision...");
+        assert_eq!(shortened_by_words("ORPHAN, still billed: no host", 20, "..."), "ORPHAN, still...");
+        assert_eq!(shortened_by_words("a provision-1234567", 12, "..."), "a provisi...");
         assert_eq!(shortened("abc", 2, "..."), "a...", "it never is nothing");
         assert_eq!(wrapped("put it into the section", 10), ["put it", "into the", "section"]);
         assert_eq!(wrapped("  a list: abcdefghijk", 8), ["  a", "  list:", "  abcdef", "  ghijk"]);

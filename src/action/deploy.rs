@@ -164,6 +164,9 @@ fn prepare(
     for warning in order.iter().flat_map(|order| &order.warnings) {
         context.report.warn(warning);
     }
+    for (typed, meant) in provider.spec().slips(host) {
+        context.report.warn(format_args!("{} does not read {typed}: did you mean {meant}?", provider.spec().name));
+    }
     let oned = decrypt(host, asked.host_id, path, provider, context)?;
     // What oned knows and the file does not is of an earlier deploy of this host.
     let machine = deploy_id(host, provider)?;

@@ -95,11 +95,22 @@ impl Spec {
         meant.map(|one| one.name).collect()
     }
 
+    /// The attributes of `host` that nobody reads.
+    pub fn strange<'a>(&self, host: &'a Host) -> impl Iterator<Item = &'a str> {
+        host.provision_names().filter(|name| self.attribute(name).is_none())
+    }
+
+    /// The attributes of `host` that nobody reads and that are like one that is read: as they were written, and as they
+    /// were meant.
+    pub fn slips<'a>(&self, host: &'a Host) -> Vec<(&'a str, &'static str)> {
+        let known = || self.attributes.iter().chain(attribute::COMMON).map(|one| one.name);
+        self.strange(host).filter_map(|typed| Some((typed, near::meant(typed, known())?))).collect()
+    }
+
     /// `did you mean X by Y? ` for the begin of a remedy, where `host` lacks one of these attributes and has one like it
     /// that nobody reads; else nothing.
     pub fn misspelt<'a>(&self, host: &Host, mut lacking: impl Iterator<Item = &'a str>) -> String {
-        let strange: Vec<&str> = host.provision_names().filter(|name| self.attribute(name).is_none()).collect();
-        let meant = lacking.find_map(|name| Some((name, near::meant(name, strange.iter().copied())?)));
+        let meant = lacking.find_map(|name| Some((name, near::meant(name, self.strange(host))?)));
         meant.map_or_else(String::new, |(name, typed)| format!("did you mean {name} by {typed}? "))
     }
 

@@ -8,7 +8,6 @@ use super::keys::{told_file, told_key};
 use crate::opennebula::host::Host;
 use crate::provider::spec::Spec;
 use crate::report::finding::Finding;
-use crate::report::near;
 use crate::report::secret::Secret;
 
 /// What stands in place of a value that is not shown.
@@ -49,22 +48,22 @@ fn template(host: &Host, name: &str) -> Option<(String, String)> {
 
 fn provision(host: &Host, spec: &'static Spec, findings: &mut Vec<Finding>) -> Lines {
     let section = host.sections.get("PROVISION").into_iter().flatten();
-    let strange: Vec<&str> =
-        section.clone().map(|(name, _)| name.as_str()).filter(|name| spec.attribute(name).is_none()).collect();
+    let strange: Vec<&str> = spec.strange(host).collect();
     if !strange.is_empty() {
         let what = format!("{} does not read {}", spec.name, strange.join(", "));
-        findings.push(Finding::doubtful("attributes", what, meant(&strange, spec)));
+        findings.push(Finding::doubtful("attributes", what, remedy(&spec.slips(host))));
     }
     section.map(|(name, value)| (name.clone(), shown(name, value, spec))).collect()
 }
 
 /// What to do about attributes that are not known: which known ones were meant by them.
-fn meant(strange: &[&str], spec: &Spec) -> String {
-    let known = || spec.names(|_| true);
-    let meant = strange.iter().filter_map(|name| Some(format!("{} by {name}", near::meant(name, known())?)));
-    match &meant.collect::<Vec<_>>()[..] {
+fn remedy(slips: &[(&str, &str)]) -> String {
+    match slips {
         [] => "see whether it is misspelt".to_owned(),
-        meant => format!("did you mean {}?", meant.join(", ")),
+        slips => {
+            let slips: Vec<String> = slips.iter().map(|(typed, meant)| format!("{meant} by {typed}")).collect();
+            format!("did you mean {}?", slips.join(", "))
+        }
     }
 }
 

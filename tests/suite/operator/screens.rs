@@ -253,6 +253,15 @@ fn a_misspelt_attribute_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn a_misspelt_attribute_that_nobody_needs_is_warned_of_by_deploy() {
+    let bench = Bench::new();
+    let template = HostTemplate::new(7).with("USERDTA", "x").with("RACK_ROW", "7");
+    let answer = bench.host(&template).deploy().unwrap();
+    assert!(answer.is_success(), "{answer:?}");
+    assert_eq!(answer.stderr, "WARNING: packet does not read USERDTA: did you mean USERDATA?\n");
+}
+
+#[test]
 fn d_logs_as_that_of_oneprovision_does() {
     let bench = Bench::new();
     bench.deployed(7);

@@ -48,7 +48,7 @@ impl Deploy {
         let asked = Asked::of(&self.host)?;
         let path = Path::new(&self.file);
         let mut host = deployment_file::receive(path, &context.interrupt, &context.report)
-            .map_err(|error| with_reminder(error, reminder_beside(path)))?;
+            .map_err(|error| with_reminder(error, reminder_of(path, context)))?;
         asked.check(&host)?;
         let provider = context.provider_of(Some(&host))?;
         context.report.info(format_args!("{} of {}, with driver {}", host.called(), self.file, provider.spec().name));
@@ -164,7 +164,8 @@ fn prepare(
     for warning in order.iter().flat_map(|order| &order.warnings) {
         context.report.warn(warning);
     }
-    for (typed, meant) in provider.spec().slips(host) {
+    let slips = provider.spec().slips(host).into_iter();
+    for (typed, meant) in slips.filter(|(_, meant)| host.provision(meant).is_none()) {
         context.report.warn(format_args!("{} does not read {typed}: did you mean {meant}?", provider.spec().name));
     }
     let oned = decrypt(host, asked.host_id, path, provider, context)?;
@@ -179,6 +180,17 @@ fn prepare(
         None => None,
     };
     Ok(Prepared { order, engine, machine, record })
+}
+
+/// What must be told beside an error where the host was not received: what an earlier deploy of the host in `path` left, if
+/// that file is there.
+fn reminder_of(path: &Path, context: &Context<'_>) -> Option<String> {
+    let known = deployment_file::read(path).ok().and_then(|(host, _)| {
+        let spec = context.provider_of(Some(&host)).ok()?.spec();
+        let folder = journal::folder(context.environment);
+        Journal::in_folder(&folder, spec, &Owner::of(&host)).or_beside(path).reminder()
+    });
+    known.or_else(|| reminder_beside(path))
 }
 
 /// `error`, and what must be told beside it.

@@ -44,7 +44,10 @@ pub fn receive(path: &Path, interrupt: &Interrupt, report: &Report) -> Result<Ho
 }
 
 /// The host of a deployment file that is there, and what is wrong with its form.
-fn read(path: &Path) -> Result<(Host, Vec<String>)> {
+///
+/// # Errors
+/// It cannot be read, or is not the XML of a host.
+pub fn read(path: &Path) -> Result<(Host, Vec<String>)> {
     parse(&named(path), &read_bytes(path)?)
 }
 

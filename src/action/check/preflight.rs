@@ -117,7 +117,7 @@ impl Inquiry {
             }
         }
         if !used.is_empty() {
-            self.findings.push(Finding::good("credentials", used.join("; ")));
+            self.findings.push(Finding::good("account", used.join("; ")));
         }
         let mut lines = Vec::new();
         let names = spec.names(|one| one.is_account).into_iter().chain(["PM_TIMEOUT", "PM_RECORD", "PM_ROOT_PASSWORD"]);

@@ -1,10 +1,10 @@
 //! Killed deploys: what one that had no time for a roll-back leaves, the next deploy of the same host finds.
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use crate::common::phase::{PHASES, Phase, deploy_until};
-use crate::common::{Bench, assert_failure, each, finish, identity, signal, unread_deploy, until};
+use crate::common::{Bench, assert_failure, assert_failure_with, each, finish, identity, signal, unread_deploy, until};
 use nix::sys::signal::Signal;
 use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, Options, PROJECT, State};
 
@@ -80,6 +80,28 @@ fn a_deploy_that_was_killed_while_it_rolled_back_is_taken_up_by_the_next_one() {
         bench.assert_books(&[&answer.stdout]);
         assert!(!bench.journal(HOST).exists());
     });
+}
+
+#[test]
+fn a_deploy_that_ends_before_it_was_told_its_host_tells_what_a_killed_one_left() {
+    let bench = lagging(1500);
+    let host = bench.host(&HostTemplate::new(HOST));
+    kill(deploy_until(&bench, &host, Phase::Wait));
+    let id = bench.simulator.devices()[0].id.clone();
+    let file = host.write_deployment_file().unwrap();
+    // An STDIN that stays open and silent is waited for: in that time the signal comes.
+    let mut child = bench.command("deploy", &[&file, "TODO"]).stdin(Stdio::piped()).spawn().unwrap();
+    let _open = child.stdin.take();
+    let status = format!("/proc/{}/status", child.id());
+    let has_threads = |text: String| text.lines().any(|line| line == "Threads:\t3");
+    until("it listens", || std::fs::read_to_string(&status).is_ok_and(has_threads));
+    std::thread::sleep(Duration::from_millis(50));
+    signal(&child, Signal::SIGTERM);
+    let part = format!("machine {id} may be STILL BILLED");
+    assert_failure_with(&finish(child), &["interrupted (SIGTERM) while STDIN was read", &part]);
+    let answer = host.deploy().unwrap();
+    assert_eq!(answer.stdout, id, "{answer:?}");
+    bench.assert_books(&[&id]);
 }
 
 #[test]

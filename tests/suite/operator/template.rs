@@ -72,7 +72,7 @@ fn each_host_of_a_template_is_checked_before_there_is_any() {
         "PACKET_TOKEN    (not shown)",
         "REMOTE_USER  root",
         "OpenNebula, ONE_PROVISION_HOST=PROVISION_ID:ID",
-        "ok       credentials       PACKET_TOKEN of the template",
+        "ok       account           PACKET_TOKEN of the template",
         "A deploy would be accepted.\n",
         "Host 2 of 3 of the template: edge-2\n",
         "packet does not read PACKET_TOKN",
@@ -182,7 +182,7 @@ fn the_content_decides_and_not_the_name() {
 
 #[test]
 fn whose_credentials_are_used_is_told() {
-    let said = |json: &Value| found(json, "credentials").iter().map(|(_, what)| (*what).to_owned()).collect::<Vec<_>>();
+    let said = |json: &Value| found(json, "account").iter().map(|(_, what)| (*what).to_owned()).collect::<Vec<_>>();
     let of_host = |bench: &Bench| {
         let file = bench.host(&HostTemplate::new(7)).write_deployment_file().unwrap();
         said(&json(&check(bench, &["--json", &file])))

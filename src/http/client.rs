@@ -15,7 +15,7 @@ use crate::http::rate_limit::{Allowance, retry_after};
 use crate::http::url::origin_of;
 use crate::http::{proxy, tls};
 use crate::report::frame::{Report, one_line};
-use crate::report::secret::Secret;
+use crate::report::secret::{Secret, Secrets};
 
 /// How long a connection may take to be made, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub struct Http {
     allowance: Mutex<Option<Allowance>>,
     /// How often each request failed since it last succeeded: for the log.
     failures: Mutex<BTreeMap<String, u32>>,
-    secrets: Mutex<Vec<Secret>>,
+    secrets: Mutex<Secrets>,
     report: Report,
 }
 
@@ -66,18 +66,20 @@ impl Server {
 
 impl Http {
     /// A client that strikes `secrets` from whatever it tells.
-    pub fn new(secrets: Vec<Secret>, report: Report) -> Self {
+    pub fn new(secrets: &[Secret], report: Report) -> Self {
+        let mut struck = Secrets::default();
+        secrets.iter().for_each(|secret| struck.push(secret));
         Self {
             servers: Mutex::default(),
             allowance: Mutex::new(None),
             failures: Mutex::default(),
-            secrets: Mutex::new(secrets),
+            secrets: Mutex::new(struck),
             report,
         }
     }
 
     /// Strikes one more secret, such as a token that was fetched, from whatever is told from now on.
-    pub fn conceal(&self, secret: Secret) {
+    pub fn conceal(&self, secret: &Secret) {
         lock(&self.secrets).push(secret);
     }
 
@@ -132,7 +134,7 @@ impl Http {
 
     /// `text` without our secrets, whatever form they have in it.
     pub fn redacted(&self, text: &str) -> String {
-        Secret::strike_all(&lock(&self.secrets), text)
+        lock(&self.secrets).strike_from(text)
     }
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
@@ -180,21 +182,21 @@ impl Http {
         if allowance.is_some() {
             *lock(&self.allowance) = allowance;
         }
-        let reason = match header("location") {
-            Some(location) if (300..400).contains(&status) => {
-                format!("the answer redirects to {location}, which is never followed")
-            }
-            _ => "the answer gives no reason".to_owned(),
-        };
+        let location = header("location").filter(|_| (300..400).contains(&status)).map(str::to_owned);
         let wanted = request.wants.and_then(header).map(str::to_owned);
         let body = response.body_mut().with_config().limit(request.limit).read_to_vec();
-        let error =
-            ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) };
+        let error = || {
+            let reason = match &location {
+                Some(location) => format!("the answer redirects to {location}, which is never followed"),
+                None => "the answer gives no reason".to_owned(),
+            };
+            ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) }
+        };
         match body {
             Ok(body) if (200..300).contains(&status) => Ok(Answer { status, wanted, body }),
-            Ok(body) => Err(Box::new(Failure { error, body })),
+            Ok(body) => Err(Box::new(Failure { error: error(), body })),
             // The status of an error is enough, whatever became of its body.
-            Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error)),
+            Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error())),
             Err(error) => Err(self.fault(request, &error)),
         }
     }

@@ -93,7 +93,7 @@ impl Rpc {
         if let Some((_, password)) = session.expose().split_once(':') {
             secrets.push(Secret::new(password));
         }
-        let http = Arc::new(Http::new(secrets, report));
+        let http = Arc::new(Http::new(&secrets, report));
         let at_work = Arc::clone(&http);
         interrupt.on_first(Box::new(move || at_work.abort()));
         Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
@@ -106,7 +106,7 @@ impl Rpc {
 
     /// Strikes one more secret from what is told of oned's answers.
     pub(super) fn conceal(&self, secret: &Secret) {
-        self.http.conceal(secret.clone());
+        self.http.conceal(secret);
     }
 
     /// When a call that begins now must have ended.

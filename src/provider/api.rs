@@ -188,7 +188,7 @@ impl<'a> Api<'a> {
         let grant = fetch(self).map_err(|error| ApiError { kind: not_granted(error.kind), ..error })?;
         if let Some((_, credential)) = &grant.credential {
             let word = credential.expose().rsplit(' ').next().unwrap_or_default();
-            self.session.http.conceal(Secret::new(word));
+            self.session.http.conceal(&Secret::new(word));
         }
         *self.session.grant() = Some(grant.clone());
         Ok(grant)

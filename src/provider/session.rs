@@ -53,7 +53,7 @@ impl Session {
         Self {
             spec,
             explain,
-            http: Http::new(private, report),
+            http: Http::new(&private, report),
             endpoint,
             account,
             clock,

@@ -88,10 +88,12 @@ impl<'a> Api<'a> {
     pub fn read<T>(&self, call: &Call<'_>, reading: impl FnOnce(&Tree) -> Result<T>) -> Result<T, ApiError> {
         let answer = self.exchange(call)?;
         let read = self.parse(&answer.body).and_then(|tree| reading(&tree));
-        read.map_err(|error| {
-            let http = &self.session.http;
-            http.unreadable(call.method, call.shown, &answer, &error.to_string())
-        })
+        read.map_err(|error| self.unreadable(call, &answer, &error))
+    }
+
+    /// The error of an answer to `call` that makes no sense.
+    pub(super) fn unreadable(&self, call: &Call<'_>, answer: &Answer, why: &anyhow::Error) -> ApiError {
+        self.session.http.unreadable(call.method, call.shown, answer, &why.to_string())
     }
 
     /// The same of an answer that describes a machine.
@@ -134,7 +136,36 @@ impl<'a> Api<'a> {
         machine.reworded(|text| self.session.http.redacted(text))
     }
 
-    fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+    /// How often the session was aborted: what [rests](Self::rest) tells it.
+    pub(super) fn aborts(&self) -> u32 {
+        self.session.aborts()
+    }
+
+    /// Whether the provider answered, in this session, that it is asked too often.
+    pub(super) fn is_limited(&self) -> bool {
+        self.session.http.is_limited()
+    }
+
+    /// Rests as long as the provider's rate limit asks for before one more request; where that is beyond the deadline, not
+    /// at all.
+    ///
+    /// # Errors
+    /// The session was aborted since its count of aborts was `before`.
+    pub(super) fn rest(&self, before: u32) -> Result<(), ApiError> {
+        let (rest, clock) = (self.session.rest(), &self.session.clock);
+        let left = clock.real(self.by.saturating_duration_since(clock.now()));
+        let rest = if rest < left { rest } else { Duration::ZERO };
+        match self.session.sleep(rest, before) {
+            true => Ok(()),
+            false => Err(self.problem(Kind::NotSent, "it was interrupted")),
+        }
+    }
+
+    /// Sends a request, and brings its answer.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(super) fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let is_fetched = !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched(_));
         let was_granted = is_fetched && self.session.grant().is_some();
         match self.transmit(call) {
@@ -194,7 +225,28 @@ impl<'a> Api<'a> {
         Ok(grant)
     }
 
-    fn parse(&self, body: &[u8]) -> Result<Tree> {
+    /// The items of the list `list` in an answer, each read with `reading` on its own, and what else is in it.
+    pub(super) fn items<'b, T>(
+        &self,
+        answer: &'b Answer,
+        list: &str,
+        reading: impl Fn(&Tree) -> Result<T>,
+    ) -> Result<(Vec<T>, Tree<'b>)> {
+        let mut items = Vec::new();
+        let rest = match self.session.spec.answers {
+            Format::Json => Tree::json_by_item(&answer.body, list, |item| {
+                items.push(reading(item)?);
+                Ok(())
+            })?,
+            Format::Xml => Tree::xml(&answer.body)?,
+        };
+        for item in rest.list(list)? {
+            items.push(reading(item)?);
+        }
+        Ok((items, rest))
+    }
+
+    fn parse<'b>(&self, body: &'b [u8]) -> Result<Tree<'b>> {
         match self.session.spec.answers {
             Format::Json => Tree::json(body),
             Format::Xml => Tree::xml(body),
@@ -237,8 +289,8 @@ impl Ask for Api<'_> {
     fn ask(&self, call: &Call<'_>) -> Result<Reply, ApiError> {
         let answer = self.exchange(call)?;
         match self.parse(&answer.body) {
-            Ok(body) => Ok(Reply { body, header: answer.wanted }),
-            Err(why) => Err(self.session.http.unreadable(call.method, call.shown, &answer, &why.to_string())),
+            Ok(body) => Ok(Reply { body: body.owned(), header: answer.wanted.clone() }),
+            Err(why) => Err(self.unreadable(call, &answer, &why)),
         }
     }
 

@@ -28,21 +28,28 @@ const DEPTH: usize = 2;
 
 /// Secrets, made ready to be looked for.
 #[derive(Default)]
-pub(super) struct Needles(Vec<Needle>);
+pub(super) struct Needles {
+    needles: Vec<Needle>,
+    /// The length of the shortest text that can hold one.
+    shortest: Option<usize>,
+}
 
 impl Needles {
     /// One more secret.
     pub(super) fn push(&mut self, secret: &str) {
-        self.0.extend(Needle::of(secret));
+        if let Some(needle) = Needle::of(secret) {
+            self.shortest = self.shortest.into_iter().chain([needle.shortest()]).min();
+            self.needles.push(needle);
+        }
     }
 
     /// `text` without the secrets. What is too long to be told is cut off.
     pub(super) fn redact(&self, text: &str) -> String {
         // No reading is longer than the text.
-        if self.0.iter().all(|needle| text.len() < needle.shortest()) && text.len() <= WINDOW {
+        if self.shortest.is_none_or(|shortest| text.len() < shortest) && text.len() <= WINDOW {
             return text.to_owned();
         }
-        let longest = self.0.iter().map(|needle| needle.literal.len()).max().unwrap_or_default();
+        let longest = self.needles.iter().map(|needle| needle.literal.len()).max().unwrap_or_default();
         // A secret that begins within the window is seen whole.
         let seen = &text[..boundary(text, WINDOW + GROWTH * longest)];
         let told = boundary(text, WINDOW);
@@ -51,7 +58,7 @@ impl Needles {
         let mut new = 0..1;
         for depth in 0..=DEPTH {
             for reading in &readings[new.clone()] {
-                self.0.iter().for_each(|needle| needle.find(seen, reading, &mut found));
+                self.needles.iter().for_each(|needle| needle.find(seen, reading, &mut found));
             }
             if depth < DEPTH {
                 let decoded = readings[new.clone()].iter().flat_map(Reading::decoded).collect::<Vec<_>>();

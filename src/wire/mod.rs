@@ -1,6 +1,7 @@
 //! The forms that others write in: XML, JSON, and points in time.
 
 pub mod digest;
+pub mod embedded;
 pub mod time;
 pub mod tree;
 pub mod xml;

@@ -104,6 +104,8 @@ impl List {
             None => self.environment(&pool)?,
         };
         survey.read(&accounts, &pool);
+        // Their hosts take as much memory as what is printed.
+        drop((accounts, pool));
         if !self.all_machines {
             let shown = |line: &Line| line.mark != Mark::Untagged;
             survey.hidden = survey.lines.iter().filter(|line| !shown(line)).count();
@@ -113,7 +115,7 @@ impl List {
             metrics::write(Path::new(file), &survey)?;
         }
         let text = match self.json {
-            true => format!("{:#}", survey.json()),
+            true => serde_json::to_string_pretty(&survey)?,
             false => survey.text(context.report),
         };
         context.print(&text)?;

@@ -67,6 +67,11 @@ impl<'a> Api<'a> {
         }
     }
 
+    /// In which format the provider answers.
+    pub(super) fn format(&self) -> Format {
+        self.session.spec.answers
+    }
+
     /// The machines of a provider that has no API, as long as this process lasts.
     pub fn memory(&self) -> MutexGuard<'a, BTreeMap<MachineId, Machine>> {
         let memory = &self.session.memory;
@@ -223,27 +228,6 @@ impl<'a> Api<'a> {
         }
         *self.session.grant() = Some(grant.clone());
         Ok(grant)
-    }
-
-    /// The items of the list `list` in an answer, each read with `reading` on its own, and what else is in it.
-    pub(super) fn items<'b, T>(
-        &self,
-        answer: &'b Answer,
-        list: &str,
-        reading: impl Fn(&Tree) -> Result<T>,
-    ) -> Result<(Vec<T>, Tree<'b>)> {
-        let mut items = Vec::new();
-        let rest = match self.session.spec.answers {
-            Format::Json => Tree::json_by_item(&answer.body, list, |item| {
-                items.push(reading(item)?);
-                Ok(())
-            })?,
-            Format::Xml => Tree::xml(&answer.body)?,
-        };
-        for item in rest.list(list)? {
-            items.push(reading(item)?);
-        }
-        Ok((items, rest))
     }
 
     fn parse<'b>(&self, body: &'b [u8]) -> Result<Tree<'b>> {

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::api::Api;
 use super::call::Call;
+use super::spec::Format;
 use crate::http::client::Answer;
 use crate::http::error::{ApiError, Kind};
 use crate::wire::tree::Tree;
@@ -91,6 +92,27 @@ impl Api<'_> {
             Ok(false)
         })?;
         if is_whole { Ok(all) } else { Err(self.endless()) }
+    }
+
+    /// The items of the list `list` in an answer, each read with `reading` on its own, and what else is in it.
+    fn items<'b, T>(
+        &self,
+        answer: &'b Answer,
+        list: &str,
+        reading: impl Fn(&Tree) -> Result<T>,
+    ) -> Result<(Vec<T>, Tree<'b>)> {
+        let mut items = Vec::new();
+        let rest = match self.format() {
+            Format::Json => Tree::json_by_item(&answer.body, list, |item| {
+                items.push(reading(item)?);
+                Ok(())
+            })?,
+            Format::Xml => Tree::xml(&answer.body)?,
+        };
+        for item in rest.list(list)? {
+            items.push(reading(item)?);
+        }
+        Ok((items, rest))
     }
 
     fn endless(&self) -> ApiError {

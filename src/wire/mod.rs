@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod embedded;
+mod json;
 pub mod time;
 pub mod tree;
 pub mod xml;

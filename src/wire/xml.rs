@@ -47,7 +47,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str> {
 /// # Errors
 /// Those of [`walk`], and those of `visit`.
 pub fn leaves(text: &str, visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    leaves_of(&mut text.as_bytes(), visit)
+    leaves_of(&mut without_mark(text).as_bytes(), visit)
 }
 
 /// The same of a text that is read meanwhile: no more of it is kept than a leaf.
@@ -82,7 +82,12 @@ pub enum Step<'a> {
 /// `text` is not well-formed in any other way, is nested too deep, or holds what we do not read: a document
 /// type, an entity of its own.
 pub fn walk(text: &str, mut visit: impl FnMut(Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    steps(&mut text.as_bytes(), &mut |_, step| visit(step))
+    steps(&mut without_mark(text).as_bytes(), &mut |_, step| visit(step))
+}
+
+/// `text` without the byte order marks that editors begin it with.
+fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 /// The loop: `visit` is also given the names of the elements that are open.

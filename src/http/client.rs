@@ -227,11 +227,11 @@ impl Http {
         let origin = origin_of(request.url);
         let mut servers = lock(&self.servers);
         let new = || Server::of(origin, &self.report);
-        let Server { config, agent, .. } = servers.entry(origin.to_owned()).or_insert_with(new);
+        let server = servers.entry(origin.to_owned()).or_insert_with(new);
         if request.is_fresh {
-            *agent = None;
+            server.agent = None;
         }
-        agent.get_or_insert_with(|| config.new_agent()).clone()
+        server.agent()
     }
 
     /// An error for a request that brought no whole answer.

@@ -7,6 +7,7 @@ pub mod error;
 mod message;
 mod proxy;
 pub mod rate_limit;
+mod resolver;
 mod server;
 mod tls;
 pub mod url;

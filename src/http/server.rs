@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::http::body::BUFFER;
+use crate::http::resolver::LocalFirst;
 use crate::http::{proxy, tls};
 use crate::report::frame::Report;
 
@@ -13,7 +15,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How one server is asked.
 pub(super) struct Server {
-    pub(super) config: ureq::config::Config,
+    config: ureq::config::Config,
     pub(super) agent: Option<Agent>,
     /// The variable that names the proxy, if there is one.
     pub(super) proxy: Option<&'static str>,
@@ -40,5 +42,11 @@ impl Server {
             builder = builder.tls_config(tls::config(report));
         }
         Self { config: builder.build(), agent: None, proxy }
+    }
+
+    /// The connections to it: those that there are, or new ones.
+    pub(super) fn agent(&mut self) -> Agent {
+        let new = || Agent::with_parts(self.config.clone(), DefaultConnector::new(), LocalFirst::default());
+        self.agent.get_or_insert_with(new).clone()
     }
 }

@@ -193,6 +193,11 @@ impl Rpc {
                 "set ONE_XMLRPC to oned's address",
             )
         };
+        let mut text = String::new();
+        let begin = text_of_success(answer);
+        if begin.is_some_and(|at| Embedded::new(&answer[at..]).read_to_string(&mut text).is_ok()) {
+            return Ok(text);
+        }
         let answer = xml::decode(answer).and_then(method_response).map_err(not_xml_rpc)?;
         match answer {
             MethodResponse::Fault(message) => {

@@ -25,7 +25,7 @@ const RUNS: usize = 3;
 /// How long each page takes to come.
 const DELAY: Duration = Duration::from_millis(50);
 /// A rate limit that is met.
-const LIMIT: u32 = 60;
+const LIMIT: u32 = 30;
 
 /// The limits: CPU in seconds, memory in MiB, and the time as a part of that of one page after another.
 const CPU: f64 = 1.0;

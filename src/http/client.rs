@@ -72,9 +72,11 @@ impl Http {
         lock(&self.allowance).map_or(Duration::ZERO, |allowance| allowance.rest())
     }
 
-    /// Whether any answer said that it is asked too often.
+    /// Whether one request at a time is enough: little is left of the rate limit, or an answer said that it is asked too
+    /// often.
     pub fn is_limited(&self) -> bool {
-        self.is_limited.load(Ordering::Relaxed)
+        let allowance = *lock(&self.allowance);
+        self.is_limited.load(Ordering::Relaxed) || allowance.is_some_and(|allowance| !allowance.is_plenty())
     }
 
     /// Sends `request`, once.

@@ -146,7 +146,7 @@ impl<'a> Api<'a> {
         self.session.aborts()
     }
 
-    /// Whether the provider answered, in this session, that it is asked too often.
+    /// Whether the provider lets us ask for one thing at a time only, as far as its answers tell.
     pub(super) fn is_limited(&self) -> bool {
         self.session.http.is_limited()
     }

@@ -45,8 +45,8 @@ impl Api<'_> {
 
     /// Every item of a listing whose pages have numbers from 1 on, each read with `reading`. `path`: that of a page.
     ///
-    /// The first page tells how many there are. The others are asked for side by side, with the rests that the provider's
-    /// rate limit asks for; one after another, once it has answered that it is asked too often.
+    /// The first page tells how many there are. The others are asked for side by side, and one after another, with rests,
+    /// where little is left of the provider's rate limit, or it has answered that it is asked too often.
     ///
     /// # Errors
     /// Those of the requests and of `reading`; the listing changed meanwhile, or has no end.
@@ -72,16 +72,16 @@ impl Api<'_> {
         let Some(expected) = take(&fetch(1)?)? else {
             return Ok(all);
         };
-        let lanes = if self.is_limited() { 0 } else { LANES.min(expected - 1) };
         let (begin, turn) = (self.aborts(), Mutex::new(()));
         let fetch = |number: usize| {
-            let resting = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
             self.rest(begin)?;
-            drop(resting);
+            // Kept until the answer is there, where that may tell of a rest.
+            let _turn = Some(turn).filter(|_| self.is_limited());
             fetch(number)
         };
         let is_whole = thread::scope(|scope| {
-            let lanes = side_by_side(scope, expected, lanes, &fetch);
+            let lanes = side_by_side(scope, expected, LANES.min(expected - 1), &fetch);
             for number in 2..=PAGES {
                 let lane = lanes.get((number - 2) % lanes.len().max(1));
                 let fetched = lane.and_then(|lane| lane.recv().ok());

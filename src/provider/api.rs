@@ -1,6 +1,7 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ use crate::wire::tree::Tree;
 const REQUEST: Duration = Duration::from_secs(20);
 /// How long an order may take: it waits for the provider's scheduler.
 const ORDER: Duration = Duration::from_secs(60);
+/// How long a rest may go on that nobody needs any more.
+const SLICE: Duration = Duration::from_millis(50);
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
 
@@ -155,15 +158,25 @@ impl<'a> Api<'a> {
     /// at all.
     ///
     /// # Errors
-    /// The session was aborted since its count of aborts was `before`.
-    pub(super) fn rest(&self, before: u32) -> Result<(), ApiError> {
+    /// The request is not needed any more: `is_over`, or the session was aborted since its count of aborts was `before`.
+    pub(super) fn rest(&self, before: u32, is_over: &AtomicBool) -> Result<(), ApiError> {
         let (rest, clock) = (self.session.rest(), &self.session.clock);
         let left = clock.real(self.by.saturating_duration_since(clock.now()));
-        let rest = if rest < left { rest } else { Duration::ZERO };
-        match self.session.sleep(rest, before) {
-            true => Ok(()),
-            false => Err(self.problem(Kind::NotSent, "it was interrupted")),
+        let end = Instant::now() + if rest < left { rest } else { Duration::ZERO };
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let goes_on = self.session.sleep(left.min(SLICE), before) && !is_over.load(Ordering::Relaxed);
+            match goes_on {
+                true if left <= SLICE => return Ok(()),
+                true => {}
+                false => return Err(self.problem(Kind::NotSent, "it was interrupted")),
+            }
         }
+    }
+
+    /// Ends the requests under way, of whatever thread.
+    pub(super) fn end_requests(&self) {
+        self.session.http.abort();
     }
 
     /// Sends a request, and brings its answer.

@@ -1,5 +1,6 @@
 //! Listings that come in pages: whole, or an error.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder, Scope};
@@ -38,7 +39,7 @@ impl Api<'_> {
                 None => return Ok(all),
                 following => next = following,
             }
-            self.rest(begin)?;
+            self.rest(begin, &AtomicBool::new(false))?;
         }
         Err(self.endless())
     }
@@ -56,40 +57,41 @@ impl Api<'_> {
         listing: &Listing,
         reading: impl Fn(&Tree) -> Result<T>,
     ) -> Result<Vec<T>, ApiError> {
-        let first = path(1);
-        let shown = first.split('?').next().unwrap_or_default();
         let (mut all, mut tally) = (Vec::new(), Tally::default());
-        let mut take = |answer: &Answer| {
+        let mut take = |number: usize, answer: &Answer| {
             let read = self.items(answer, listing.items, &reading).and_then(|(items, rest)| {
                 let has_next = listing.next.map(|next| !rest.at(next).is_null());
                 let page = Page { items: items.len(), total: rest.count(listing.total), has_next };
                 all.extend(items);
                 Ok(tally.has_next(&page)?.then(|| page.pages()))
             });
-            read.map_err(|error| self.unreadable(&Call::get(&first).shown(shown), answer, &error))
+            read.map_err(|error| self.unreadable(&Call::get(&path(number)), answer, &error))
         };
-        let fetch = |number: usize| self.exchange(&Call::get(&path(number)).shown(shown));
-        let Some(expected) = take(&fetch(1)?)? else {
+        let fetch = |number: usize| self.exchange(&Call::get(&path(number)));
+        let Some(expected) = take(1, &fetch(1)?)? else {
             return Ok(all);
         };
-        let (begin, turn) = (self.aborts(), Mutex::new(()));
+        let (begin, turn, is_over) = (self.aborts(), Mutex::new(()), AtomicBool::new(false));
         let fetch = |number: usize| {
             let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            self.rest(begin)?;
+            self.rest(begin, &is_over)?;
             // Kept until the answer is there, where that may tell of a rest.
             let _turn = Some(turn).filter(|_| self.is_limited());
             fetch(number)
         };
         let is_whole = thread::scope(|scope| {
             let lanes = side_by_side(scope, expected, LANES.min(expected - 1), &fetch);
-            for number in 2..=PAGES {
+            let page = |number: usize| {
                 let lane = lanes.get((number - 2) % lanes.len().max(1));
                 let fetched = lane.and_then(|lane| lane.recv().ok());
-                if take(&fetched.unwrap_or_else(|| fetch(number))?)?.is_none() {
-                    return Ok(true);
-                }
+                Ok(take(number, &fetched.unwrap_or_else(|| fetch(number))?)?.is_none())
+            };
+            let ends = (2..=PAGES).map(page).find(|ends| !matches!(ends, Ok(false)));
+            is_over.store(true, Ordering::Relaxed);
+            if matches!(ends, Some(Err(_))) {
+                self.end_requests();
             }
-            Ok(false)
+            ends.unwrap_or(Ok(false))
         })?;
         if is_whole { Ok(all) } else { Err(self.endless()) }
     }
@@ -198,7 +200,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use super::*;

@@ -120,7 +120,7 @@ fn a_machine_that_is_being_deployed_or_deleted_is_no_orphan() {
 fn a_host_whose_machine_is_gone_is_told_and_is_no_orphan() {
     let bench = Bench::new();
     let (_, id) = bench.deployed(7);
-    let after = std::time::Duration::ZERO;
+    let after = Duration::ZERO;
     let fault = Fault::new(Operation::Get, Effect::Vanish { after, status: 404 });
     bench.simulator.fault(fault.device(&id));
     let found = entry(&bench, &id);

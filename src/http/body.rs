@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
-/// How much of it is read at once.
-pub(super) const BUFFER: usize = 16 * 1024;
+/// How much of it is kept for whoever reads it in pieces.
+const BUFFER: usize = 4 * 1024;
 
 /// What reads the body of an answer.
 pub type Reading<'a> = dyn FnMut(&mut dyn BufRead) -> io::Result<()> + 'a;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::unversioned::transport::DefaultConnector;
 
-use crate::http::body::BUFFER;
 use crate::http::resolver::LocalFirst;
 use crate::http::{proxy, tls};
 use crate::report::frame::Report;
@@ -30,7 +29,7 @@ impl Server {
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT))
             // Each is zeroed for every connection; the default is 128 KiB, and an answer has 5.
-            .input_buffer_size(BUFFER)
+            .input_buffer_size(16 * 1024)
             .output_buffer_size(8 * 1024)
             // As many as are asked for side by side.
             .max_idle_connections_per_host(4)

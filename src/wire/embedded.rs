@@ -7,7 +7,7 @@ use quick_xml::events::BytesRef;
 use super::xml::resolve;
 
 /// How much of the text is kept decoded.
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 4 * 1024;
 /// The longest reference to a character or an entity: `&#x10FFFF;`, with some zeros.
 const REFERENCE: usize = 16;
 

@@ -84,7 +84,7 @@ pub fn oned_answer(data: &[u8]) {
     };
     match answer {
         MethodResponse::Good(text) => {
-            if let Ok(hosts) = Host::parse_pool(&text) {
+            if let Ok(hosts) = Host::parse_pool(&mut text.as_bytes()) {
                 hosts.iter().for_each(check_host);
             }
             deployment_file(text.as_bytes());
@@ -145,7 +145,7 @@ pub fn provider_answer(data: &[u8]) {
 }
 
 /// What was read; nothing where it could not be.
-fn read(answer: anyhow::Result<Tree>) -> Tree {
+fn read(answer: anyhow::Result<Tree<'_>>) -> Tree<'_> {
     answer.unwrap_or_else(|error| {
         check_message(&format!("{error:#}"));
         Tree::Null

@@ -4,22 +4,24 @@
 //! It sends each request exactly once; what is sent again is decided in [`crate::http::backoff`] and by the engine.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::{Agent, AsSendBody, Body};
 
+use crate::http::body;
+pub use crate::http::body::Reading;
 use crate::http::error::{ApiError, Kind, sort};
 pub use crate::http::message::{Answer, Failure, Method, Request};
 use crate::http::rate_limit::{Allowance, retry_after};
+use crate::http::server::Server;
 use crate::http::url::origin_of;
-use crate::http::{proxy, tls};
 use crate::report::frame::Report;
-use crate::report::secret::Secret;
+use crate::report::secret::{Secret, Secrets};
 use crate::report::text::one_line;
 
-/// How long a connection may take to be made, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How many reasons of a provider are told, and how long each may be: a proxy's page is no reason.
 const REASONS: usize = 5;
 const REASON_LENGTH: usize = 300;
@@ -29,56 +31,31 @@ pub struct Http {
     /// The servers that were asked, by scheme, host and port: an API and what hands out its tokens may be two.
     servers: Mutex<BTreeMap<String, Server>>,
     allowance: Mutex<Option<Allowance>>,
+    /// Whether an answer said that it is asked too often.
+    is_limited: AtomicBool,
     /// How often each request failed since it last succeeded: for the log.
     failures: Mutex<BTreeMap<String, u32>>,
-    secrets: Mutex<Vec<Secret>>,
+    secrets: Mutex<Secrets>,
     report: Report,
-}
-
-/// How one server is asked.
-struct Server {
-    config: ureq::config::Config,
-    agent: Option<Agent>,
-    /// The variable that names the proxy, if there is one.
-    proxy: Option<&'static str>,
-}
-
-impl Server {
-    /// The certificates of the system are loaded only for https; proxies are chosen as curl does.
-    fn of(origin: &str, report: &Report) -> Self {
-        let mut builder = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT))
-            // Each is zeroed for every connection; the default is 128 KiB, and an answer has 5.
-            .input_buffer_size(16 * 1024)
-            .output_buffer_size(8 * 1024)
-            .user_agent(concat!("pm-packet/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity");
-        let (proxy, proxy_address) = proxy::of(origin, report).unzip();
-        builder = builder.proxy(proxy_address);
-        if origin.starts_with("https:") {
-            builder = builder.tls_config(tls::config(report));
-        }
-        Self { config: builder.build(), agent: None, proxy }
-    }
 }
 
 impl Http {
     /// A client that strikes `secrets` from whatever it tells.
-    pub fn new(secrets: Vec<Secret>, report: Report) -> Self {
+    pub fn new(secrets: &[Secret], report: Report) -> Self {
+        let mut struck = Secrets::default();
+        secrets.iter().for_each(|secret| struck.push(secret));
         Self {
             servers: Mutex::default(),
             allowance: Mutex::new(None),
+            is_limited: AtomicBool::new(false),
             failures: Mutex::default(),
-            secrets: Mutex::new(secrets),
+            secrets: Mutex::new(struck),
             report,
         }
     }
 
     /// Strikes one more secret, such as a token that was fetched, from whatever is told from now on.
-    pub fn conceal(&self, secret: Secret) {
+    pub fn conceal(&self, secret: &Secret) {
         lock(&self.secrets).push(secret);
     }
 
@@ -96,13 +73,31 @@ impl Http {
         lock(&self.allowance).map_or(Duration::ZERO, |allowance| allowance.rest())
     }
 
+    /// Whether one request at a time is enough: little is left of the rate limit, or an answer said that it is asked too
+    /// often.
+    pub fn is_limited(&self) -> bool {
+        let allowance = *lock(&self.allowance);
+        self.is_limited.load(Ordering::Relaxed) || allowance.is_some_and(|allowance| !allowance.is_plenty())
+    }
+
     /// Sends `request`, once.
     ///
     /// # Errors
     /// All that is not an answer with a status below 300.
     pub fn send(&self, request: &Request<'_>) -> Result<Answer, Box<Failure>> {
+        let mut body = Vec::new();
+        let head = self.receive(request, &mut |answer| answer.read_to_end(&mut body).map(drop))?;
+        Ok(Answer { body, ..head })
+    }
+
+    /// The same where `reading` is given the body while it comes; the answer is then without it. What `reading` leaves
+    /// of the body is read and dropped, unless it fails.
+    ///
+    /// # Errors
+    /// As [`Self::send`]. That `reading` failed is no error, unless the body did not come whole.
+    pub fn receive(&self, request: &Request<'_>, reading: &mut Reading<'_>) -> Result<Answer, Box<Failure>> {
         let begin = Instant::now();
-        let result = self.exchange(request, begin);
+        let result = self.exchange(request, begin, reading);
         let attempt = self.attempt(request.call(), result.is_ok());
         let outcome = match &result {
             Ok(answer) => answer.status.to_string(),
@@ -133,7 +128,7 @@ impl Http {
 
     /// `text` without our secrets, whatever form they have in it.
     pub fn redacted(&self, text: &str) -> String {
-        Secret::strike_all(&lock(&self.secrets), text)
+        lock(&self.secrets).strike_from(text)
     }
 
     /// `text` as it may be told: on one line, not too long, without our secrets.
@@ -168,7 +163,12 @@ impl Http {
         }
     }
 
-    fn exchange(&self, request: &Request<'_>, begin: Instant) -> Result<Answer, Box<Failure>> {
+    fn exchange(
+        &self,
+        request: &Request<'_>,
+        begin: Instant,
+        reading: &mut Reading<'_>,
+    ) -> Result<Answer, Box<Failure>> {
         let mut response = self.transmit(request, begin).map_err(|error| self.fault(request, &error))?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
@@ -178,24 +178,31 @@ impl Http {
             header("x-ratelimit-reset"),
             retry_after.filter(|_| status == 429),
         );
+        if status == 429 {
+            self.is_limited.store(true, Ordering::Relaxed);
+        }
         if allowance.is_some() {
             *lock(&self.allowance) = allowance;
         }
-        let reason = match header("location") {
-            Some(location) if (300..400).contains(&status) => {
-                format!("the answer redirects to {location}, which is never followed")
-            }
-            _ => "the answer gives no reason".to_owned(),
-        };
+        let location = header("location").filter(|_| (300..400).contains(&status)).map(str::to_owned);
         let wanted = request.wants.and_then(header).map(str::to_owned);
-        let body = response.body_mut().with_config().limit(request.limit).read_to_vec();
-        let error =
-            ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) };
-        match body {
-            Ok(body) if (200..300).contains(&status) => Ok(Answer { status, wanted, body }),
-            Ok(body) => Err(Box::new(Failure { error, body })),
+        let is_good = (200..300).contains(&status);
+        let mut bytes = Vec::new();
+        let mut whole = |body: &mut dyn BufRead| body.read_to_end(&mut bytes).map(drop);
+        let came = response.body_mut().with_config().limit(request.limit).reader();
+        let came = body::read(came, if is_good { reading } else { &mut whole });
+        let error = || {
+            let reason = match &location {
+                Some(location) => format!("the answer redirects to {location}, which is never followed"),
+                None => "the answer gives no reason".to_owned(),
+            };
+            ApiError { status: Some(status), retry_after, ..self.error(request, Kind::of_status(status), &reason) }
+        };
+        match came {
+            Ok(()) if is_good => Ok(Answer { status, wanted, body: bytes }),
+            Ok(()) => Err(Box::new(Failure { error: error(), body: bytes })),
             // The status of an error is enough, whatever became of its body.
-            Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error)),
+            Err(_) if (300..500).contains(&status) => Err(Failure::without_body(error())),
             Err(error) => Err(self.fault(request, &error)),
         }
     }
@@ -223,11 +230,11 @@ impl Http {
         let origin = origin_of(request.url);
         let mut servers = lock(&self.servers);
         let new = || Server::of(origin, &self.report);
-        let Server { config, agent, .. } = servers.entry(origin.to_owned()).or_insert_with(new);
+        let server = servers.entry(origin.to_owned()).or_insert_with(new);
         if request.is_fresh {
-            *agent = None;
+            server.agent = None;
         }
-        agent.get_or_insert_with(|| config.new_agent()).clone()
+        server.agent()
     }
 
     /// An error for a request that brought no whole answer.

@@ -7,6 +7,9 @@ use crate::wire::time::http_date;
 /// The longest rest that an answer can ask for: beyond every deadline, and short enough to reckon with.
 const LONGEST_REST: Duration = Duration::from_secs(31 * 24 * 3600);
 
+/// How many requests are left where nothing need be saved.
+const PLENTY: u64 = 20;
+
 /// The state of a rate limit, as an answer told it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
@@ -24,13 +27,17 @@ impl Allowance {
         Some(Self { remaining: remaining?.trim().parse().ok()?, reset: Instant::now() + rate_limit_reset(reset?)? })
     }
 
+    /// Whether so much is left that several requests may be under way at once.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.remaining >= PLENTY
+    }
+
     /// How long to rest before the next request.
     ///
     /// With plenty left that is nothing; when little is left, what remains is spread over the time until
     /// the limit is renewed.
     pub(super) fn rest(&self) -> Duration {
-        const PLENTY: u64 = 20;
-        if self.remaining >= PLENTY {
+        if self.is_plenty() {
             return Duration::ZERO;
         }
         self.reset.saturating_duration_since(Instant::now()) / (self.remaining as u32 + 1)
@@ -58,7 +65,8 @@ pub fn rate_limit_reset(value: &str) -> Option<Duration> {
     let time = Duration::from_secs(value.trim().parse().ok()?);
     let time = match time.as_secs() {
         ..AN_EPOCH => time,
-        _ => until(UNIX_EPOCH.checked_add(time)?),
+        // Whole seconds: the limit may be renewed within that second.
+        _ => until(UNIX_EPOCH.checked_add(time)?) + Duration::from_secs(1),
     };
     Some(time.min(LONGEST_REST))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::BufRead;
 
 use anyhow::{Context, Result, bail};
 
@@ -70,9 +71,8 @@ impl Host {
             if attributes > ATTRIBUTES {
                 bail!("it has more than {ATTRIBUTES} attributes");
             }
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
             match path.split_first() {
-                Some((&"HOST", path)) => host.take(path, value),
+                Some((root, path)) if root == "HOST" => host.take(path, value),
                 _ => Ok(()),
             }
         })?;
@@ -86,19 +86,28 @@ impl Host {
         Ok((host, warnings))
     }
 
-    /// Reads a pool, as oned answers it: its hosts, their secrets still encrypted.
+    /// Reads a pool, as oned answers it: its hosts, their secrets still encrypted. Of their templates `PM_MAD` and the
+    /// section `PROVISION` are kept.
     ///
     /// # Errors
-    /// `text` is not the XML of a pool.
-    pub fn parse_pool(text: &str) -> Result<Vec<Self>> {
+    /// `text` is not the XML of a pool, or cannot be read.
+    pub fn parse_pool(text: &mut dyn BufRead) -> Result<Vec<Self>> {
         let mut hosts: Vec<Self> = Vec::new();
-        xml::leaves(text, |path, value| {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let ["HOST_POOL", "HOST", path @ ..] = &path[..] else {
+        xml::leaves_of(text, |path, value| {
+            let [pool, host, path @ ..] = path else {
                 return Ok(());
             };
+            let is_kept = match path {
+                [name] => name == "ID" || name == "NAME",
+                [_, name] => name == "PM_MAD",
+                [_, section, _] => section == "PROVISION",
+                _ => false,
+            };
+            if pool != "HOST_POOL" || host != "HOST" || !is_kept {
+                return Ok(());
+            }
             // The id comes first in every host.
-            if path == ["ID"] {
+            if path.first().is_some_and(|name| name == "ID") {
                 hosts.push(Self::default());
             }
             match hosts.last_mut() {
@@ -110,20 +119,22 @@ impl Host {
     }
 
     /// Takes over the leaf at `path`, which begins below `HOST`.
-    fn take(&mut self, path: &[&str], value: &str) -> Result<()> {
-        match *path {
-            ["ID"] => {
+    fn take(&mut self, path: &[String], value: &str) -> Result<()> {
+        match path {
+            [name] if name == "ID" => {
                 let id = HostId::parse(value.trim()).context("its ID is not a number")?;
                 self.id.get_or_insert(id);
             }
-            ["NAME"] if self.name.is_empty() => self.name = value.trim().to_owned(),
-            ["TEMPLATE", name] => {
-                keep_first(&mut self.template, name, value);
-            }
+            [name] if name == "NAME" && self.name.is_empty() => value.trim().clone_into(&mut self.name),
+            [template, name] if template == "TEMPLATE" => keep_first(&mut self.template, name, value),
             // The monitored `TEMPLATE/HOSTNAME` is not the ordered `TEMPLATE/PROVISION/HOSTNAME`.
-            ["TEMPLATE", section, name] => {
-                let section = self.sections.entry(section.to_owned()).or_default();
-                keep_first(section, name, value);
+            [template, section, name] if template == "TEMPLATE" => {
+                if !self.sections.contains_key(section) {
+                    self.sections.insert(section.clone(), Section::new());
+                }
+                if let Some(section) = self.sections.get_mut(section) {
+                    keep_first(section, name, value);
+                }
             }
             _ => {}
         }

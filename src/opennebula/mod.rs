@@ -2,6 +2,7 @@
 
 mod cipher;
 pub mod deployment_file;
+mod error;
 pub mod host;
 pub mod oned;
 pub mod owner;

@@ -4,11 +4,13 @@
 //! ignores that parameter: there oneprovision has encrypted the token, see [`super::cipher`]. The exchanges were
 //! recorded from running ones, see `tests/fixtures/opennebula-5.12` and `-5.8`.
 
+use std::io::BufRead;
+
 use anyhow::{Context as _, Result};
 
 use crate::opennebula::cipher::{self, Key};
+pub use crate::opennebula::error::OnedError;
 use crate::opennebula::host::{Host, HostId};
-pub use crate::opennebula::rpc::OnedError;
 use crate::opennebula::rpc::{CONFIG, Rpc};
 use crate::opennebula::xmlrpc::Parameter;
 use crate::report::finding::Mistake;
@@ -22,8 +24,8 @@ use crate::wire::xml;
 pub(super) const HOST_LIMIT: u64 = 8 << 20;
 /// The largest configuration that is read: one has some 10 KB.
 const CONFIG_LIMIT: u64 = 8 << 20;
-/// The largest pool that is read: some 20,000 hosts.
-const POOL_LIMIT: u64 = 64 << 20;
+/// The largest pool that is read: a host has 3 to 20 KB in it.
+const POOL_LIMIT: u64 = 256 << 20;
 
 /// What oneprovision 5.8 encrypts, and nothing else.
 const SEALED: [&str; 3] = ["PACKET_TOKEN", "EC2_ACCESS", "EC2_SECRET"];
@@ -139,12 +141,13 @@ impl Oned {
     /// # Errors
     /// oned cannot be asked, denies, or does not answer in XML-RPC.
     pub fn hosts(&self) -> Result<Vec<Host>, OnedError> {
-        let hosts = Host::parse_pool(&self.pool()?);
-        Ok(hosts.with_context(|| self.strange_pool())?)
+        self.pool(Host::parse_pool)
     }
 
-    fn pool(&self) -> Result<String, OnedError> {
-        self.rpc.call("one.hostpool.info", &[], POOL_LIMIT)
+    /// What `reading` reads of the pool.
+    fn pool<T>(&self, reading: impl FnMut(&mut dyn BufRead) -> Result<T>) -> Result<T, OnedError> {
+        let read = self.rpc.stream("one.hostpool.info", &[], POOL_LIMIT, reading)?;
+        Ok(read.with_context(|| self.strange_pool())?)
     }
 
     pub(super) fn strange_host(&self, id: HostId) -> Mistake {
@@ -163,19 +166,19 @@ impl Oned {
 
     /// The id of the host of this name.
     fn id_of(&self, name: &str) -> Result<HostId, OnedError> {
-        let xml = self.pool()?;
-        let mut id = None;
-        let mut found = Vec::new();
-        xml::leaves(&xml, |path, value| {
-            let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            match path[..] {
-                ["HOST_POOL", "HOST", "ID"] => id = HostId::parse(value.trim()),
-                ["HOST_POOL", "HOST", "NAME"] if value == name => found.extend(id),
-                _ => {}
-            }
-            Ok(())
-        })
-        .with_context(|| self.strange_pool())?;
+        let found = self.pool(|pool| {
+            let mut id = None;
+            let mut found = Vec::new();
+            xml::leaves_of(pool, |path, value| {
+                if path == ["HOST_POOL", "HOST", "ID"] {
+                    id = HostId::parse(value.trim());
+                } else if path == ["HOST_POOL", "HOST", "NAME"] && value == name {
+                    found.extend(id);
+                }
+                Ok(())
+            })?;
+            Ok(found)
+        })?;
         let (what, remedy) = match found[..] {
             [id] => return Ok(id),
             [] => (format!("oned has no host named {name}"), "see `onehost list`"),

@@ -1,6 +1,6 @@
 //! One call of oned, and what became of it.
 
-use std::fmt;
+use std::io::{self, BufRead, Read as _};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,62 +8,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::http::backoff::Backoff;
-use crate::http::client::{Http, Method, Request};
+use crate::http::client::{Http, Method, Reading, Request};
 use crate::http::error::{ApiError, Kind};
 use crate::http::url::is_loopback;
+use crate::opennebula::error::OnedError;
 use crate::opennebula::session::{endpoint, session, timeout};
-use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response};
+use crate::opennebula::xmlrpc::{MethodResponse, Parameter, method_call, method_response, text_of_success};
 use crate::report::finding::Mistake;
 use crate::report::frame::Report;
 use crate::report::secret::Secret;
 use crate::system::environment::Environment;
 use crate::system::interrupt::Interrupt;
+use crate::wire::embedded::Embedded;
 use crate::wire::xml;
 
 /// The method that tells oned's own settings, to users whose primary group is oneadmin.
 pub(super) const CONFIG: &str = "one.system.config";
 
-/// Why oned gave no host.
-#[derive(Debug)]
-pub enum OnedError {
-    /// oned could not be asked, or does not know us.
-    CannotAsk(anyhow::Error),
-    /// oned answered that there is no such host.
-    NoSuchHost(Mistake),
-}
+type Parameters<'a> = &'a [Parameter<'a>];
 
-impl OnedError {
-    /// What is wrong, and what to do about it.
-    pub fn mistake(&self) -> Mistake {
-        match self {
-            Self::CannotAsk(error) => Mistake::of(error),
-            Self::NoSuchHost(mistake) => mistake.clone(),
-        }
-    }
-}
-
-impl fmt::Display for OnedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CannotAsk(error) => error.fmt(f),
-            Self::NoSuchHost(mistake) => mistake.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for OnedError {}
-
-impl From<Mistake> for OnedError {
-    fn from(mistake: Mistake) -> Self {
-        Self::CannotAsk(mistake.into())
-    }
-}
-
-impl From<anyhow::Error> for OnedError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::CannotAsk(error)
-    }
-}
+/// How much of an answer is looked at for the begin of its text: oned writes some 150 bytes before it.
+const BEGIN: u64 = 1024;
 
 /// The way to oned: its address, and who we are to it.
 pub(super) struct Rpc {
@@ -93,7 +58,7 @@ impl Rpc {
         if let Some((_, password)) = session.expose().split_once(':') {
             secrets.push(Secret::new(password));
         }
-        let http = Arc::new(Http::new(secrets, report));
+        let http = Arc::new(Http::new(&secrets, report));
         let at_work = Arc::clone(&http);
         interrupt.on_first(Box::new(move || at_work.abort()));
         Ok(Self { http, endpoint, session, timeout, interrupt: interrupt.clone(), report })
@@ -106,7 +71,7 @@ impl Rpc {
 
     /// Strikes one more secret from what is told of oned's answers.
     pub(super) fn conceal(&self, secret: &Secret) {
-        self.http.conceal(secret.clone());
+        self.http.conceal(secret);
     }
 
     /// When a call that begins now must have ended.
@@ -115,29 +80,71 @@ impl Rpc {
     }
 
     /// Calls `method`, as us and with these `parameters`, and returns the text of its answer.
-    pub(super) fn call(&self, method: &str, parameters: &[Parameter<'_>], limit: u64) -> Result<String, OnedError> {
-        self.ask(method, parameters, limit, self.deadline(), false)
+    pub(super) fn call(&self, method: &str, parameters: Parameters<'_>, limit: u64) -> Result<String, OnedError> {
+        self.whole(method, parameters, limit, self.deadline(), false)
     }
 
     /// The same until the moment `by`, whatever signals come in between, and also where oned does not run just now.
     pub(super) fn insist(
         &self,
         method: &str,
-        parameters: &[Parameter<'_>],
+        parameters: Parameters<'_>,
         limit: u64,
         by: Instant,
     ) -> Result<String, OnedError> {
-        self.ask(method, parameters, limit, by, true)
+        self.whole(method, parameters, limit, by, true)
+    }
+
+    /// Calls `method` as [`Self::call`] does, and lets `reading` have the text of its answer while it comes: once, or
+    /// anew where it did not come whole.
+    pub(super) fn stream<T>(
+        &self,
+        method: &str,
+        parameters: Parameters<'_>,
+        limit: u64,
+        mut reading: impl FnMut(&mut dyn BufRead) -> Result<T>,
+    ) -> Result<Result<T>, OnedError> {
+        let (mut read, mut other) = (None, Vec::new());
+        self.ask(method, parameters, limit, self.deadline(), false, &mut |answer| {
+            (read, other) = (None, Vec::new());
+            answer.take(BEGIN).read_to_end(&mut other)?;
+            let Some(at) = text_of_success(&other) else {
+                return answer.read_to_end(&mut other).map(drop);
+            };
+            let result = read.insert(reading(&mut Embedded::new(other[at..].chain(answer))));
+            result.as_ref().map(drop).map_err(|_| io::ErrorKind::InvalidData.into())
+        })?;
+        match read {
+            Some(read) => Ok(read),
+            None => Ok(reading(&mut self.text_of(method, &other)?.as_bytes())),
+        }
+    }
+
+    fn whole(
+        &self,
+        method: &str,
+        parameters: Parameters<'_>,
+        limit: u64,
+        by: Instant,
+        insists: bool,
+    ) -> Result<String, OnedError> {
+        let mut body = Vec::new();
+        self.ask(method, parameters, limit, by, insists, &mut |answer| {
+            body.clear();
+            answer.read_to_end(&mut body).map(drop)
+        })?;
+        self.text_of(method, &body)
     }
 
     fn ask(
         &self,
         method: &str,
-        parameters: &[Parameter<'_>],
+        parameters: Parameters<'_>,
         limit: u64,
         by: Instant,
         insists: bool,
-    ) -> Result<String, OnedError> {
+        reading: &mut Reading<'_>,
+    ) -> Result<(), OnedError> {
         let body = method_call(method, self.session.expose(), parameters);
         let request = Request {
             method: Method::Post,
@@ -152,9 +159,9 @@ impl Rpc {
             limit,
         };
         let mut backoff = Backoff::default();
-        let answer = loop {
-            let error = match self.http.send(&request) {
-                Ok(answer) => break answer,
+        loop {
+            let error = match self.http.receive(&request, reading) {
+                Ok(_) => return Ok(()),
                 Err(failure) => failure.error,
             };
             if !insists {
@@ -175,20 +182,23 @@ impl Rpc {
                 }
                 _ => return Err(self.explain(&error).into()),
             }
-        };
-        let not_xml_rpc = |why: &str| {
-            Mistake::new(
-                format!("{} does not answer as oned does ({})", self.endpoint, self.http.printable(why)),
-                "set ONE_XMLRPC to oned's address",
-            )
-        };
-        let text = xml::decode(&answer.body).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        let answer = method_response(text).map_err(|error| not_xml_rpc(&error.to_string()))?;
-        self.text_of(method, answer)
+        }
     }
 
     /// The text of an answer to `method`.
-    fn text_of(&self, method: &str, answer: MethodResponse) -> Result<String, OnedError> {
+    fn text_of(&self, method: &str, answer: &[u8]) -> Result<String, OnedError> {
+        let not_xml_rpc = |error: anyhow::Error| {
+            Mistake::new(
+                format!("{} does not answer as oned does ({})", self.endpoint, self.http.printable(&error.to_string())),
+                "set ONE_XMLRPC to oned's address",
+            )
+        };
+        let mut text = String::new();
+        let begin = text_of_success(answer);
+        if begin.is_some_and(|at| Embedded::new(&answer[at..]).read_to_string(&mut text).is_ok()) {
+            return Ok(text);
+        }
+        let answer = xml::decode(answer).and_then(method_response).map_err(not_xml_rpc)?;
         match answer {
             MethodResponse::Fault(message) => {
                 let message = self.http.printable(&message);

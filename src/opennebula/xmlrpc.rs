@@ -63,16 +63,15 @@ pub fn method_response(text: &str) -> Result<MethodResponse> {
         if root.is_none() {
             root = path.first().cloned();
         }
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if path.starts_with(&VALUES) {
+        if path.get(..VALUES.len()).is_some_and(|path| path == VALUES) {
             // A success has its text second, and only that may be large: nothing else is kept.
             if values.len() < 3 {
                 values.push(value.to_owned());
             }
-        } else if path.get(1) == Some(&"fault") {
+        } else if path.get(1).is_some_and(|name| name == "fault") {
             fault.get_or_insert_default();
-            match path.last() {
-                Some(&"name") => member = value.to_owned(),
+            match path.last().map(String::as_str) {
+                Some("name") => member = value.to_owned(),
                 _ if member == "faultString" => fault = Some(value.to_owned()),
                 _ => {}
             }
@@ -93,6 +92,32 @@ pub fn method_response(text: &str) -> Result<MethodResponse> {
         }
         _ => bail!("it has not the two values of an answer"),
     }
+}
+
+/// Where the text of a success begins, by the `begin` of an answer, in the form in which oned writes it. `None` where it may
+/// be anything else.
+pub fn text_of_success(begin: &[u8]) -> Option<usize> {
+    const BEFORE: [&str; 13] = [
+        "<methodResponse>",
+        "<params>",
+        "<param>",
+        "<value>",
+        "<array>",
+        "<data>",
+        "<value>",
+        "<boolean>",
+        "1",
+        "</boolean>",
+        "</value>",
+        "<value>",
+        "<string>",
+    ];
+    let mut rest = begin.strip_prefix(b"<?xml")?;
+    rest = &rest[rest.iter().position(|byte| *byte == b'>')? + 1..];
+    for part in BEFORE {
+        rest = rest.trim_ascii_start().strip_prefix(part.as_bytes())?;
+    }
+    Some(begin.len() - rest.len())
 }
 
 #[cfg(test)]
@@ -136,6 +161,16 @@ mod tests {
             MethodResponse::Fault("Method 'one.nosuch' not defined".into())
         );
         Ok(())
+    }
+
+    #[test]
+    fn the_text_of_a_success_is_found_in_the_recorded_answer_and_in_no_other() {
+        let good = recording!("host.info-decrypt.response.xml");
+        let at = text_of_success(&good.as_bytes()[..1024]).unwrap_or_default();
+        assert!(good[at..].starts_with("&lt;HOST&gt;&lt;ID&gt;"), "{}", &good[at..at + 40]);
+        for other in [recording!("host.info-no-such-host.response.xml"), recording!("fault.response.xml"), ""] {
+            assert_eq!(text_of_success(other.as_bytes()), None);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The way to a provider's API: its address, its credentials, a deadline, and answers that are read by path.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ use crate::wire::tree::Tree;
 const REQUEST: Duration = Duration::from_secs(20);
 /// How long an order may take: it waits for the provider's scheduler.
 const ORDER: Duration = Duration::from_secs(60);
+/// How long a rest may go on that nobody needs any more.
+const SLICE: Duration = Duration::from_millis(50);
 /// The largest answer that is read: a page of machines is some 1 MB.
 const LIMIT: u64 = 16 << 20;
 
@@ -67,6 +70,11 @@ impl<'a> Api<'a> {
         }
     }
 
+    /// In which format the provider answers.
+    pub(super) fn format(&self) -> Format {
+        self.session.spec.answers
+    }
+
     /// The machines of a provider that has no API, as long as this process lasts.
     pub fn memory(&self) -> MutexGuard<'a, BTreeMap<MachineId, Machine>> {
         let memory = &self.session.memory;
@@ -88,10 +96,12 @@ impl<'a> Api<'a> {
     pub fn read<T>(&self, call: &Call<'_>, reading: impl FnOnce(&Tree) -> Result<T>) -> Result<T, ApiError> {
         let answer = self.exchange(call)?;
         let read = self.parse(&answer.body).and_then(|tree| reading(&tree));
-        read.map_err(|error| {
-            let http = &self.session.http;
-            http.unreadable(call.method, call.shown, &answer, &error.to_string())
-        })
+        read.map_err(|error| self.unreadable(call, &answer, &error))
+    }
+
+    /// The error of an answer to `call` that makes no sense.
+    pub(super) fn unreadable(&self, call: &Call<'_>, answer: &Answer, why: &anyhow::Error) -> ApiError {
+        self.session.http.unreadable(call.method, call.shown, answer, &why.to_string())
     }
 
     /// The same of an answer that describes a machine.
@@ -134,7 +144,46 @@ impl<'a> Api<'a> {
         machine.reworded(|text| self.session.http.redacted(text))
     }
 
-    fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+    /// How often the session was aborted: what [rests](Self::rest) tells it.
+    pub(super) fn aborts(&self) -> u32 {
+        self.session.aborts()
+    }
+
+    /// Whether the provider lets us ask for one thing at a time only, as far as its answers tell.
+    pub(super) fn is_limited(&self) -> bool {
+        self.session.http.is_limited()
+    }
+
+    /// Rests as long as the provider's rate limit asks for before one more request; where that is beyond the deadline, not
+    /// at all.
+    ///
+    /// # Errors
+    /// The request is not needed any more: `is_over`, or the session was aborted since its count of aborts was `before`.
+    pub(super) fn rest(&self, before: u32, is_over: &AtomicBool) -> Result<(), ApiError> {
+        let (rest, clock) = (self.session.rest(), &self.session.clock);
+        let left = clock.real(self.by.saturating_duration_since(clock.now()));
+        let end = Instant::now() + if rest < left { rest } else { Duration::ZERO };
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let goes_on = self.session.sleep(left.min(SLICE), before) && !is_over.load(Ordering::Relaxed);
+            match goes_on {
+                true if left <= SLICE => return Ok(()),
+                true => {}
+                false => return Err(self.problem(Kind::NotSent, "it was interrupted")),
+            }
+        }
+    }
+
+    /// Ends the requests under way, of whatever thread.
+    pub(super) fn end_requests(&self) {
+        self.session.http.abort();
+    }
+
+    /// Sends a request, and brings its answer.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(super) fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let is_fetched = !call.is_open && matches!(self.session.endpoint.auth, Auth::Fetched(_));
         let was_granted = is_fetched && self.session.grant().is_some();
         match self.transmit(call) {
@@ -188,13 +237,13 @@ impl<'a> Api<'a> {
         let grant = fetch(self).map_err(|error| ApiError { kind: not_granted(error.kind), ..error })?;
         if let Some((_, credential)) = &grant.credential {
             let word = credential.expose().rsplit(' ').next().unwrap_or_default();
-            self.session.http.conceal(Secret::new(word));
+            self.session.http.conceal(&Secret::new(word));
         }
         *self.session.grant() = Some(grant.clone());
         Ok(grant)
     }
 
-    fn parse(&self, body: &[u8]) -> Result<Tree> {
+    fn parse<'b>(&self, body: &'b [u8]) -> Result<Tree<'b>> {
         match self.session.spec.answers {
             Format::Json => Tree::json(body),
             Format::Xml => Tree::xml(body),
@@ -237,8 +286,8 @@ impl Ask for Api<'_> {
     fn ask(&self, call: &Call<'_>) -> Result<Reply, ApiError> {
         let answer = self.exchange(call)?;
         match self.parse(&answer.body) {
-            Ok(body) => Ok(Reply { body, header: answer.wanted }),
-            Err(why) => Err(self.session.http.unreadable(call.method, call.shown, &answer, &why.to_string())),
+            Ok(body) => Ok(Reply { body: body.owned(), header: answer.wanted.clone() }),
+            Err(why) => Err(self.unreadable(call, &answer, &why)),
         }
     }
 

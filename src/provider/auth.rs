@@ -40,7 +40,7 @@ pub trait Ask {
 /// An answer to what fetches a [`Grant`].
 pub struct Reply {
     /// Its body.
-    pub body: Tree,
+    pub body: Tree<'static>,
     /// The header that the call [wants](Call::wanting), if it came.
     pub header: Option<String>,
 }

@@ -16,7 +16,7 @@ pub struct Entry {
     /// What it is called in words, where that says more.
     pub title: Option<String>,
     /// All that the provider says of it.
-    pub tree: Tree,
+    pub tree: Tree<'static>,
 }
 
 impl Entry {
@@ -26,7 +26,7 @@ impl Entry {
         Self {
             names: own.map(str::to_owned).collect(),
             title: tree.text("name").map(str::to_owned),
-            tree: tree.clone(),
+            tree: tree.owned(),
         }
     }
 

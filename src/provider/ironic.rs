@@ -167,7 +167,7 @@ impl Provider for Ironic {
             see_anything(api)?;
         }
         let path = format!("/v1/nodes?associated=true&fields={}", node::FIELDS);
-        let nodes = pages(api, &path, "nodes", |node| Ok(node.clone()))?;
+        let nodes = pages(api, &path, "nodes", |node| Ok(node.owned()))?;
         let machine = |allocation: &Allocation| {
             let is_its = |node: &&Tree| node.text("instance_uuid") == Some(allocation.id.as_str());
             api.redacted(allocation.machine(nodes.iter().find(is_its).unwrap_or(&Tree::default())))

@@ -17,6 +17,7 @@ pub use super::form::{Form, is_plain, is_uuid, words, yes_or_no};
 pub use super::identity::{Identity, joined};
 pub use super::machine::{Machine, MachineId, Power, State, Traffic, by_reach, kib, values};
 pub use super::order::{Order, is_same_key};
+pub use super::pages::Listing;
 pub use super::spec::{Absence, Format, PowerControl, Spec};
 pub use super::user_data::{Payload, UserDataForm};
 pub use super::{Advance, Filter, Provider};

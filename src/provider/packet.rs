@@ -85,13 +85,9 @@ impl Provider for Packet {
             Filter::Ours => format!("tag={}&", Owner::COMMON_TAG),
             Filter::Account => String::new(),
         };
-        let mut number = 0;
-        api.pages(|_| {
-            number += 1;
-            let path = format!("{devices}?{tag}per_page={PAGE}&page={number}");
-            let (machines, next) = api.read(&Call::get(&path), device::read_page)?;
-            Ok((machines.into_iter().map(|machine| api.redacted(machine)).collect(), next))
-        })
+        let page = |number: usize| format!("{devices}?{tag}per_page={PAGE}&page={number}");
+        let listing = Listing { items: "devices", total: "meta.total", next: Some("meta.next") };
+        api.numbered(page, &listing, |device| Ok(api.redacted(machine(device)?)))
     }
 
     fn create(&self, api: &Api<'_>, order: &Order) -> Result<Machine, ApiError> {

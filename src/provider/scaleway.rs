@@ -89,9 +89,15 @@ fn of_server(id: &MachineId) -> String {
 }
 
 /// Every item of a listing at `path`.
-fn items<T>(api: &Api<'_>, path: &str, list: &str, reading: impl Fn(&Tree) -> Result<T>) -> Result<Vec<T>, ApiError> {
+fn items<T: Send>(
+    api: &Api<'_>,
+    path: &str,
+    list: &'static str,
+    reading: impl Fn(&Tree) -> Result<T> + Sync,
+) -> Result<Vec<T>, ApiError> {
     let sign = if path.contains('?') { '&' } else { '?' };
-    api.numbered(|page| format!("{path}{sign}page={page}&page_size={PAGE}"), [list, "total_count"], reading)
+    let listing = Listing { items: list, total: "total_count", next: None };
+    api.numbered(|page| format!("{path}{sign}page={page}&page_size={PAGE}"), &listing, reading)
 }
 
 /// The same error, of a request about the server `id`, for what it proves: that a server is not to be seen says nothing

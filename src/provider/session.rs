@@ -1,7 +1,7 @@
 //! A provider with the credentials of one account, as long as a process needs it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::account::Account;
@@ -25,6 +25,9 @@ pub struct Session {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) grant: Mutex<Option<Grant>>,
     pub(super) memory: Mutex<BTreeMap<MachineId, Machine>>,
+    /// How often it was [aborted](Self::abort).
+    aborts: Mutex<u32>,
+    aborted: Condvar,
 }
 
 impl Session {
@@ -53,12 +56,14 @@ impl Session {
         Self {
             spec,
             explain,
-            http: Http::new(private, report),
+            http: Http::new(&private, report),
             endpoint,
             account,
             clock,
             grant: Mutex::default(),
             memory: Mutex::default(),
+            aborts: Mutex::default(),
+            aborted: Condvar::new(),
         }
     }
 
@@ -67,9 +72,27 @@ impl Session {
         self.http.rest()
     }
 
-    /// Ends the requests under way; later ones work.
+    /// Ends the requests and the rests under way; later ones work.
     pub fn abort(&self) {
+        *self.lock_aborts() += 1;
+        self.aborted.notify_all();
         self.http.abort();
+    }
+
+    /// How often that was done.
+    pub(super) fn aborts(&self) -> u32 {
+        *self.lock_aborts()
+    }
+
+    /// Lets `time` pass; false where it was aborted since its count of aborts was `before`.
+    pub(super) fn sleep(&self, time: Duration, before: u32) -> bool {
+        let slept = self.aborted.wait_timeout_while(self.lock_aborts(), time, |aborts| *aborts == before);
+        let (aborts, _) = slept.unwrap_or_else(PoisonError::into_inner);
+        *aborts == before
+    }
+
+    fn lock_aborts(&self) -> MutexGuard<'_, u32> {
+        self.aborts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn grant(&self) -> MutexGuard<'_, Option<Grant>> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::redact::redact;
+use crate::report::redact::Needles;
 
 /// A token, a session, a password or user data: something that must appear in no output, log or error.
 ///
@@ -26,13 +26,25 @@ impl Secret {
     /// Secrets of fewer than four characters are left: they would tear holes into every sentence,
     /// and no provider issues them.
     pub fn strike_from(&self, text: &str) -> String {
-        Self::strike_all(std::slice::from_ref(self), text)
+        let mut secrets = Secrets::default();
+        secrets.push(self);
+        secrets.strike_from(text)
+    }
+}
+
+/// Secrets that are struck together.
+#[derive(Default)]
+pub struct Secrets(Needles);
+
+impl Secrets {
+    /// One more.
+    pub fn push(&mut self, secret: &Secret) {
+        self.0.push(secret.expose());
     }
 
-    /// `text` without any of `secrets`: see [`Self::strike_from`].
-    pub fn strike_all(secrets: &[Self], text: &str) -> String {
-        let secrets: Vec<&str> = secrets.iter().map(Self::expose).collect();
-        redact(text, &secrets)
+    /// `text` without any of them: see [`Secret::strike_from`].
+    pub fn strike_from(&self, text: &str) -> String {
+        self.0.redact(text)
     }
 }
 

@@ -3,21 +3,19 @@
 //! A part that is missing, or that has another type than is asked for, reads as if it were null: what nobody needs
 //! cannot spoil an answer. The tree has no `Debug`, and its errors quote nothing of it: answers hold passwords.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use anyhow::{Result, anyhow, bail};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
+use anyhow::{Result, bail};
 
 use super::xml::{self, Step};
 
 /// How many values an answer may have: a page of a hundred machines has some 20,000, and the smallest value, two
 /// bytes of text, takes a hundred in memory.
-const VALUES: usize = 100_000;
+pub(super) const VALUES: usize = 100_000;
 
-/// A value.
+/// A value. It borrows what it can of the text that it was read from.
 #[derive(Clone, Default)]
-pub enum Tree {
+pub enum Tree<'a> {
     /// Nothing.
     #[default]
     Null,
@@ -26,41 +24,26 @@ pub enum Tree {
     /// A number of JSON.
     Number(f64),
     /// A text, or an element of XML that has no elements in it.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A list of JSON.
-    List(Vec<Tree>),
+    List(Vec<Self>),
     /// An object of JSON, or an element of XML with its elements, whose names may repeat.
-    Object(Vec<(String, Tree)>),
+    Object(Vec<Member<'a, Self>>),
 }
 
+/// What has a name.
+pub type Member<'a, T = Tree<'a>> = (Cow<'a, str>, T);
+
 /// What is read where there is nothing.
-static NULL: Tree = Tree::Null;
+static NULL: Tree<'static> = Tree::Null;
 
-impl Tree {
-    /// Reads JSON.
-    ///
-    /// # Errors
-    /// It is none, or has too many values; nesting is bounded by serde_json, at 128.
-    pub fn json(body: &[u8]) -> Result<Self> {
-        let mut values = 0;
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let tree = Values(&mut values).deserialize(&mut json);
-        tree.and_then(|tree| json.end().map(|()| tree)).map_err(|error| {
-            let what = match error.classify() {
-                Category::Data => "it has not the form that is described",
-                Category::Eof => "it is cut off",
-                Category::Syntax | Category::Io => "it is no JSON",
-            };
-            anyhow!("{what}, at line {} column {}", error.line(), error.column())
-        })
-    }
-
+impl<'a> Tree<'a> {
     /// Reads XML: an object with one member, the root element.
     ///
     /// # Errors
     /// It is not well-formed, or has too many elements, or an entity of its own.
     pub fn xml(body: &[u8]) -> Result<Self> {
-        let mut open: Vec<(String, Vec<(String, Self)>)> = Vec::new();
+        let mut open: Vec<Member<'a, Vec<_>>> = Vec::new();
         let mut root = Vec::new();
         let mut values = 0;
         let wrong_ends = xml::walk(xml::decode(body)?, |step| {
@@ -70,14 +53,14 @@ impl Tree {
                     if values > VALUES {
                         bail!("it has more than {VALUES} elements");
                     }
-                    open.push((name.to_owned(), Vec::new()));
+                    open.push((name.to_owned().into(), Vec::new()));
                 }
                 Step::Close(leaf) => {
                     let Some((name, children)) = open.pop() else {
                         return Ok(());
                     };
                     let done = match leaf {
-                        Some(text) => Self::Text(text.to_owned()),
+                        Some(text) => Self::Text(text.to_owned().into()),
                         None => Self::Object(children),
                     };
                     open.last_mut().map_or(&mut root, |(_, siblings)| siblings).push((name, done));
@@ -88,6 +71,21 @@ impl Tree {
         match wrong_ends.first() {
             None => Ok(Self::Object(root)),
             Some(end) => bail!("<{}> is closed by </{}>", end.opened, end.closed),
+        }
+    }
+
+    /// The same on its own, whatever becomes of the text that it was read from.
+    pub fn owned(&self) -> Tree<'static> {
+        let own = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
+        match self {
+            Self::Null => Tree::Null,
+            Self::Flag(flag) => Tree::Flag(*flag),
+            Self::Number(number) => Tree::Number(*number),
+            Self::Text(text) => Tree::Text(own(text)),
+            Self::List(items) => Tree::List(items.iter().map(Self::owned).collect()),
+            Self::Object(members) => {
+                Tree::Object(members.iter().map(|(name, value)| (own(name), value.owned())).collect())
+            }
         }
     }
 
@@ -148,12 +146,12 @@ impl Tree {
     /// The items of the list at the end of `path`. In XML those are the elements `item` (as EC2 names them) and
     /// `member` (as CloudWatch does).
     pub fn items(&self, path: &str) -> impl Iterator<Item = &Self> {
-        let (list, members): (&[Self], &[(String, Self)]) = match self.at(path) {
+        let (list, members): (&[Self], &[Member<'_, Self>]) = match self.at(path) {
             Self::List(items) => (items, &[]),
             Self::Object(members) => (&[], members),
             _ => (&[], &[]),
         };
-        let is_item = |(name, _): &&(String, Self)| matches!(name.as_str(), "item" | "member");
+        let is_item = |(name, _): &&Member<'_, Self>| matches!(&**name, "item" | "member");
         let members = members.iter().filter(is_item);
         list.iter().chain(members.map(|(_, value)| value))
     }
@@ -176,74 +174,11 @@ impl Tree {
 
     /// The members of the object at the end of `path`, with their names.
     pub fn members(&self, path: &str) -> impl Iterator<Item = (&str, &Self)> {
-        let members: &[(String, Self)] = match self.at(path) {
+        let members: &[Member<'_, Self>] = match self.at(path) {
             Self::Object(members) => members,
             _ => &[],
         };
-        members.iter().map(|(name, value)| (name.as_str(), value))
-    }
-}
-
-/// Makes the tree while JSON is read, and counts its values.
-struct Values<'a>(&'a mut usize);
-
-impl<'de> DeserializeSeed<'de> for Values<'_> {
-    type Value = Tree;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Tree, D::Error> {
-        *self.0 += 1;
-        if *self.0 > VALUES {
-            return Err(D::Error::custom("too many values"));
-        }
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Values<'_> {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Tree, E> {
-        Ok(Tree::Flag(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
-        Ok(Tree::Number(number as f64))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
-        Ok(Tree::Number(number as f64))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
-        Ok(Tree::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element_seed(Values(self.0))? {
-            items.push(item);
-        }
-        Ok(Tree::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Tree, A::Error> {
-        let mut members = Vec::new();
-        while let Some(name) = object.next_key::<String>()? {
-            members.push((name, object.next_value_seed(Values(self.0))?));
-        }
-        Ok(Tree::Object(members))
+        members.iter().map(|(name, value)| (&**name, value))
     }
 }
 
@@ -264,6 +199,25 @@ mod tests {
         for path in ["n", "a", "a.b.9", "a.b.x", "nothing.at.all"] {
             assert_eq!(tree.text(path), None, "{path}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_handed_over_one_by_one() -> Result<()> {
+        let text = br#"{"meta": {"a": [1]}, "a": [{"a": [2, 3]}, null, 4], "total": 3}"#;
+        let mut items = Vec::new();
+        let tree = Tree::json_by_item(text, "a", |item| {
+            items.push((item.is_null(), item.items("a").count(), item.count("")));
+            Ok(())
+        })?;
+        assert_eq!(items, [(false, 2, None), (true, 0, None), (false, 0, Some(4))]);
+        assert_eq!((tree.items("a").count(), tree.count("total"), tree.count("meta.a.0")), (0, Some(3), Some(1)));
+        assert!(tree.list("a").is_ok());
+        let refused = Tree::json_by_item(text, "a", |_| bail!("refused"));
+        assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some("refused"));
+        assert!(Tree::json_by_item(br#"{"a": null}"#, "a", |_| Ok(()))?.list("a").is_err());
+        let many = format!("{{\"a\": [{}0]}}", "[],".repeat(VALUES));
+        assert!(Tree::json_by_item(many.as_bytes(), "a", |_| Ok(())).is_err());
         Ok(())
     }
 

@@ -4,8 +4,11 @@
 //! needs, and memory stays flat however large the text is. Nothing is fetched and nothing is expanded but
 //! the five entities of XML itself.
 
+use std::io::BufRead;
+
 use anyhow::{Result, anyhow, bail};
 use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
 /// How deep elements may be nested. OpenNebula's own go no deeper than ten.
@@ -43,19 +46,21 @@ pub fn decode(bytes: &[u8]) -> Result<&str> {
 ///
 /// # Errors
 /// Those of [`walk`], and those of `visit`.
-pub fn leaves(text: &str, mut visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    let mut path: Vec<String> = Vec::new();
-    walk(text, |step| {
-        match step {
-            Step::Open(name) => path.push(name.to_owned()),
-            Step::Close(leaf) => {
-                if let Some(value) = leaf {
-                    visit(&path, value)?;
-                }
-                path.pop();
-            }
-        }
-        Ok(())
+pub fn leaves(text: &str, visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
+    leaves_of(&mut without_mark(text).as_bytes(), visit)
+}
+
+/// The same of a text that is read meanwhile: no more of it is kept than a leaf.
+///
+/// # Errors
+/// As [`leaves`]; the text cannot be read, or is not in UTF-8.
+pub fn leaves_of(
+    text: &mut dyn BufRead,
+    mut visit: impl FnMut(&[String], &str) -> Result<()>,
+) -> Result<Vec<WrongEnd>> {
+    steps(text, &mut |path, step| match step {
+        Step::Close(Some(value)) => visit(path, value),
+        _ => Ok(()),
     })
 }
 
@@ -77,55 +82,87 @@ pub enum Step<'a> {
 /// `text` is not well-formed in any other way, is nested too deep, or holds what we do not read: a document
 /// type, an entity of its own.
 pub fn walk(text: &str, mut visit: impl FnMut(Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    steps(&mut without_mark(text).as_bytes(), &mut |_, step| visit(step))
+}
+
+/// `text` without the byte order marks that editors begin it with.
+fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
+}
+
+/// The loop: `visit` is also given the names of the elements that are open.
+fn steps(text: &mut dyn BufRead, visit: &mut dyn FnMut(&[String], Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
+    let mut reader = Reader::from_reader(text);
     reader.config_mut().check_end_names = false;
     reader.config_mut().expand_empty_elements = true;
-    let mut open: Vec<String> = Vec::new();
-    let mut value = String::new();
+    let mut open = Open::default();
+    let (mut buffer, mut value) = (Vec::new(), String::new());
     let mut is_leaf = false;
     let mut roots = 0;
     let mut wrong_ends = Vec::new();
     loop {
-        let event = match reader.read_event() {
+        buffer.clear();
+        let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event,
             Err(error) => bail!("{}, at byte {}", problem(&error), reader.error_position()),
         };
         match event {
             Event::Start(start) => {
-                roots += usize::from(open.is_empty());
+                roots += usize::from(open.names().is_empty());
                 if roots > 1 {
                     bail!("it has more than one root element");
                 }
-                if open.len() == DEPTH {
+                if open.depth == DEPTH {
                     bail!("elements are nested more than {DEPTH} deep");
                 }
                 let name = start.local_name();
-                visit(Step::Open(name.as_ref()))?;
-                open.push(name.as_ref().to_owned());
+                open.push(name.as_ref());
+                visit(open.names(), Step::Open(name.as_ref()))?;
                 value.clear();
                 is_leaf = true;
             }
             Event::End(end) => {
-                wrong_ends.extend(wrong_end(end.local_name().as_ref(), open.last(), is_leaf)?);
+                wrong_ends.extend(wrong_end(end.local_name().as_ref(), open.names().last(), is_leaf)?);
                 if wrong_ends.len() > WRONG_ENDS {
                     bail!("more than {WRONG_ENDS} elements are closed by the wrong name");
                 }
-                visit(Step::Close(is_leaf.then_some(&value)))?;
+                visit(open.names(), Step::Close(is_leaf.then_some(&value)))?;
                 is_leaf = false;
-                open.pop();
+                open.depth -= 1;
             }
             Event::Text(text) => push(&mut value, &open, &text.xml10_content())?,
             Event::CData(text) => push(&mut value, &open, &text.xml10_content())?,
-            Event::GeneralRef(entity) => push(&mut value, &open, &resolve(&entity)?)?,
+            Event::GeneralRef(entity) => push(&mut value, &open, resolve(&entity)?.encode_utf8(&mut [0; 4]))?,
             Event::DocType(_) => bail!("it has a document type (DOCTYPE), which is not read"),
             Event::Empty(_) | Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
-    match open.last() {
+    match open.names().last() {
         Some(open) => bail!("<{}> is never closed: the text is cut off", shown(open)),
         None if roots == 0 => bail!("it has no element"),
         None => Ok(wrong_ends),
+    }
+}
+
+/// The names of the elements that are open; the strings of those that were closed are used again.
+#[derive(Default)]
+struct Open {
+    strings: Vec<String>,
+    depth: usize,
+}
+
+impl Open {
+    fn push(&mut self, name: &str) {
+        match self.strings.get_mut(self.depth) {
+            Some(string) => name.clone_into(string),
+            None => self.strings.push(name.to_owned()),
+        }
+        self.depth += 1;
+    }
+
+    fn names(&self) -> &[String] {
+        &self.strings[..self.depth]
     }
 }
 
@@ -144,8 +181,8 @@ fn wrong_end(closed: &str, opened: Option<&String>, is_leaf: bool) -> Result<Opt
     Ok(Some(WrongEnd { opened, closed }))
 }
 
-fn push(value: &mut String, path: &[String], text: &str) -> Result<()> {
-    if path.is_empty() && !text.trim().is_empty() {
+fn push(value: &mut String, open: &Open, text: &str) -> Result<()> {
+    if open.names().is_empty() && !text.trim().is_empty() {
         bail!("there is text outside of the root element");
     }
     value.push_str(text);
@@ -167,20 +204,20 @@ fn problem(error: &quick_xml::Error) -> &'static str {
     }
 }
 
-/// The text of an entity of XML itself, or of a character reference.
-fn resolve(entity: &BytesRef<'_>) -> Result<String> {
-    if let Some(c) = entity
-        .resolve_char_ref()
-        .map_err(|_| anyhow!("it has a reference to a character that there is not, or may not be"))?
+/// The character that an entity of XML itself, or a character reference, stands for.
+pub(super) fn resolve(entity: &BytesRef<'_>) -> Result<char> {
+    let reference = entity.resolve_char_ref();
+    if let Some(c) =
+        reference.map_err(|_| anyhow!("it has a reference to a character that there is not, or may not be"))?
     {
         // XML 1.0 has no other control characters, as a reference neither.
         if c.is_control() && !matches!(c, '\t' | '\n' | '\r') {
             bail!("it has a control character (U+{:04X})", c as u32);
         }
-        return Ok(c.to_string());
+        return Ok(c);
     }
-    match quick_xml::escape::resolve_xml_entity(&entity.xml10_content()) {
-        Some(text) => Ok(text.to_owned()),
+    match resolve_xml_entity(&entity.xml10_content()).and_then(|text| text.chars().next()) {
+        Some(c) => Ok(c),
         // Its name is not told: it may be a piece of a token that was written without escapes.
         None => bail!("it has an entity that XML itself does not have, which is not expanded"),
     }

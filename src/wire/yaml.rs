@@ -9,12 +9,13 @@ mod write;
 
 pub use write::write;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Tag};
 
-use super::tree::Tree;
+use super::tree::{Member, Tree};
 use super::xml;
 
 /// How deep lists and mappings may be nested.
@@ -35,7 +36,7 @@ const WARNINGS: usize = 16;
 ///
 /// # Errors
 /// It is no YAML, or exceeds a bound.
-pub fn read(bytes: &[u8]) -> Result<(Tree, Vec<String>)> {
+pub fn read(bytes: &[u8]) -> Result<(Tree<'static>, Vec<String>)> {
     let mut options = Options::default();
     options.block_scalar_eof_without_line_feed = true;
     let mut parser = Parser::new_from_str_with_options(xml::decode(bytes)?, options);
@@ -78,7 +79,7 @@ fn told(error: &ScanError) -> anyhow::Error {
 /// A value that is complete, and what it counts.
 #[derive(Clone, Default)]
 struct Built {
-    tree: Tree,
+    tree: Tree<'static>,
     values: usize,
     text: usize,
     depth: usize,
@@ -94,15 +95,15 @@ struct Open {
 }
 
 enum Kind {
-    List(Vec<Tree>),
+    List(Vec<Tree<'static>>),
     /// The members, and the name that waits for its value.
-    Mapping(Vec<(String, Tree)>, Option<String>),
+    Mapping(Vec<Member<'static>>, Option<Cow<'static, str>>),
 }
 
 /// Makes the tree of the events.
 #[derive(Default)]
 struct Builder {
-    root: Tree,
+    root: Tree<'static>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Built>,
     /// How much was made so far, copies included.
@@ -135,7 +136,7 @@ impl Builder {
                 let is_name = matches!(self.open.last(), Some(Open { kind: Kind::Mapping(_, None), .. }));
                 let tree = match is_plain && !is_name {
                     true => scalar::read(&text),
-                    false => Tree::Text(text.into_owned()),
+                    false => Tree::Text(text.into_owned().into()),
                 };
                 let text = if let Tree::Text(text) = &tree { text.len() } else { 0 };
                 self.values += 1;
@@ -229,7 +230,7 @@ fn is_text(tag: &Tag) -> bool {
 }
 
 /// Sets the member `name`; whether it is new.
-fn put(members: &mut Vec<(String, Tree)>, name: String, value: Tree) -> Result<bool> {
+fn put(members: &mut Vec<Member<'static>>, name: Cow<'static, str>, value: Tree<'static>) -> Result<bool> {
     if let Some((_, old)) = members.iter_mut().find(|(own, _)| *own == name) {
         *old = value;
         return Ok(false);
@@ -243,14 +244,14 @@ fn put(members: &mut Vec<(String, Tree)>, name: String, value: Tree) -> Result<b
 
 /// What `<<` stands for: the members of a mapping, or of several, whose first one wins. As in Psych they replace those of
 /// the same name that stand before, and what stands after replaces them.
-fn merge(members: &mut Vec<(String, Tree)>, value: Tree) -> Result<bool> {
+fn merge(members: &mut Vec<Member<'static>>, value: Tree<'static>) -> Result<bool> {
     let several = match value {
         Tree::Object(merged) => vec![merged],
         Tree::List(list) if list.iter().all(|one| matches!(one, Tree::Object(_))) => {
             let objects = list.into_iter().rev();
             objects.filter_map(|one| if let Tree::Object(merged) = one { Some(merged) } else { None }).collect()
         }
-        other => return put(members, "<<".to_owned(), other),
+        other => return put(members, "<<".into(), other),
     };
     for (name, value) in several.into_iter().flatten() {
         put(members, name, value)?;
@@ -262,7 +263,7 @@ fn merge(members: &mut Vec<(String, Tree)>, value: Tree) -> Result<bool> {
 mod tests {
     use super::*;
 
-    fn tree(text: &str) -> Tree {
+    fn tree(text: &str) -> Tree<'static> {
         read(text.as_bytes()).map(|(tree, _)| tree).unwrap_or_default()
     }
 

@@ -141,12 +141,12 @@ impl Account {
             lines.iter().filter(|line| line.provider == spec.name).map(|line| &line.id).collect();
         let mut found = Vec::new();
         for host in hosts.iter().filter(|host| host.pm_mad() == Some(spec.name)) {
-            let known = key(self.provider, Some(host), context);
-            let is_ours = known.is_ok_and(|known| keys.get(&known) == Some(&self.key));
-            let Some(id) = host.deploy_id().filter(|_| is_ours).and_then(spec.id) else {
+            let id = host.deploy_id().and_then(spec.id);
+            let Some(id) = id.filter(|id| !listed.contains(id)) else {
                 continue;
             };
-            if listed.contains(&id) {
+            let known = key(self.provider, Some(host), context);
+            if !known.is_ok_and(|known| keys.get(&known) == Some(&self.key)) {
                 continue;
             }
             found.push(match self.engine.look(&id) {

@@ -123,6 +123,8 @@ impl List {
             None => self.environment(&pool)?,
         };
         survey.read(&accounts, &pool);
+        // Their hosts take as much memory as what is printed.
+        drop((accounts, pool));
         if !self.all_machines {
             let shown = |line: &Line| line.mark != Mark::Untagged;
             survey.hidden = survey.lines.iter().filter(|line| !shown(line)).count();
@@ -132,7 +134,7 @@ impl List {
             metrics::write(Path::new(file), &survey)?;
         }
         match self.json {
-            true => context.print(&format!("{:#}", survey.json()))?,
+            true => context.print(&serde_json::to_string_pretty(&survey)?)?,
             false => context.show(&self.text(&survey, columns, context.report.screen()))?,
         }
         let failures = survey.failures.iter().rev().map(Failure::to_string);

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::columns::{Choice, table};
@@ -87,19 +88,30 @@ impl Survey {
         let told = told.iter().map(|one| format!("  {}\n", one_line(one)));
         format!("\n{title}\n{}", told.collect::<String>())
     }
+}
 
-    /// What could not be read is null, and named among the errors.
-    pub(super) fn json(&self) -> Value {
+/// What could not be read is null, and named among the errors.
+impl Serialize for Survey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let orphans = self.lines.iter().filter(|line| line.mark.is_orphan()).count();
-        let machines: Vec<Value> = self.lines.iter().map(in_json).collect();
         let errors: Vec<Value> = self.failures.iter().map(Failure::json).collect();
-        json!({
-            "machines": self.is_read.then_some(machines),
-            "orphans": (self.is_read && self.has_hosts).then_some(orphans),
-            "untagged": self.is_whole.then_some(self.hidden),
-            "errors": errors,
-            "displaced": self.displaced.iter().map(Displaced::json).collect::<Vec<_>>(),
-        })
+        let displaced: Vec<Value> = self.displaced.iter().map(Displaced::json).collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("displaced", &displaced)?;
+        map.serialize_entry("errors", &errors)?;
+        map.serialize_entry("machines", &self.is_read.then_some(Machines(&self.lines)))?;
+        map.serialize_entry("orphans", &(self.is_read && self.has_hosts).then_some(orphans))?;
+        map.serialize_entry("untagged", &self.is_whole.then_some(self.hidden))?;
+        map.end()
+    }
+}
+
+/// The lines in JSON, one made after another.
+struct Machines<'a>(&'a [Line]);
+
+impl Serialize for Machines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(in_json))
     }
 }
 

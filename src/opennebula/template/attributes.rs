@@ -3,13 +3,13 @@
 use crate::opennebula::host::Section;
 use crate::report::finding::Finding;
 use crate::report::secret::Secret;
-use crate::wire::tree::Tree;
+use crate::wire::tree::{Member, Tree};
 
 /// What oneprovision fills in, when it makes the provision.
 const EXPRESSION: &str = "<%= ";
 
 /// The members as attributes, their names in capitals, and what is doubtful about their values.
-pub(super) fn attributes(members: &[(String, Tree)], findings: &mut Vec<Finding>) -> Section {
+pub(super) fn attributes(members: &[Member<'static>], findings: &mut Vec<Finding>) -> Section {
     let mut section = Section::new();
     for (name, value) in members {
         let name = name.to_uppercase();
@@ -45,18 +45,18 @@ fn is_name(name: &str) -> bool {
 
 /// What Ruby's `to_s` makes of a value that becomes the content of an element; a mapping becomes the element's
 /// attributes, and nothing of it is read.
-pub(super) fn said(value: &Tree) -> String {
+pub(super) fn said(value: &Tree<'static>) -> String {
     match value {
         Tree::Null | Tree::Object(_) => String::new(),
         Tree::Flag(flag) => flag.to_string(),
         Tree::Number(number) => number.to_string(),
-        Tree::Text(text) => text.clone(),
+        Tree::Text(text) => text.to_string(),
         Tree::List(_) => shown(value),
     }
 }
 
 /// What Ruby's `inspect` makes of a value.
-fn shown(value: &Tree) -> String {
+fn shown(value: &Tree<'static>) -> String {
     match value {
         Tree::Null => "nil".to_owned(),
         Tree::Text(text) => format!("{text:?}"),

@@ -8,11 +8,11 @@ use crate::opennebula::deployment_file::LIMIT;
 use crate::opennebula::session::is_exposed;
 use crate::report::secret::Secret;
 use crate::system::file;
-use crate::wire::tree::Tree;
+use crate::wire::tree::{Member, Tree};
 use crate::wire::yaml;
 
 /// The members of a mapping.
-pub(super) type Members = Vec<(String, Tree)>;
+pub(super) type Members = Vec<Member<'static>>;
 
 /// The sections of `defaults`, and of a host.
 pub(super) const SECTIONS: [&str; 3] = ["connection", "provision", "configuration"];
@@ -60,7 +60,7 @@ impl Reader {
             let Tree::Text(parent) = parent else {
                 bail!("{source} extends something that is no path: write the path of a template");
             };
-            let base = self.read_parent(source, Path::new(&parent))?;
+            let base = self.read_parent(source, Path::new(&*parent))?;
             template = merged(base, template)?;
         }
         self.open.truncate(depth);
@@ -80,8 +80,9 @@ impl Reader {
         }
         let (bytes, _) = file::read(path, LIMIT).map_err(|error| {
             anyhow!(
-                "{source} extends {shown}, which cannot be read ({error}): give its absolute path, for oneprovision takes \
-                 another from the folder that it is called in"
+                "{source} extends {shown}, which cannot be read ({}): give its absolute path, for oneprovision takes \
+                 another from the folder that it is called in",
+                file::reason(&error)
             )
         })?;
         self.read(&format!("the provision template {shown}"), Some(path), &bytes)
@@ -118,7 +119,7 @@ fn merged(mut base: Members, mut child: Members) -> Result<Members> {
     Ok(base)
 }
 
-fn in_list(tree: Tree) -> Vec<Tree> {
+fn in_list(tree: Tree<'static>) -> Vec<Tree<'static>> {
     match tree {
         Tree::Null => Vec::new(),
         Tree::List(list) => list,
@@ -127,7 +128,7 @@ fn in_list(tree: Tree) -> Vec<Tree> {
 }
 
 /// The members of the section `name`; one that is not there has none.
-pub(super) fn mapping(name: &str, tree: Tree) -> Result<Members> {
+pub(super) fn mapping(name: &str, tree: Tree<'static>) -> Result<Members> {
     match tree {
         Tree::Null => Ok(Vec::new()),
         Tree::Object(members) => Ok(members),
@@ -136,7 +137,7 @@ pub(super) fn mapping(name: &str, tree: Tree) -> Result<Members> {
 }
 
 /// Takes the member `name` out; null where there is none.
-pub(super) fn take(members: &mut Members, name: &str) -> Tree {
+pub(super) fn take(members: &mut Members, name: &str) -> Tree<'static> {
     match members.iter().position(|(own, _)| own == name) {
         Some(at) => members.remove(at).1,
         None => Tree::Null,
@@ -144,10 +145,10 @@ pub(super) fn take(members: &mut Members, name: &str) -> Tree {
 }
 
 /// Sets the member `name`.
-pub(super) fn put(members: &mut Members, name: &str, value: Tree) {
+pub(super) fn put(members: &mut Members, name: &str, value: Tree<'static>) {
     match members.iter_mut().find(|(own, _)| own == name) {
         Some((_, old)) => *old = value,
-        None => members.push((name.to_owned(), value)),
+        None => members.push((name.to_owned().into(), value)),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::opennebula::host::{Host, Section};
 use crate::report::finding::Finding;
 use crate::report::secret::Secret;
 use crate::system::file;
-use crate::wire::tree::Tree;
+use crate::wire::tree::{Member, Tree};
 use crate::wire::yaml;
 
 /// How many hosts a template may have.
@@ -105,7 +105,7 @@ fn planned(mut template: Members, hosts: Vec<Members>) -> Result<Vec<Planned>> {
     let playbooks = playbooks(&mut template);
     let mut defaults = mapping("defaults", take(&mut template, "defaults"))?;
     let [defaults, provision, configuration] = sections(&mut defaults)?;
-    let usual = CONNECTION.map(|(name, value)| (name.to_owned(), Tree::Text(value.to_owned())));
+    let usual = CONNECTION.map(|(name, value)| (name.into(), Tree::Text(value.into())));
     let connection = overlaid(&usual, &defaults);
     let own = hosts.into_iter().map(|mut host| {
         let own = sections(&mut host)?;
@@ -192,7 +192,7 @@ fn sections(members: &mut Members) -> Result<[Members; 3]> {
 }
 
 /// `base` with the members of `over` in place of its own.
-fn overlaid(base: &[(String, Tree)], over: &[(String, Tree)]) -> Members {
+fn overlaid(base: &[Member<'static>], over: &[Member<'static>]) -> Members {
     let mut members = base.to_vec();
     for (name, value) in over {
         put(&mut members, name, value.clone());

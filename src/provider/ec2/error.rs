@@ -26,7 +26,7 @@ pub fn explain(status: u16, body: &Tree, has_session: bool) -> Explanation {
 }
 
 /// The code and the reason of an error, in any of AWS's forms; the root element has several names.
-fn error_of(body: &Tree) -> Option<(&str, &str)> {
+fn error_of<'a>(body: &'a Tree) -> Option<(&'a str, &'a str)> {
     let (_, root) = body.members("").next()?;
     let forms = ["Errors.Error", "Error"];
     let error = forms.iter().map(|path| root.at(path)).find(|error| !error.is_null())?;

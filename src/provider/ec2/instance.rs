@@ -79,7 +79,7 @@ fn state(word: &str) -> State {
     }
 }
 
-fn groups(instance: &Tree) -> Vec<&str> {
+fn groups<'a>(instance: &'a Tree) -> Vec<&'a str> {
     let interfaces = instance.items("networkInterfaceSet");
     let all = interfaces.flat_map(|interface| interface.items("groupSet"));
     let mut groups: Vec<&str> =

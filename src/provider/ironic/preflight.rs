@@ -16,7 +16,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
     if catalogue::access(api, ["credentials", "nodes"], path, "check OS_ENDPOINT", &mut findings) != Access::Full {
         return findings;
     }
-    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes", |node| Ok(node.clone())) {
+    match super::pages(api, &format!("/v1/nodes?fields={FIELDS}"), "nodes", |node| Ok(node.owned())) {
         Ok(nodes) => {
             let class = order.attribute("RESOURCE_CLASS");
             let own: Vec<&Tree> = nodes.iter().filter(|node| node.text("resource_class") == Some(class)).collect();
@@ -43,7 +43,7 @@ pub(super) fn ask(api: &Api<'_>, order: &Order) -> Vec<Finding> {
 }
 
 /// The nodes that the order may get now, and what is to be said of the others.
-fn capacity<'a>(own: &[&'a Tree], all: &[Tree], order: &Order, findings: &mut Vec<Finding>) -> Vec<&'a Tree> {
+fn capacity<'a>(own: &[&'a Tree<'a>], all: &[Tree], order: &Order, findings: &mut Vec<Finding>) -> Vec<&'a Tree<'a>> {
     const ABOUT: &str = "capacity";
     let candidates = words(order.attribute("CANDIDATE_NODES"));
     let traits = words(order.attribute("TRAITS"));

@@ -45,21 +45,21 @@ fn id(object: &Tree) -> Result<String> {
 }
 
 /// Every item of a listing, on all of its pages, with `filter`: further parameters of the query.
-pub(super) fn all<T>(
+pub(super) fn all<T: Send>(
     api: &Api<'_>,
     path: &str,
     filter: &str,
-    reading: impl Fn(&Tree) -> Result<T>,
+    reading: impl Fn(&Tree) -> Result<T> + Sync,
 ) -> Result<Vec<T>, ApiError> {
     let page = |number: usize| {
         format!("{path}?page%5Bsize%5D={PAGE}&page%5Bnumber%5D={number}&stats%5Btotal%5D=count{filter}")
     };
-    api.numbered(page, ["data", "meta.stats.total.count"], reading)
+    api.numbered(page, &Listing { items: "data", total: "meta.stats.total.count", next: None }, reading)
 }
 
 /// Every object of this kind.
-fn each(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
-    all(api, kind.path, "", |object| Ok(object.clone()))
+fn each(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree<'static>>, ApiError> {
+    all(api, kind.path, "", |object| Ok(object.owned()))
 }
 
 // --- Keys and user data ---------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ fn key(api: &Api<'_>, order: &Order, known: &[Tree], key: &str) -> Result<String
 }
 
 /// Every object of this kind, before any is made.
-fn known(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree>, ApiError> {
+fn known(api: &Api<'_>, kind: &Kept) -> Result<Vec<Tree<'static>>, ApiError> {
     each(api, kind).map_err(ApiError::before_order)
 }
 
@@ -148,7 +148,7 @@ pub(super) fn tag_name(text: &str) -> String {
 }
 
 /// The text of a tag.
-pub(super) fn tag_text(tag: &Tree) -> Option<&str> {
+pub(super) fn tag_text<'a>(tag: &'a Tree) -> Option<&'a str> {
     let name = tag.text("name")?;
     Some(tag.text("description").filter(|text| tag_name(text) == name).unwrap_or(name))
 }

@@ -2,13 +2,6 @@
 
 use super::super::kit::*;
 
-/// The machines of a page, and whether there is a next one.
-pub(super) fn read_page(page: &Tree) -> Result<(Vec<Machine>, Option<String>)> {
-    let machines = page.list("devices")?.map(machine).collect::<Result<Vec<_>>>()?;
-    let has_next = !machines.is_empty() && !page.at("meta.next").is_null();
-    Ok((machines, has_next.then(String::new)))
-}
-
 /// The machine that an answer describes.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ fn room(api: &Api<'_>, plan: &Entry, places: &[Entry], [attribute, capacity, sol
         return Some(Finding::bad("place", what, remedy));
     }
     // Not every API tells; then the order does.
-    let capacity = api.read(&Call::get(capacity), |answer| Ok(answer.at("capacity").clone()));
+    let capacity = api.read(&Call::get(capacity), |answer| Ok(answer.at("capacity").owned()));
     let capacity = capacity.ok()?;
     let level = |place: &Entry| {
         let path = format!("{}.{}.level", place.name(), plan.name());

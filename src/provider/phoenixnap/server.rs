@@ -113,8 +113,8 @@ pub fn explain(status: u16, body: &Tree) -> Explanation {
 mod tests {
     use super::*;
 
-    fn tree(value: Value) -> Result<Tree> {
-        Tree::json(value.to_string().as_bytes())
+    fn tree(value: Value) -> Result<Tree<'static>> {
+        Ok(Tree::json(value.to_string().as_bytes())?.owned())
     }
 
     #[test]

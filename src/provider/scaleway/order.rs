@@ -82,7 +82,7 @@ pub(super) fn keys(api: &Api<'_>, order: &Order) -> Result<Keys, ApiError> {
         return Ok(keys);
     }
     let path = format!("/iam/v1alpha1/ssh-keys?project_id={}", api.required("SCW_DEFAULT_PROJECT_ID")?);
-    let known = match items(api, &path, "ssh_keys", |key| Ok(key.clone())) {
+    let known = match items(api, &path, "ssh_keys", |key| Ok(key.owned())) {
         Ok(known) => known,
         // IAM needs a permission of its own. Somebody who names keys is believed then.
         Err(error) if error.kind == Kind::PermissionDenied => {
@@ -142,7 +142,7 @@ pub(super) fn system(api: &Api<'_>, order: &Order) -> Result<Entry, ApiError> {
         let whole = whole.trim_end();
         let shorter = whole.rmatch_indices(' ').map(|(at, _)| &whole[..at]);
         let names = std::iter::once(whole).chain(shorter).chain(system.text("id"));
-        Ok(Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.clone() })
+        Ok(Entry { names: names.map(str::to_owned).collect(), title: None, tree: system.owned() })
     };
     let all = items(api, &of_zone(zone, "os"), "os", entry)?;
     let system = pick(all, &format!("operating system in {zone}"), "OS", order.attribute("OS"));
@@ -173,7 +173,7 @@ mod tests {
     fn a_name_must_tell_one_entry() {
         let entry = |id: &str, names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
-            let tree = Tree::json(json!({ "id": id }).to_string().as_bytes()).unwrap_or_default();
+            let tree = Tree::json(json!({ "id": id }).to_string().as_bytes()).unwrap_or_default().owned();
             Entry { names, title: None, tree }
         };
         let all = || vec![entry("1", &["Ubuntu 22.04", "Ubuntu"]), entry("2", &["Ubuntu 24.04", "Ubuntu"])];

@@ -10,7 +10,7 @@ use crate::wire::tree::Tree;
 const EXACT: u128 = 1 << 53;
 
 /// Reads a plain scalar.
-pub(super) fn read(text: &str) -> Tree {
+pub(super) fn read(text: &str) -> Tree<'static> {
     match text {
         "" | "~" => return Tree::Null,
         _ if text.eq_ignore_ascii_case("null") => return Tree::Null,
@@ -26,16 +26,16 @@ pub(super) fn read(text: &str) -> Tree {
     if let Some(number) = whole(text).or_else(|| sexagesimal(text)) {
         return match number.unsigned_abs() <= EXACT {
             true => Tree::Number(number as f64),
-            false => Tree::Text(number.to_string()),
+            false => Tree::Text(number.to_string().into()),
         };
     }
     if let Some(said) = time(text).or_else(|| float(text)) {
-        return Tree::Text(said);
+        return Tree::Text(said.into());
     }
     // A symbol, whose name is without the colon, and in quotes where it must be.
     match text.strip_prefix(':') {
-        Some(name) if !name.is_empty() => Tree::Text(name.trim_matches(['"', '\'']).to_owned()),
-        _ => Tree::Text(text.to_owned()),
+        Some(name) if !name.is_empty() => Tree::Text(name.trim_matches(['"', '\'']).to_owned().into()),
+        _ => Tree::Text(text.to_owned().into()),
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
             Tree::Null => "null".to_owned(),
             Tree::Flag(flag) => format!("flag {flag}"),
             Tree::Number(number) => format!("number {number}"),
-            Tree::Text(text) => text,
+            Tree::Text(text) => text.into_owned(),
             Tree::List(_) | Tree::Object(_) => "?".to_owned(),
         }
     }

@@ -4,14 +4,14 @@ use super::scalar;
 use crate::wire::tree::Tree;
 
 /// `tree` as a document of YAML.
-pub fn write(tree: &Tree) -> String {
+pub fn write(tree: &Tree<'static>) -> String {
     let mut text = "---".to_owned();
     value(tree, 0, &mut text);
     text
 }
 
 /// Puts what stands behind `---`, a dash or a name, to the end of its last line.
-fn value(tree: &Tree, depth: usize, text: &mut String) {
+fn value(tree: &Tree<'static>, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     match tree {
         Tree::List(items) if !items.is_empty() => {

@@ -1,12 +1,13 @@
 //! `pm-packet list`: the provider's machines beside oned's hosts.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::common;
 use crate::common::{Bench, finish};
 use serde_json::Value;
 use simulator::oneprovision::Answer;
-use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, Simulator, State, TOKEN};
+use simulator::{Effect, Fault, HostTemplate, NewDevice, Operation, PROJECT, RateLimit, Simulator, State, TOKEN};
 
 const OTHER_PROJECT: &str = "0aa0a0a0-1111-4222-8333-0a0a0a0a0a0a";
 
@@ -119,7 +120,7 @@ fn a_machine_that_is_being_deployed_or_deleted_is_no_orphan() {
 fn a_host_whose_machine_is_gone_is_told_and_is_no_orphan() {
     let bench = Bench::new();
     let (_, id) = bench.deployed(7);
-    let after = std::time::Duration::ZERO;
+    let after = Duration::ZERO;
     let fault = Fault::new(Operation::Get, Effect::Vanish { after, status: 404 });
     bench.simulator.fault(fault.device(&id));
     let found = entry(&bench, &id);
@@ -592,4 +593,67 @@ fn a_machine_is_ordered_polled_powered_and_deleted_by_hand_without_oned() {
     bench.assert_books(&[]);
     let checked = finish(bench.explicit(&["check", &file]).spawn().unwrap());
     assert!(checked.stdout.contains("etc/pm/packet/packetrc"), "{checked:?}");
+}
+
+/// A bench with host 7, and so many machines of no host.
+fn with_machines(count: usize) -> Bench {
+    let bench = Bench::new().with_host_7();
+    for _ in 0..count {
+        add(&bench.simulator, PROJECT, &[]);
+    }
+    bench
+}
+
+fn length(answer: &Answer) -> usize {
+    json(answer)["machines"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn pages_are_fetched_side_by_side() {
+    let bench = with_machines(450);
+    bench.fault_always(Operation::List, Effect::Delay(Duration::from_millis(800)));
+    let answer = list(&bench, &["--all", "--json"]);
+    assert_eq!(length(&answer), 450, "{}", answer.stderr);
+    assert_eq!(bench.count(Operation::List), 5);
+    // One after another takes four seconds.
+    assert!(answer.elapsed < Duration::from_secs(3), "{:?}", answer.elapsed);
+}
+
+#[test]
+fn pages_are_fetched_one_after_another_where_the_rate_limit_is_low() {
+    let bench = with_machines(750);
+    let limit = RateLimit { requests: 6, window: Duration::from_secs(2), date: false };
+    bench.simulator.set_rate_limit(Some(limit));
+    let answer = list(&bench, &["--all", "--json"]);
+    assert_eq!(length(&answer), 750, "{}", answer.stderr);
+    let requests = bench.simulator.requests();
+    assert!(requests.iter().all(|request| request.status != Some(429)), "never asked too often");
+}
+
+#[test]
+fn a_page_that_fails_is_no_shorter_list() {
+    let bench = with_machines(450);
+    bench.simulator.fault(Fault::new(Operation::List, Effect::status(403)).skip(3).forever());
+    let answer = list(&bench, &["--all", "--json"]);
+    assert_eq!(answer.status.code(), Some(255));
+    assert!(json(&answer)["machines"].is_null(), "{}", answer.stdout);
+    bench.simulator.clear_faults();
+    // A fault that passes strikes one of the pages: all are read anew.
+    bench.simulator.fault(Fault::new(Operation::List, Effect::status(500)).skip(3));
+    assert_eq!(length(&list(&bench, &["--all", "--json"])), 450);
+}
+
+#[test]
+fn a_signal_ends_a_listing_whose_pages_are_under_way() {
+    let bench = with_machines(450);
+    bench.fault_always(Operation::List, Effect::Delay(Duration::from_millis(1500)));
+    // Whether a machine is gone is told by the listing of the account.
+    let child = bench.start("cancel", &[common::UNKNOWN_ID, "name", "7", "name"]);
+    bench.until_asked(Operation::List, 3);
+    let begin = Instant::now();
+    common::signal(&child, nix::sys::signal::Signal::SIGINT);
+    let answer = finish(child);
+    let first = common::assert_failure(&answer);
+    assert!(first.contains("interrupted"), "{first}");
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
 }

@@ -225,17 +225,14 @@ impl<'a> Call<'a> {
         let now = self.now;
         let options = self.world.options.clone();
         // The newest first, as the API lists them.
-        let found: Vec<Device> = self
-            .world
-            .devices(now)
-            .iter()
-            .rev()
+        let devices = self.world.devices(now).iter().rev();
+        let found: Vec<&Device> = devices
             .filter(|device| device.project == project && device.is_listed(&options, now))
             .filter(|device| is_meant(device, self.target))
-            .cloned()
             .collect();
         let meta = page.meta(found.len(), self.prefix, self.target);
-        let shown: Vec<Shown> = page.slice(&found).iter().map(|device| self.show(device.clone())).collect();
+        let shown: Vec<Device> = page.slice(&found).iter().map(|device| (*device).clone()).collect();
+        let shown: Vec<Shown> = shown.into_iter().map(|device| self.show(device)).collect();
         let renderer = self.renderer();
         drop(self.world);
         let devices: Vec<String> = shown.iter().map(|shown| renderer.device(shown)).collect();

@@ -29,6 +29,8 @@ type Parameters<'a> = &'a [Parameter<'a>];
 
 /// How much of an answer is looked at for the begin of its text: oned writes some 150 bytes before it.
 const BEGIN: u64 = 1024;
+/// The longest answer without such a begin that is read: a refusal, or a page of something in between.
+const REFUSAL: u64 = 8 << 20;
 
 /// The way to oned: its address, and who we are to it.
 pub(super) struct Rpc {
@@ -109,7 +111,8 @@ impl Rpc {
             (read, other) = (None, Vec::new());
             answer.take(BEGIN).read_to_end(&mut other)?;
             let Some(at) = text_of_success(&other) else {
-                return answer.read_to_end(&mut other).map(drop);
+                // What is no success is short.
+                return answer.take(REFUSAL).read_to_end(&mut other).map(drop);
             };
             let result = read.insert(reading(&mut Embedded::new(other[at..].chain(answer))));
             result.as_ref().map(drop).map_err(|_| io::ErrorKind::InvalidData.into())

@@ -4,7 +4,8 @@
 //! needs, and memory stays flat however large the text is. Nothing is fetched and nothing is expanded but
 //! the five entities of XML itself.
 
-use std::io::BufRead;
+use std::cell::Cell;
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use anyhow::{Result, anyhow, bail};
 use quick_xml::Reader;
@@ -13,6 +14,8 @@ use quick_xml::events::{BytesRef, Event};
 
 /// How deep elements may be nested. OpenNebula's own go no deeper than ten.
 const DEPTH: usize = 64;
+/// How long a value, and a tag, may be.
+const VALUE: usize = 8 << 20;
 /// How many leaves may be closed by the wrong name: each is warned of.
 const WRONG_ENDS: usize = 16;
 
@@ -92,7 +95,8 @@ fn without_mark(text: &str) -> &str {
 
 /// The loop: `visit` is also given the names of the elements that are open.
 fn steps(text: &mut dyn BufRead, visit: &mut dyn FnMut(&[String], Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    let mut reader = Reader::from_reader(text);
+    let left = Cell::new(VALUE);
+    let mut reader = Reader::from_reader(Bounded { text, left: &left });
     reader.config_mut().check_end_names = false;
     reader.config_mut().expand_empty_elements = true;
     let mut open = Open::default();
@@ -102,8 +106,10 @@ fn steps(text: &mut dyn BufRead, visit: &mut dyn FnMut(&[String], Step<'_>) -> R
     let mut wrong_ends = Vec::new();
     loop {
         buffer.clear();
+        left.set(VALUE);
         let event = match reader.read_event_into(&mut buffer) {
             Ok(event) => event,
+            Err(_) if left.get() == 0 => bail!("it has a value of more than {VALUE} bytes"),
             Err(error) => bail!("{}, at byte {}", problem(&error), reader.error_position()),
         };
         match event {
@@ -142,6 +148,35 @@ fn steps(text: &mut dyn BufRead, visit: &mut dyn FnMut(&[String], Step<'_>) -> R
         Some(open) => bail!("<{}> is never closed: the text is cut off", shown(open)),
         None if roots == 0 => bail!("it has no element"),
         None => Ok(wrong_ends),
+    }
+}
+
+/// A text, of which no more than `left` bytes are read at once: however long it is, one value is kept at a time.
+struct Bounded<'a> {
+    text: &'a mut dyn BufRead,
+    left: &'a Cell<usize>,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Bounded<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left.get() == 0 {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        let bytes = self.text.fill_buf()?;
+        Ok(&bytes[..bytes.len().min(self.left.get())])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left.set(self.left.get().saturating_sub(amount));
+        self.text.consume(amount);
     }
 }
 
@@ -185,14 +220,21 @@ fn push(value: &mut String, open: &Open, text: &str) -> Result<()> {
     if open.names().is_empty() && !text.trim().is_empty() {
         bail!("there is text outside of the root element");
     }
+    if value.len() + text.len() > VALUE {
+        bail!("it has a value of more than {VALUE} bytes");
+    }
     value.push_str(text);
     Ok(())
 }
 
 /// What is not well-formed. Names are not told: a value that was written without escapes is read as one.
-fn problem(error: &quick_xml::Error) -> &'static str {
+fn problem(error: &quick_xml::Error) -> String {
     use quick_xml::errors::{IllFormedError, SyntaxError};
-    match error {
+    let problem = match error {
+        quick_xml::Error::Io(error) => match error.get_ref() {
+            Some(own) => return own.to_string(),
+            None => "it cannot be read",
+        },
         quick_xml::Error::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed",
         quick_xml::Error::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed",
         quick_xml::Error::Syntax(SyntaxError::UnclosedDoctype) => "it has a document type (DOCTYPE) that is cut off",
@@ -201,7 +243,8 @@ fn problem(error: &quick_xml::Error) -> &'static str {
         quick_xml::Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "a tag closes what was never opened",
         quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => "an & stands alone: it is written &amp;",
         _ => "it is not well-formed",
-    }
+    };
+    problem.to_owned()
 }
 
 /// The character that an entity of XML itself, or a character reference, stands for.
@@ -258,6 +301,27 @@ mod tests {
         let (opened, closed) = ("bc".to_owned(), "c".to_owned());
         assert_eq!(ends, [WrongEnd { opened, closed }]);
         Ok(())
+    }
+
+    #[test]
+    fn a_value_without_end_is_refused_before_it_is_kept() {
+        /// As many bytes as are asked for: a value in one piece, in pieces, or a tag.
+        struct Endless(&'static [u8], usize);
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1 += buffer.len();
+                assert!(self.1 < 4 * VALUE, "it reads on and on");
+                let bytes = self.0.iter().cycle();
+                Ok(buffer.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count())
+            }
+        }
+        for (begin, rest) in
+            [("<a>", &b"xxxxxxxx"[..]), ("<a>", b"x&amp;xx"), ("<a b='", b"xxxxxxxx"), ("<", b"xxxxxxxx")]
+        {
+            let mut text = io::BufReader::with_capacity(64, begin.as_bytes().chain(Endless(rest, 0)));
+            let refused = leaves_of(&mut text, |_, _| Ok(())).map(drop).unwrap_err().to_string();
+            assert!(refused.starts_with("it has a value of more than 8388608 bytes"), "{begin}: {refused}");
+        }
     }
 
     #[test]

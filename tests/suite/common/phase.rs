@@ -3,7 +3,7 @@
 use std::process::Child;
 
 use simulator::oneprovision::Host;
-use simulator::{Effect, Operation};
+use simulator::{Effect, Fault, Operation};
 
 use super::Bench;
 
@@ -45,7 +45,9 @@ pub fn deploy_until(bench: &Bench, host: &Host<'_>, phase: Phase) -> Child {
         Phase::WaitHanging => (Operation::Get, Some(Effect::Hang)),
     };
     if let Some(effect) = effect {
-        bench.fault(on, effect);
+        // A pause after one refusal is over soon.
+        let times = if phase == Phase::LookUpBusy { 4 } else { 1 };
+        bench.simulator.fault(Fault::new(on, effect).times(times));
     }
     let deploy = bench.start_deploy(host);
     bench.until_asked(on, 1);

@@ -25,7 +25,7 @@ use simulator::{Effect, Fault, Operation, Options};
 const RUNS: usize = 300;
 /// The most that a start may cost, as a part of the exec of a static binary, and a poll over http and over https, as a part
 /// of the same requests by `curl`.
-const EXECS: f64 = 2.2;
+const EXECS: f64 = 2.3;
 const CURLS: [f64; 2] = [0.3, 0.5];
 
 fn main() -> ExitCode {

@@ -49,8 +49,11 @@ pub fn decode(bytes: &[u8]) -> Result<&str> {
 ///
 /// # Errors
 /// Those of [`walk`], and those of `visit`.
-pub fn leaves(text: &str, visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    leaves_of(&mut without_mark(text).as_bytes(), visit)
+pub fn leaves(text: &str, mut visit: impl FnMut(&[String], &str) -> Result<()>) -> Result<Vec<WrongEnd>> {
+    steps(&mut without_mark(text).as_bytes(), &Cell::default(), &mut |path, step| match step {
+        Step::Close(Some(value)) => visit(path, value),
+        _ => Ok(()),
+    })
 }
 
 /// The same of a text that is read meanwhile: no more of it is kept than a leaf.
@@ -61,7 +64,8 @@ pub fn leaves_of(
     text: &mut dyn BufRead,
     mut visit: impl FnMut(&[String], &str) -> Result<()>,
 ) -> Result<Vec<WrongEnd>> {
-    steps(text, &mut |path, step| match step {
+    let left = Cell::new(VALUE);
+    steps(&mut Bounded { text, left: &left }, &left, &mut |path, step| match step {
         Step::Close(Some(value)) => visit(path, value),
         _ => Ok(()),
     })
@@ -85,7 +89,7 @@ pub enum Step<'a> {
 /// `text` is not well-formed in any other way, is nested too deep, or holds what we do not read: a document
 /// type, an entity of its own.
 pub fn walk(text: &str, mut visit: impl FnMut(Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    steps(&mut without_mark(text).as_bytes(), &mut |_, step| visit(step))
+    steps(&mut without_mark(text).as_bytes(), &Cell::default(), &mut |_, step| visit(step))
 }
 
 /// `text` without the byte order marks that editors begin it with.
@@ -93,10 +97,14 @@ fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-/// The loop: `visit` is also given the names of the elements that are open.
-fn steps(text: &mut dyn BufRead, visit: &mut dyn FnMut(&[String], Step<'_>) -> Result<()>) -> Result<Vec<WrongEnd>> {
-    let left = Cell::new(VALUE);
-    let mut reader = Reader::from_reader(Bounded { text, left: &left });
+/// The loop: `visit` is also given the names of the elements that are open. `left`: how much of a text that comes in
+/// pieces may be read for one event.
+fn steps(
+    text: &mut dyn BufRead,
+    left: &Cell<usize>,
+    visit: &mut dyn FnMut(&[String], Step<'_>) -> Result<()>,
+) -> Result<Vec<WrongEnd>> {
+    let mut reader = Reader::from_reader(text);
     reader.config_mut().check_end_names = false;
     reader.config_mut().expand_empty_elements = true;
     let mut open = Open::default();

@@ -34,7 +34,8 @@ fn the_deadline_of_a_wait_counts_errors_too() {
         let answer = bench.deploy(HOST);
         let first = assert_failure(&answer);
         assert!(first.contains("PM_TIMEOUT"), "{first}");
-        assert!(answer.elapsed < Duration::from_secs(20), "{answer:?}");
+        // The wait's second, and the 20 that a roll-back has at least.
+        assert!(answer.elapsed < Duration::from_secs(25), "{answer:?}");
         bench.assert_books(&[]);
     });
 }

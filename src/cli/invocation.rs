@@ -156,10 +156,11 @@ fn typed(mut words: Vec<String>) -> Result<(&'static str, Vec<String>)> {
         at += 1;
     }
     let name = words.remove(at);
-    match (name.as_str(), words.get(at)) {
-        (VERSION_COMMAND, None) => Ok((VERSION_COMMAND, words)),
-        (HELP_COMMAND, Some(command)) if !command.starts_with('-') => Ok((known(command)?, vec!["--help".to_owned()])),
-        (HELP_COMMAND, _) => Ok((HELP_COMMAND, words)),
+    match (name.as_str(), words.get(at).map(String::as_str)) {
+        (VERSION_COMMAND, _) => Ok((VERSION_COMMAND, words)),
+        (HELP_COMMAND, None | Some(HELP_COMMAND | VERSION_COMMAND)) => Ok((HELP_COMMAND, words)),
+        (HELP_COMMAND, Some(option)) if option.starts_with('-') => Ok((HELP_COMMAND, words)),
+        (HELP_COMMAND, Some(command)) => Ok((known(command)?, vec!["--help".to_owned()])),
         _ => Ok((known(&name)?, words)),
     }
 }

@@ -211,6 +211,9 @@ fn options_are_taken_in_every_form_and_a_slip_is_told_with_what_was_meant() {
         &["help"],
         &["help", "check"],
         &["help", "--help"],
+        &["help", "help"],
+        &["help", "version"],
+        &["version", "x"],
         &["check", "--help", "--host"],
     ] {
         let answer = run(&bench, words);

@@ -146,6 +146,22 @@ fn refused_by_proxy(why: &str) -> String {
 }
 
 #[cfg(test)]
+impl ApiError {
+    /// One of this kind, that says nothing.
+    pub fn bare(kind: Kind) -> Self {
+        Self {
+            kind,
+            call: String::new(),
+            status: None,
+            reasons: Vec::new(),
+            retry_after: None,
+            remedy: "".into(),
+            code: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

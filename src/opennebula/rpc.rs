@@ -177,7 +177,7 @@ impl Rpc {
             };
             match pause {
                 Some(pause) if Instant::now() + pause < by => {
-                    self.report.info(format_args!("oned: {error}: again"));
+                    self.report.info(format_args!("oned: {}: asking again", error.what()));
                     match insists {
                         true => thread::sleep(pause),
                         false => self.interrupt.sleep(pause).map_err(interrupted)?,

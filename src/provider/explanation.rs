@@ -117,29 +117,20 @@ mod tests {
 
     #[test]
     fn an_error_before_the_order_is_none_of_an_order_that_may_have_been_carried_out() {
-        let error = |kind| ApiError {
-            kind,
-            call: String::new(),
-            status: None,
-            reasons: Vec::new(),
-            retry_after: None,
-            remedy: "".into(),
-            code: None,
-        };
         for (kind, meant) in [
             (Kind::Ambiguous, Kind::NotSent),
             (Kind::Redirected, Kind::Rejected),
             (Kind::NotFound, Kind::Rejected),
             (Kind::RateLimited, Kind::RateLimited),
         ] {
-            assert_eq!(error(kind).before_order().kind, meant);
+            assert_eq!(ApiError::bare(kind).before_order().kind, meant);
         }
         for (kind, meant) in [
             (Kind::NotFound, Kind::Rejected),
             (Kind::PermissionDenied, Kind::Rejected),
             (Kind::Ambiguous, Kind::Ambiguous),
         ] {
-            assert_eq!(error(kind).of_part().kind, meant);
+            assert_eq!(ApiError::bare(kind).of_part().kind, meant);
         }
     }
 }

@@ -287,18 +287,9 @@ mod tests {
     #[test]
     fn after_a_failure_hardly_more_is_asked_for() {
         let asked = AtomicUsize::new(0);
-        let failure = || ApiError {
-            kind: Kind::Rejected,
-            call: String::new(),
-            status: None,
-            reasons: Vec::new(),
-            retry_after: None,
-            remedy: "".into(),
-            code: None,
-        };
         let taken = taken(900, |number| {
             asked.fetch_add(1, Ordering::SeqCst);
-            if number == 5 { Err(failure()) } else { Ok(number) }
+            if number == 5 { Err(ApiError::bare(Kind::Rejected)) } else { Ok(number) }
         });
         assert_eq!(taken, [Some(2), Some(3), Some(4), None]);
         assert!(asked.into_inner() < 5 + 3 * LANES);

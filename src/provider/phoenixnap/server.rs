@@ -200,13 +200,9 @@ mod tests {
     #[test]
     fn an_order_is_refused_for_its_tags_where_the_answer_names_tags() {
         let refused = |status: u16, reason: &str| ApiError {
-            kind: Kind::Rejected,
-            call: String::new(),
             status: Some(status),
             reasons: vec!["wrong data".to_owned(), reason.to_owned()],
-            retry_after: None,
-            remedy: "".into(),
-            code: None,
+            ..ApiError::bare(Kind::Rejected)
         };
         assert!(is_of_tags(&refused(400, "Tags: not all exist")));
         assert!(is_of_tags(&refused(400, "tag-name is unknown")));

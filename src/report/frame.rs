@@ -14,6 +14,7 @@ use crate::report::screen::Screen;
 use crate::report::table::Look;
 use crate::report::text::{ascii, one_line};
 use crate::system::environment::Environment;
+use crate::system::file::reason;
 use crate::system::output;
 use crate::wire::time::{UtcOffset, local_offset, log_time};
 
@@ -192,7 +193,11 @@ impl Report {
     /// Prints `error` in the frame that oneprovision reads: what is said outermost first, with the name of
     /// the `action` before it, and its causes below. A person gets the same without the frame.
     pub fn failure(&self, action: Option<&str>, error: &anyhow::Error) {
-        let causes: Vec<String> = error.chain().map(|cause| one_line(&cause.to_string())).collect();
+        let told = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+            Some(system) => reason(system),
+            None => cause.to_string(),
+        };
+        let causes: Vec<String> = error.chain().map(|cause| one_line(&told(cause))).collect();
         let text = if self.is_framed {
             let lead = action.map_or_else(String::new, |action| format!("{action}: "));
             format!("{FRAME_OPEN}\n{lead}{}\n{FRAME_CLOSE}\n", causes.join("\n"))

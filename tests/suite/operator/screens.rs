@@ -314,3 +314,15 @@ fn the_log_has_the_local_time() {
         assert!(difference <= 1, "{zone}: {difference} minutes off");
     }
 }
+
+#[test]
+fn why_an_answer_cannot_be_printed_is_told_in_the_systems_words_alone() {
+    let bench = Bench::new();
+    for words in [&["version"][..], &["help"], &["list", "--all"], &["list", "--all", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = bench.explicit(words);
+        let answer = finish(command.stdout(full).spawn().unwrap());
+        assert_failure_with(&answer, &["the answer cannot be printed: keep stdout open"]);
+        assert!(answer.stderr.contains("\nNo space left on device\n"), "{answer:?}");
+    }
+}

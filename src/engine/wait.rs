@@ -89,6 +89,8 @@ struct Seen {
     /// How many looks failed, one after another.
     faults: u32,
     was_deleting: bool,
+    /// Whether the machine was ever shown.
+    is_shown: bool,
     last: String,
     progress: Option<f64>,
     asked_pause: Duration,
@@ -152,7 +154,7 @@ impl Engine {
                 Ok(Sight::Gone(how)) => return Err(Error::Vanished(how)),
                 Ok(Sight::NotYet) => seen.refusals = seen.refusals.saturating_sub(1),
                 Err(Error::Api(error)) if may_pass(goal, error.kind) => {
-                    seen.fault(&error);
+                    seen.fault(&error, self.clock.now() >= by);
                     line.show(&seen.last);
                     if goal == Goal::Gone && seen.faults > 1 && self.is_unlisted(id, wait.soon(self)) {
                         return Ok(None);
@@ -251,6 +253,7 @@ impl Seen {
     /// Notes a machine, and says what it is.
     fn note(&mut self, machine: &Machine, state: String) -> String {
         self.faults = 0;
+        self.is_shown = true;
         self.failures = if machine.power_failed { self.failures + 1 } else { 0 };
         self.was_deleting |= machine.state == State::Deleting;
         self.progress = machine.progress;
@@ -263,13 +266,49 @@ impl Seen {
         told
     }
 
-    fn fault(&mut self, error: &ApiError) {
+    /// Takes note of a look that failed. One that the deadline cut off says less than the good one before it.
+    fn fault(&mut self, error: &ApiError, is_cut_off: bool) {
         self.faults += 1;
         self.refusals = match error.kind {
             Kind::RateLimited => self.refusals + 1,
             _ => self.refusals.saturating_sub(1),
         };
         self.asked_pause = error.retry_after.unwrap_or_default();
-        self.last = format!("the last look failed: {error}");
+        if !(is_cut_off && self.faults == 1 && self.is_shown) {
+            self.last = format!("the last look failed: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_the_deadline_cuts_off_does_not_hide_what_was_seen() {
+        let error = ApiError::bare(Kind::Ambiguous);
+        let machine = Machine::new(MachineId::scripted("m-1"), State::Starting, "provisioning");
+        let last = |looks: &dyn Fn(&mut Seen)| {
+            let mut seen = Seen::default();
+            looks(&mut seen);
+            seen.last
+        };
+        let shown = |seen: &mut Seen| drop(seen.note(&machine, String::new()));
+        let cut = last(&|seen| {
+            shown(seen);
+            seen.fault(&error, true);
+        });
+        assert_eq!(cut, "it is provisioning");
+        let failed = |looks: &dyn Fn(&mut Seen)| assert!(last(looks).starts_with("the last look failed"));
+        failed(&|seen| {
+            shown(seen);
+            seen.fault(&error, false);
+        });
+        failed(&|seen| {
+            shown(seen);
+            seen.fault(&error, false);
+            seen.fault(&error, true);
+        });
+        failed(&|seen| seen.fault(&error, true));
     }
 }

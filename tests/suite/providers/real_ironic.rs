@@ -132,6 +132,7 @@ impl Ironic {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         fs::write(folder.join("http/boot.iso"), "not read by anybody").unwrap();
+        write_configuration(&folder, "sitecustomize.py", &[]);
         let images_port = free_port();
         let mut ironic = Self {
             url: format!("http://127.0.0.1:{}", free_port()),
@@ -582,7 +583,8 @@ impl Drop for Process {
 fn command(program: &str, folder: &Path) -> Command {
     let venv = std::env::var("PM_IRONIC").expect("PM_IRONIC names no folder");
     let mut command = Command::new(Path::new(&venv).join("bin").join(program));
-    command.env("TMPDIR", folder).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+    command.env("TMPDIR", folder).env("PYTHONPATH", folder).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 

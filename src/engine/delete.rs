@@ -5,8 +5,17 @@ use std::time::Instant;
 use super::look::is_absence;
 use super::{Engine, Error, Goal, Sight, Wait};
 use crate::http::backoff::Backoff;
-use crate::http::error::Kind;
+use crate::http::error::{ApiError, Kind};
 use crate::provider::machine::{MachineId, State};
+
+/// What came of asking for a deletion.
+enum Deletion {
+    Accepted,
+    /// It was refused, and the machine is shown as being deleted.
+    UnderWay(ApiError),
+    /// The machine is known to be gone already.
+    Over,
+}
 
 impl Engine {
     /// Deletes a machine, waits until it is gone, and removes the objects that were made for its owner, whose
@@ -25,9 +34,12 @@ impl Engine {
 
     /// Deletes a machine and waits until it is gone.
     pub(super) fn remove_machine(&self, id: &MachineId, by: Instant) -> Result<(), Error> {
-        if !self.delete(id, by)? {
-            self.wait(Wait { id, goal: Goal::Gone, by, order: None })?;
-        }
+        let refusal = match self.delete(id, by)? {
+            Deletion::Over => return Ok(()),
+            Deletion::Accepted => None,
+            Deletion::UnderWay(refusal) => Some(refusal),
+        };
+        self.wait(Wait { id, goal: Goal::Gone, by, order: None, refusal: refusal.as_ref() })?;
         Ok(())
     }
 
@@ -47,8 +59,8 @@ impl Engine {
         })
     }
 
-    /// Asks for the deletion until it is accepted; yes, where the machine is known to be gone already.
-    fn delete(&self, id: &MachineId, by: Instant) -> Result<bool, Error> {
+    /// Asks for the deletion until it is accepted, or is not needed.
+    fn delete(&self, id: &MachineId, by: Instant) -> Result<Deletion, Error> {
         let mut backoff = Backoff::default();
         let mut was_shown = false;
         loop {
@@ -58,16 +70,16 @@ impl Engine {
                     // What the provider deletes it knows: its not-found will be a proof.
                     self.note_known(id);
                     self.report.info(format_args!("machine {id} is to be deleted: the provider accepted it"));
-                    return Ok(false);
+                    return Ok(Deletion::Accepted);
                 }
                 Err(error) => error,
             };
             let pause = match error.kind {
                 Kind::Rejected | Kind::Conflict => match self.look_by(id, by)? {
-                    Sight::Gone(_) => return Ok(true),
+                    Sight::Gone(_) => return Ok(Deletion::Over),
                     Sight::NotYet => backoff.pause(),
                     Sight::Here(machine) => match machine.state {
-                        State::Deleting => return Ok(false),
+                        State::Deleting => return Ok(Deletion::UnderWay(error)),
                         State::Starting | State::Stopping if !machine.locked => backoff.pause(),
                         _ if error.kind == Kind::Conflict => backoff.pause(),
                         // It may have come up between the refusal and the look, once.
@@ -79,7 +91,7 @@ impl Engine {
                     },
                 },
                 Kind::NotFound | Kind::PermissionDenied => match self.look_by(id, by) {
-                    Ok(Sight::Gone(_)) => return Ok(true),
+                    Ok(Sight::Gone(_)) => return Ok(Deletion::Over),
                     Ok(Sight::NotYet) => backoff.pause(),
                     // It appeared in between, once.
                     Ok(Sight::Here(_)) if !was_shown => {

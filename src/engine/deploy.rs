@@ -105,7 +105,7 @@ impl Engine {
                 return Ok(machine);
             }
         }
-        let wait = Wait { id: &machine.id, goal: Goal::On, by, order: Some(order) };
+        let wait = Wait { id: &machine.id, goal: Goal::On, by, order: Some(order), refusal: None };
         self.wait(wait)?.ok_or(Error::Vanished("is gone".into()))
     }
 

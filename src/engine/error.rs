@@ -31,8 +31,13 @@ pub enum Error {
         /// What was last seen, or what kept us from seeing.
         last: String,
     },
-    /// The deadline passed while the machine was being deleted: the provider's word for its state.
-    StillLeaving(String),
+    /// The deadline passed while the machine was being deleted.
+    StillLeaving {
+        /// The provider's word for its state.
+        state: String,
+        /// Why the provider did not take the deletion once more, where it was asked for again.
+        refusal: Option<String>,
+    },
     /// A signal came.
     Interrupted(Signal),
     /// Several machines carry the owner's mark.
@@ -60,10 +65,13 @@ impl fmt::Display for Error {
             Self::Deadline { waited, last } => {
                 write!(f, "{waited}, {last}; PM_TIMEOUT is the time it gets, in seconds")
             }
-            Self::StillLeaving(state) => write!(
-                f,
-                "the machine is being deleted ({state}), and was not seen gone in time; PM_TIMEOUT is the time it gets, in seconds"
-            ),
+            Self::StillLeaving { state, refusal } => {
+                write!(f, "the machine is being deleted ({state}), and was not seen gone in time; ")?;
+                match refusal {
+                    Some(why) => write!(f, "asked once more, it was refused: {why}"),
+                    None => f.write_str("PM_TIMEOUT is the time it gets, in seconds"),
+                }
+            }
             Self::Interrupted(signal) => write!(f, "interrupted ({signal})"),
             Self::Several(ids) => {
                 let ids: Vec<&str> = ids.iter().map(MachineId::as_str).collect();

@@ -102,7 +102,7 @@ impl Engine {
     }
 
     fn wait_for(&self, id: &MachineId, goal: Goal, by: Instant) -> Result<Option<Machine>, Error> {
-        self.wait(Wait { id, goal, by, order: None })
+        self.wait(Wait { id, goal, by, order: None, refusal: None })
     }
 
     /// Asks for a change of power until it is accepted, or turns out to have happened.

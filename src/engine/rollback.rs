@@ -124,9 +124,12 @@ impl Engine {
         removed.asked.insert(id.clone());
         match self.remove_machine(id, by) {
             Ok(()) => removed.gone.push(id.clone()),
-            Err(Error::StillLeaving(state)) => removed.left.push(format!(
-                "machine {id} is being deleted ({state}), and was not seen gone: see that it goes with `{command}`"
-            )),
+            Err(Error::StillLeaving { state, refusal }) => {
+                let refusal = refusal.map_or_else(String::new, |why| format!(" ({why})"));
+                removed.left.push(format!(
+                    "machine {id} is being deleted ({state}), and was not seen gone{refusal}: see that it goes with `{command}`"
+                ));
+            }
             Err(why) => removed.left.push(format!(
                 "machine {id} is STILL BILLED and could not be deleted ({why}): remove it with `{command}`"
             )),

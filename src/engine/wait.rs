@@ -63,6 +63,8 @@ pub(super) struct Wait<'a> {
     pub(super) by: Instant,
     /// The order whose machine it is: it takes the steps that lead up.
     pub(super) order: Option<&'a Order>,
+    /// Why the provider did not take a deletion of a machine that it shows as being deleted.
+    pub(super) refusal: Option<&'a ApiError>,
 }
 
 impl Wait<'_> {
@@ -98,6 +100,8 @@ struct Seen {
     failures: u32,
     /// How often a deletion was asked for again.
     repeats: u32,
+    /// Why the last one was not taken.
+    refusal: Option<String>,
     /// How often we were sent away lately: where many wait at once, each must ask less often.
     refusals: u32,
 }
@@ -122,7 +126,8 @@ impl Engine {
         let Wait { id, goal, by, .. } = wait;
         let mut schedule = Schedule::begin(self.clock.now());
         let mut line = self.progress(format!("until {goal} | machine {id}"), by);
-        let mut seen = Seen { last: "it was never seen".to_owned(), ..Seen::default() };
+        let last = "it was never seen".to_owned();
+        let mut seen = Seen { last, refusal: wait.refusal.map(ApiError::to_string), ..Seen::default() };
         loop {
             // Nothing changes at the moment it was asked for: every look comes after a pause.
             let elapsed = schedule.elapsed(self.clock.now());
@@ -146,7 +151,7 @@ impl Engine {
                     self.check_state(goal, &machine, &seen)?;
                     if goal == Goal::Gone && schedule.elapsed(self.clock.now()) >= AGAIN * (seen.repeats + 1) {
                         seen.repeats += 1;
-                        self.delete_again(id, wait.soon(self));
+                        seen.refusal = self.delete_again(id, wait.soon(self));
                     }
                     line.show(seen.note(&machine, self.state_of(&machine)));
                 }
@@ -176,17 +181,18 @@ impl Engine {
             return Ok(Some(*machine));
         }
         if goal == Goal::Gone && seen.was_deleting {
-            return Err(Error::StillLeaving(seen.last.replace("it is ", "")));
+            return Err(Error::StillLeaving { state: seen.last.replace("it is ", ""), refusal: seen.refusal });
         }
         let waited = format!("the machine is not {goal} after {} s", elapsed.as_secs());
         Err(Error::Deadline { waited, last: seen.last })
     }
 
-    /// Asks once more for a deletion that was accepted, whatever the answer: the next look shows what became of it.
-    fn delete_again(&self, id: &MachineId, by: Instant) {
-        if let Err(error) = self.provider.delete(&self.session.api(by), id) {
-            self.report.info(format_args!("its deletion was asked for again, and not taken: {}", error.what()));
-        }
+    /// Asks once more for a deletion that was accepted. The next look shows what became of it; an error is told where
+    /// that stays so.
+    fn delete_again(&self, id: &MachineId, by: Instant) -> Option<String> {
+        let error = self.provider.delete(&self.session.api(by), id).err()?;
+        self.report.info(format_args!("its deletion was asked for again, and not taken: {}", error.what()));
+        Some(error.to_string())
     }
 
     /// Whether the account's own listing, whole, is without the machine. A listing that fails proves nothing.

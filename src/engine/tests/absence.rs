@@ -164,6 +164,23 @@ fn a_machine_that_does_not_go_in_time_is_said_to_be_leaving() {
 }
 
 #[test]
+fn why_a_deletion_is_refused_is_told_where_the_machine_stays_being_deleted() {
+    let refused_from = |first: usize| {
+        let (stage, id) = with_machine(plain(), Manner { deleting: seconds(7200), ..Manner::default() });
+        if first == 0 {
+            stage.lead(&id, &[(State::Deleting, seconds(7200))]);
+        }
+        stage.provider.strike(What::Delete, first..usize::MAX, Fault::Error(Kind::Conflict));
+        refusal(&stage, &id)
+    };
+    for told in [0, 1].map(refused_from) {
+        let (state, why) = told.split_once("; asked once more, it was refused: ").unwrap_or_else(|| panic!("{told}"));
+        assert_eq!(state, "the machine is being deleted (deleting), and was not seen gone in time");
+        assert!(why.contains("Conflict"), "{told}");
+    }
+}
+
+#[test]
 fn a_deletion_that_is_refused_while_it_provisions_is_asked_for_again() {
     for kind in [Kind::Conflict, Kind::Rejected] {
         let manner = Manner { refuses_deletion: Some(kind), ..Manner::default() };

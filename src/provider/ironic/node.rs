@@ -17,6 +17,7 @@ pub(super) const NAME_TAKEN: &str = "name taken";
 const NO_NODE: &str =
     "free a node of this RESOURCE_CLASS or set another one; `pm-packet check` shows which nodes there are";
 const IMAGE: &str = "set IMAGE_SOURCE with IMAGE_CHECKSUM, or BOOT_ISO, to what ironic-conductor can fetch";
+const CUT_OFF: &str = "if the node stays so, set it to maintenance and cancel again";
 const CONDUCTOR: &str = "start an ironic-conductor that serves the node's driver and conductor group";
 
 /// An allocation: the claim of a node.
@@ -205,6 +206,8 @@ pub(super) fn explain(account: &Account, status: u16, body: &Tree) -> Explanatio
             code = Some(NAME_TAKEN.to_owned());
             (Some(Kind::Conflict), None)
         }
+        // Where Ironic was cut off while it undeployed the node, that stays in `deleting`, and this allocation with it.
+        409 if says(&["Cannot remove allocation"]) => (Some(Kind::Conflict), Some(CUT_OFF)),
         // A node that somebody else works on, for now.
         409 if !reasons.is_empty() => (Some(Kind::Conflict), None),
         // Ironic says so of itself, before it does anything.

@@ -200,6 +200,24 @@ fn the_books_of_ironic_balance_after_any_sequence_of_kills() {
     }
 }
 
+/// As its database did to it under load: https://www.sqlite.org/rescode.html#busy_snapshot.
+#[test]
+#[ignore = "needs Ironic: PM_IRONIC"]
+fn an_undeployment_that_ironic_never_ends_is_told_with_what_ends_it() {
+    let metal = Metal::new(Auth::None, Options { deploy_delay: 0, ..Options::default() });
+    metal.ironic.node("n1", "baremetal", How::Fake);
+    let (host, id) = metal.deployed(&metal.template(7).without("OS_USERNAME").without("OS_PASSWORD"));
+    metal.ironic.cut_off("n1");
+    let name = metal.bench.simulator.oned().host_name(7).unwrap();
+    let mut cancel = metal.bench.command_of("ironic", "cancel", &[&id, &name, "7", &name]);
+    let answer = finish(cancel.env("PM_TIMEOUT", "5").spawn().unwrap());
+    let told = ["being deleted (released)", "the node is in state deleting", "set it to maintenance and cancel again"];
+    assert_failure_with(&answer, &told);
+    metal.ironic.set_maintenance("n1", true);
+    assert_success(&host.cancel().unwrap());
+    assert_eq!(metal.ironic.allocations(), []);
+}
+
 #[test]
 #[ignore = "needs Ironic: PM_IRONIC"]
 fn what_goes_wrong_is_told_in_the_first_line_and_the_node_is_given_back() {

@@ -438,10 +438,20 @@ impl Ironic {
         self.set_in_database(node, "provision_state", "pondering");
     }
 
+    /// Leaves a node as Ironic does when its database fails while it undeploys it: without its instance, in `deleting`,
+    /// and with its allocation.
+    pub fn cut_off(&self, node: &str) {
+        for (column, value) in [("provision_state", "deleting"), ("target_provision_state", "available")] {
+            self.set_in_database(node, column, value);
+        }
+        self.set_in_database(node, "instance_uuid", "");
+    }
+
+    /// Sets a column of a node, to null where the value is empty.
     fn set_in_database(&self, node: &str, column: &str, value: &str) {
         let script = "import sqlite3, sys\n\
                       with sqlite3.connect(sys.argv[1], timeout=30) as database:\n    \
-                      database.execute(f'UPDATE nodes SET {sys.argv[2]} = ? WHERE name = ?', sys.argv[3:])";
+                      database.execute(f\"UPDATE nodes SET {sys.argv[2]} = NULLIF(?, '') WHERE name = ?\", sys.argv[3:])";
         let database = self.folder.join("ironic.sqlite").display().to_string();
         run("python", &["-c", script, &database, column, value, node], &self.folder);
     }

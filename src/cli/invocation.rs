@@ -150,6 +150,9 @@ fn typed(mut words: Vec<String>) -> Result<(&'static str, Vec<String>)> {
             "-h" | "--help" => return Ok((HELP_COMMAND, words)),
             option if option.len() > 1 && option.starts_with('-') && option != "--" => {
                 at += usize::from(takes_the_next(option, commands().flags)?);
+                if at >= words.len() {
+                    bail!("{option} lacks its value: see `pm-packet --help`");
+                }
             }
             _ => break,
         }

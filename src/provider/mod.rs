@@ -66,7 +66,7 @@ pub fn named(name: &str) -> Result<&'static dyn Provider> {
         None => {
             let known: Vec<&str> = PROVIDERS.iter().map(|one| one.spec().name).collect();
             bail!(
-                "there is no provider {name:?}: {}the folder of the link, or PM_MAD, must be one of {}",
+                "there is no provider {name:?}: {}the folder of the link, PM_MAD or --driver must be one of {}",
                 did_you_mean(name, known.iter().copied()),
                 known.join(", ")
             )

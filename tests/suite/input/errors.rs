@@ -80,8 +80,11 @@ fn an_unknown_provider_lists_the_known_ones() {
     fs::create_dir(&folder).unwrap();
     symlink(BINARY, folder.join("poll")).unwrap();
     let answer = bench.oneprovision.run("acme", "poll", &[UNKNOWN_ID, NAME, "7", NAME]).unwrap();
-    let parts =
-        ["poll: there is no provider \"acme\"", "the folder of the link, or PM_MAD, must be one of packet, ", "dummy"];
+    let parts = [
+        "poll: there is no provider \"acme\"",
+        "the folder of the link, PM_MAD or --driver must be one of packet, ",
+        "dummy",
+    ];
     assert_failure_with(&answer, &parts);
     let mut template = HostTemplate::new(8);
     template.pm_mad = "acme".to_owned();

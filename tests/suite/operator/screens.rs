@@ -231,6 +231,7 @@ fn options_are_taken_in_every_form_and_a_slip_is_told_with_what_was_meant() {
         (&["check", "--host=7", "--host", "8"], "check: --host stands twice: give it once"),
         (&["check", "a", "b"], "check: \"b\" is one argument too many"),
         (&["--drivr", "packet", "check"], "there is no option --drivr: did you mean --driver? see `pm-packet --help`"),
+        (&["--driver"], "--driver lacks its value: see `pm-packet --help`"),
         (&["help", "pol"], "there is no action \"pol\": did you mean poll? "),
         (&["--driver", "pakcet", "poll", &id], "poll: there is no provider \"pakcet\": did you mean packet? "),
         (&["list", "--driver=pakcet"], "list: there is no provider \"pakcet\": did you mean packet? "),

@@ -4,7 +4,10 @@
 //! It is bounded whatever is written: how deep, how many values, and how much text, with all that aliases stand for.
 //! Errors and warnings name a line and a column, and quote nothing: one of the values is a token.
 
+mod mapping;
 mod scalar;
+mod tab;
+mod tag;
 mod write;
 
 pub use write::write;
@@ -13,9 +16,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Tag};
+use granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::tree::{Member, Tree};
+use self::mapping::Mapping;
+use self::tab::Tokens;
+use self::tag::{is_float, is_text};
+use super::tree::Tree;
 use super::xml;
 
 /// How deep lists and mappings may be nested.
@@ -24,10 +30,10 @@ const DEPTH: usize = 64;
 const VALUES: usize = 100_000;
 /// How many bytes of text those may have.
 const TEXT: usize = 16 << 20;
-/// How many names a mapping may have: each is compared with those before it.
-const NAMES: usize = 1_000;
 /// How many warnings are told.
 const WARNINGS: usize = 16;
+
+const TAB: &str = "a tab stands where only blanks may indent";
 
 /// Reads the first document of `bytes`, as Psych's `load` does, and what is doubtful about it, as sentences.
 ///
@@ -39,14 +45,20 @@ const WARNINGS: usize = 16;
 pub fn read(bytes: &[u8]) -> Result<(Tree<'static>, Vec<String>)> {
     let mut options = Options::default();
     options.block_scalar_eof_without_line_feed = true;
-    let mut parser = Parser::new_from_str_with_options(xml::decode(bytes)?, options);
-    let mut builder = Builder::default();
+    let text = xml::decode(bytes)?;
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let (mut builder, mut tokens, mut end) = (Builder::default(), Tokens::default(), 0);
     for step in &mut parser {
         let (event, span) = step.map_err(|error| told(&error))?;
+        end = span.start.line();
         if let Event::DocumentEnd = event {
             break;
         }
-        builder.take(event, &span.start).map_err(|error| anyhow!("{error}, {}", place(&span.start)))?;
+        tokens.note(&event, &span, text);
+        builder.take(event, &span).map_err(|error| anyhow!("{error}, {}", place(&span.start)))?;
+    }
+    if let Some((line, column)) = tokens.first_refused(text, end) {
+        bail!("{TAB}, at line {line} column {}", column + 1);
     }
     if let Some(Ok((Event::DocumentStart(..), span))) = parser.next() {
         builder.warn("another document begins, which is not read", &span.start);
@@ -61,9 +73,7 @@ fn place(marker: &Marker) -> String {
 /// What is wrong, in our words: the parser's may quote.
 fn told(error: &ScanError) -> anyhow::Error {
     let what = match error.kind() {
-        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
-            "a tab stands where only blanks may indent"
-        }
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => TAB,
         ErrorKind::InvalidIndentation | ErrorKind::InvalidQuotedScalarIndent => "the indentation fits nothing above it",
         ErrorKind::UnknownAnchor => "an alias names no anchor above it",
         ErrorKind::RecursionLimitExceeded => {
@@ -83,6 +93,7 @@ struct Built {
     values: usize,
     text: usize,
     depth: usize,
+    is_alias: bool,
 }
 
 /// A list or mapping that is not complete yet: what it counts so far, and what it holds.
@@ -96,8 +107,7 @@ struct Open {
 
 enum Kind {
     List(Vec<Tree<'static>>),
-    /// The members, and the name that waits for its value.
-    Mapping(Vec<Member<'static>>, Option<Cow<'static, str>>),
+    Mapping(Mapping),
 }
 
 /// Makes the tree of the events.
@@ -119,7 +129,8 @@ impl Builder {
         }
     }
 
-    fn take(&mut self, event: Event<'_>, marker: &Marker) -> Result<()> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<()> {
+        let marker = &span.start;
         match event {
             Event::Alias(anchor) => {
                 // An anchor that is not complete yet is not there either.
@@ -128,32 +139,41 @@ impl Builder {
                 check(values, text)?;
                 let built = built.clone();
                 (self.values, self.text) = (values, text);
-                self.place(built, marker)
+                self.place(Built { is_alias: true, ..built }, marker)
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_plain = style == ScalarStyle::Plain && !tag.is_some_and(|tag| is_text(&tag));
+                let tag = tag.as_deref();
+                let is_missing = style == ScalarStyle::Plain && span.start.index() == span.end.index();
+                let text = if is_missing { Cow::Borrowed("") } else { text };
+                // Quotes make text of those that have no tag.
+                let is_read = tag.map_or(style == ScalarStyle::Plain, |tag| !is_text(tag));
                 // A name is text whatever it looks like.
-                let is_name = matches!(self.open.last(), Some(Open { kind: Kind::Mapping(_, None), .. }));
-                let tree = match is_plain && !is_name {
+                let is_name =
+                    matches!(self.open.last(), Some(Open { kind: Kind::Mapping(own), .. }) if own.is_at_name());
+                let tree = match is_read && !is_name {
+                    _ if is_name && is_missing => bail!("a member has no name"),
+                    true if tag.is_some_and(is_float) => {
+                        scalar::read_float(&text).context("what a tag says to be a number is none")?
+                    }
                     true => scalar::read(&text),
                     false => Tree::Text(text.into_owned().into()),
                 };
                 let text = if let Tree::Text(text) = &tree { text.len() } else { 0 };
                 self.values += 1;
                 self.text += text;
-                self.finish(Built { tree, values: 1, text, depth: 0 }, anchor, marker)
+                self.finish(Built { tree, values: 1, text, ..Built::default() }, anchor, marker)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(anchor, Kind::List(Vec::new())),
-            Event::MappingStart(_, anchor, _) => self.begin(anchor, Kind::Mapping(Vec::new(), None)),
+            Event::MappingStart(_, anchor, _) => self.begin(anchor, Kind::Mapping(Mapping::default())),
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { anchor, values, text, depth, kind }) = self.open.pop() else {
                     return Ok(());
                 };
                 let tree = match kind {
                     Kind::List(items) => Tree::List(items),
-                    Kind::Mapping(members, _) => Tree::Object(members),
+                    Kind::Mapping(mapping) => Tree::Object(mapping.members()),
                 };
-                self.finish(Built { tree, values: values + 1, text, depth: depth + 1 }, anchor, marker)
+                self.finish(Built { tree, values: values + 1, text, depth: depth + 1, is_alias: false }, anchor, marker)
             }
             _ => Ok(()),
         }
@@ -196,15 +216,7 @@ impl Builder {
                 items.push(built.tree);
                 true
             }
-            Kind::Mapping(members, name) => match (name.take(), built.tree) {
-                (None, Tree::Text(text)) => {
-                    *name = Some(text);
-                    true
-                }
-                (None, _) => bail!("the name of a member is no text"),
-                (Some(name), tree) if name == "<<" => merge(members, tree)?,
-                (Some(name), tree) => put(members, name, tree)?,
-            },
+            Kind::Mapping(mapping) => mapping.take(built.tree, built.is_alias)?,
         };
         if !is_new {
             self.warn("a name stands twice in one mapping: the last one holds", marker);
@@ -222,41 +234,6 @@ fn check(values: usize, text: usize) -> Result<()> {
         bail!("its values have more than {TEXT} bytes");
     }
     Ok(())
-}
-
-/// Whether a tag says that a scalar is text, whatever it looks like.
-fn is_text(tag: &Tag) -> bool {
-    tag.is_yaml_core_schema_tag("str") || (tag.handle().is_empty() && tag.suffix() == "!")
-}
-
-/// Sets the member `name`; whether it is new.
-fn put(members: &mut Vec<Member<'static>>, name: Cow<'static, str>, value: Tree<'static>) -> Result<bool> {
-    if let Some((_, old)) = members.iter_mut().find(|(own, _)| *own == name) {
-        *old = value;
-        return Ok(false);
-    }
-    if members.len() == NAMES {
-        bail!("a mapping has more than {NAMES} names");
-    }
-    members.push((name, value));
-    Ok(true)
-}
-
-/// What `<<` stands for: the members of a mapping, or of several, whose first one wins. As in Psych they replace those of
-/// the same name that stand before, and what stands after replaces them.
-fn merge(members: &mut Vec<Member<'static>>, value: Tree<'static>) -> Result<bool> {
-    let several = match value {
-        Tree::Object(merged) => vec![merged],
-        Tree::List(list) if list.iter().all(|one| matches!(one, Tree::Object(_))) => {
-            let objects = list.into_iter().rev();
-            objects.filter_map(|one| if let Tree::Object(merged) = one { Some(merged) } else { None }).collect()
-        }
-        other => return put(members, "<<".into(), other),
-    };
-    for (name, value) in several.into_iter().flatten() {
-        put(members, name, value)?;
-    }
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -293,10 +270,12 @@ mod tests {
 
     #[test]
     fn what_is_quoted_or_tagged_is_text() {
-        let tree = tree("a: '8080'\nb: !!str 8080\nc: ! yes\nd: \"no\"\n");
-        for (name, text) in [("a", "8080"), ("b", "8080"), ("c", "yes"), ("d", "no")] {
+        let tree = tree("a: '8080'\nb: !!str 8080\nc: !str\nd: \"no\"\ne: ! yes\nf: !!int '8080'\n");
+        for (name, text) in [("a", "8080"), ("b", "8080"), ("c", ""), ("d", "no")] {
             assert!(matches!(tree.at(name), Tree::Text(own) if own == text), "{name}");
         }
+        assert_eq!(tree.flag("e"), Some(true));
+        assert_eq!(tree.number("f"), Some(8080.0));
     }
 
     #[test]
@@ -310,6 +289,8 @@ mod tests {
         assert_eq!(numbers("e"), [Some(1.0), Some(1.0), None]);
         assert_eq!(tree.text("f.<<"), Some("g"));
         assert!(warnings(text).is_empty());
+        assert!(warnings("a: &a {x: 1}\nb: {<<: *a, x: 2}\n").is_empty());
+        assert_eq!(warnings("a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}\n").len(), 1);
     }
 
     #[test]
@@ -331,6 +312,10 @@ mod tests {
             ("a: 'secret-1\n", "at line "),
             ("a: [secret-1\n", "at line "),
             ("a: b: secret-1\n", "at line 1 column "),
+            (": secret-1\n", "a member has no name, at line 1 column 1"),
+            ("a: 1\n\t# secret-1\n", "a tab stands where only blanks may indent, at line 2 column 1"),
+            ("a:\n -\tsecret-1\n", "a tab stands where only blanks may indent, at line 2 column 3"),
+            ("a: !!float secret-1\n", "what a tag says to be a number is none, at line 1 column 12"),
             ("? [secret-1]\n: b\n", "the name of a member is no text, at line 1 column "),
             ("a: \u{0}secret-1\n", "it has a NUL character"),
             ("%YAML 9.9\n---\nsecret-1\n", "at line 1 column "),
@@ -362,7 +347,7 @@ mod tests {
             chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
         }
         assert!(error(&chain).starts_with("it is nested deeper than 64"), "{}", error(&chain));
-        let names: String = (0..=NAMES).map(|number| format!("k{number}: 1\n")).collect();
+        let names: String = (0..=1000).map(|number| format!("k{number}: 1\n")).collect();
         assert!(error(&names).starts_with("a mapping has more than 1000 names"), "{}", error(&names));
     }
 }

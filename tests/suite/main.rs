@@ -47,6 +47,7 @@ mod operator {
     mod install;
     mod links;
     mod list;
+    mod psych;
     mod screens;
     mod story;
     mod template;

@@ -1,8 +1,11 @@
 //! What a plain scalar is, as Ruby's Psych has it (`lib/psych/scalar_scanner.rb` of Ruby 2.0 to 2.7), and what Ruby's
 //! `to_s` makes of that.
 //!
-//! It differs in two things: a time without a zone is one of UTC, where Ruby takes the zone of the front-end; and a
-//! number with a point keeps the digits that were written.
+//! It differs in one thing: a time is printed in the zone that is written, or UTC, where Ruby takes the front-end's.
+
+use std::ops::RangeInclusive;
+
+use ::time::{Date, Duration, Month};
 
 use crate::wire::tree::Tree;
 
@@ -14,6 +17,8 @@ pub(super) fn read(text: &str) -> Tree<'static> {
     match text {
         "" | "~" => return Tree::Null,
         _ if text.eq_ignore_ascii_case("null") => return Tree::Null,
+        // On several lines it is nothing else.
+        _ if text.contains('\n') => return Tree::Text(text.to_owned().into()),
         _ => {}
     }
     let is = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -29,14 +34,30 @@ pub(super) fn read(text: &str) -> Tree<'static> {
             false => Tree::Text(number.to_string().into()),
         };
     }
-    if let Some(said) = time(text).or_else(|| float(text)) {
-        return Tree::Text(said.into());
-    }
-    // A symbol, whose name is without the colon, and in quotes where it must be.
-    match text.strip_prefix(':') {
-        Some(name) if !name.is_empty() => Tree::Text(name.trim_matches(['"', '\'']).to_owned().into()),
-        _ => Tree::Text(text.to_owned().into()),
-    }
+    let is_float = || sexagesimal_float(text).map(said).or_else(|| float(text));
+    let said = time(text).or_else(|| date(text)).or_else(is_float).or_else(|| symbol(text));
+    Tree::Text(said.unwrap_or_else(|| text.to_owned()).into())
+}
+
+/// Reads a plain scalar that a tag says to be a number with a point.
+pub(super) fn read_float(text: &str) -> Option<Tree<'static>> {
+    let number = match read(text) {
+        Tree::Number(number) => number,
+        // Rust reads words as numbers, too, which Ruby does not.
+        Tree::Text(own) if own != text || !text.contains(['i', 'I', 'n', 'N']) => own.parse().ok()?,
+        _ => return None,
+    };
+    Some(Tree::Text(said(number).into()))
+}
+
+/// A symbol's name: without the colon, and without quotes around it.
+fn symbol(text: &str) -> Option<String> {
+    let name = text.strip_prefix(':').filter(|name| !name.is_empty())?;
+    let quoted = ['"', '\''].into_iter().find_map(|quote| {
+        let rest = name.strip_prefix(quote)?;
+        Some(&rest[..rest.rfind(quote)?])
+    });
+    Some(quoted.unwrap_or(name).to_owned())
 }
 
 /// A whole number: binary, octal with a leading zero, decimal or hexadecimal, with commas and underscores anywhere behind
@@ -51,7 +72,8 @@ fn whole(text: &str) -> Option<i128> {
     let number = match digits.as_bytes() {
         [b'0', b'b', ..] => of(&digits[2..], 2),
         [b'0', b'x', ..] => of(&digits[2..], 16),
-        [b'0', _, ..] => of(&digits[1..], 8),
+        // The zero itself is one, where nothing but commas and underscores follows.
+        [b'0', _, ..] => of(digits, 8),
         [b'0'..=b'9', ..] => of(digits, 10),
         _ => None,
     };
@@ -61,17 +83,8 @@ fn whole(text: &str) -> Option<i128> {
 /// Numbers with colons, as Psych counts them: `1:30` is 1 * 60 ** 2 + 30 * 60 ** 1.
 fn sexagesimal(text: &str) -> Option<i128> {
     let (sign, digits) = signed(text);
-    let mut parts = digits.split(':');
-    let first = parts.next()?;
-    let is_first =
-        first.starts_with(|c: char| c.is_ascii_digit()) && first.chars().all(|c| c.is_ascii_digit() || c == '_');
-    let is_next = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
-    let parts: Vec<&str> = parts.collect();
-    if !is_first || parts.is_empty() || !parts.iter().all(|part| is_next(part)) {
-        return None;
-    }
     let mut sum: i128 = 0;
-    for (place, part) in std::iter::once(first).chain(parts).enumerate() {
+    for (place, part) in in_sixties(digits)?.into_iter().enumerate() {
         let number: i128 = part.replace('_', "").parse().ok()?;
         let number = if place == 0 { sign * number } else { number };
         let power = u32::try_from(place.abs_diff(2)).ok()?;
@@ -80,10 +93,39 @@ fn sexagesimal(text: &str) -> Option<i128> {
     Some(sum)
 }
 
+/// The same with a point in the last of them.
+fn sexagesimal_float(text: &str) -> Option<f64> {
+    let (sign, digits) = signed(text);
+    let (whole, rest) = digits.rsplit_once('.')?;
+    if !rest.chars().all(|c| c.is_ascii_digit() || c == '_') {
+        return None;
+    }
+    let mut parts: Vec<String> = in_sixties(whole)?.into_iter().map(str::to_owned).collect();
+    if let Some(last) = parts.last_mut() {
+        last.push_str(&format!(".{rest}"));
+    }
+    let mut sum = 0.0;
+    for (place, part) in parts.iter().enumerate() {
+        let number: f64 = part.replace('_', "").parse().ok()?;
+        let number = if place == 0 { sign as f64 * number } else { number };
+        sum += number * 60_f64.powi(i32::try_from(place.abs_diff(2)).ok()?);
+    }
+    Some(sum)
+}
+
+/// What stands between the colons: digits, and then numbers below sixty.
+fn in_sixties(digits: &str) -> Option<Vec<&str>> {
+    let (first, rest) = digits.split_once(':')?;
+    let is_first =
+        first.starts_with(|c: char| c.is_ascii_digit()) && first.chars().all(|c| c.is_ascii_digit() || c == '_');
+    let is_next = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
+    (is_first && rest.split(':').all(is_next)).then(|| digits.split(':').collect())
+}
+
 /// A number with a point, or one that is none, as Ruby prints it.
 fn float(text: &str) -> Option<String> {
     match text.to_ascii_lowercase().as_str() {
-        ".inf" => return Some("Infinity".to_owned()),
+        ".inf" | "+.inf" => return Some("Infinity".to_owned()),
         "-.inf" => return Some("-Infinity".to_owned()),
         ".nan" => return Some("NaN".to_owned()),
         _ => {}
@@ -106,17 +148,51 @@ fn float(text: &str) -> Option<String> {
         return None;
     }
     let plain: String = text.chars().filter(|c| !matches!(c, ',' | '_')).collect();
-    let number: f64 = plain.parse().ok()?;
-    Some(format!("{number:?}"))
+    Some(said(plain.parse().ok()?))
 }
 
-/// A date with a time, as Ruby prints it; a date alone is printed as it is written.
+/// A number with a point, as Ruby's `Float#to_s` has it.
+fn said(number: f64) -> String {
+    if !number.is_finite() {
+        return format!("{number}").replace("inf", "Infinity");
+    }
+    let with_point = |digits: &str| match digits.contains('.') {
+        true => digits.to_owned(),
+        false => format!("{digits}.0"),
+    };
+    let scientific = format!("{number:e}");
+    match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>().unwrap_or_default())) {
+        Some((digits, exponent)) if !(-4..16).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", with_point(digits), exponent.abs())
+        }
+        _ => with_point(&number.to_string()),
+    }
+}
+
+/// A date, with two digits for the month and the day.
+fn date(text: &str) -> Option<String> {
+    let [year, month, day] = text.split('-').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let is_number = |text: &str, lengths: RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(year, 4..=4) || !is_number(month, 1..=2) || !is_number(day, 1..=2) {
+        return None;
+    }
+    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+    Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok().map(written)
+}
+
+/// A date with a time, as Ruby prints it.
 fn time(text: &str) -> Option<String> {
     let is_number = |text: &str, longest: usize| {
         (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let at = text.find(['T', 't', ' '])?;
-    let (date, rest) = (&text[..at], text[at + 1..].trim_start());
+    let at = text.find(['T', 't', ' ', '\t'])?;
+    let (date, rest) = text.split_at_checked(at)?;
+    let rest = rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start());
     let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else {
         return None;
     };
@@ -135,14 +211,44 @@ fn time(text: &str) -> Option<String> {
         Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()),
         None => rest,
     };
-    let zone = zone.trim_start();
-    let is_zone = zone.is_empty() || zone == "Z" || zone.starts_with(['+', '-']) && zone.len() > 1;
-    let shown = match zone {
-        "Z" => "UTC",
-        "" => "+0000",
-        other => other,
+    let zone = zone_of(zone.trim_start())?;
+    let number = |text: &str| text.parse::<u8>().ok();
+    let (day, hour, minute, second) = (number(day)?, number(hour)?, number(minute)?, number(second)?);
+    let is_one =
+        (1..=31).contains(&day) && minute < 60 && second <= 60 && (hour < 24 || (hour, minute, second) == (24, 0, 0));
+    // As in Ruby, the 30th of February is the first or second of March.
+    let first = Date::from_calendar_date(year.parse().ok()?, Month::try_from(number(month)?).ok()?, 1).ok()?;
+    let since = Duration::days(i64::from(day) - 1) + Duration::hours(hour.into()) + Duration::minutes(minute.into());
+    let moment = first.midnight().checked_add(since + Duration::seconds(second.into())).filter(|_| is_one)?;
+    let (date, (hour, minute, second)) = (moment.date(), moment.as_hms());
+    Some(format!("{} {hour:02}:{minute:02}:{second:02} {zone}", written(date)))
+}
+
+/// A zone as Ruby prints it: `UTC`, or as `+0200`.
+fn zone_of(text: &str) -> Option<String> {
+    if text.is_empty() || text == "Z" {
+        return Some(if text.is_empty() { "+0000" } else { "UTC" }.to_owned());
+    }
+    let (sign, digits) = text.split_at_checked(1).filter(|(sign, _)| ["+", "-"].contains(sign))?;
+    let digits = digits.strip_suffix(':').unwrap_or(digits);
+    let (hours, minutes) = match digits.split_once(':') {
+        Some((hours, minutes)) => (hours, minutes),
+        None => digits.split_at_checked(digits.len().min(2))?,
     };
-    is_zone.then(|| format!("{year}-{month:0>2}-{day:0>2} {hour:0>2}:{minute}:{second} {shown}"))
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
+    let (hours, minutes) = match minutes.len() {
+        0 => (number(hours)?, 0),
+        2 => (number(hours)?, number(minutes)?),
+        _ => return None,
+    };
+    // Psych takes the sign of the hours.
+    let sign = if hours == 0 { "+" } else { sign };
+    let minutes = hours * 60 + minutes;
+    (minutes < 24 * 60).then(|| format!("{sign}{:02}{:02}", minutes / 60, minutes % 60))
+}
+
+fn written(date: Date) -> String {
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
 }
 
 fn signed(text: &str) -> (i128, &str) {
@@ -206,11 +312,23 @@ mod tests {
             (".nan", "NaN"),
             ("1.2.3", "1.2.3"),
             ("10.0.0.1", "10.0.0.1"),
+            ("0_", "number 0"),
+            ("1.0e+20", "1.0e+20"),
+            ("0.00001", "1.0e-05"),
+            ("18:00:00.5", "64800.5"),
             ("2026-11-30", "2026-11-30"),
+            ("2026-1-3", "2026-01-03"),
+            ("2026-2-30", "2026-2-30"),
+            ("2026-2-30 24:00:00", "2026-03-03 00:00:00 +0000"),
+            ("2026-11-30t 18:00:00", "2026-11-30t 18:00:00"),
+            ("2026-11-0 18:00:00", "2026-11-0 18:00:00"),
             ("2026-11-30T18:00:00Z", "2026-11-30 18:00:00 UTC"),
             ("2026-11-30 18:00:00", "2026-11-30 18:00:00 +0000"),
-            ("2026-11-30 8:00:00.5 +02:00", "2026-11-30 08:00:00 +02:00"),
+            ("2026-11-30 8:00:00.5 +02:00", "2026-11-30 08:00:00 +0200"),
+            ("2026-11-30 8:00:00 -30", "2026-11-30 8:00:00 -30"),
             (":name", "name"),
+            (":'a b'", "a b"),
+            (":'a", "'a"),
             (":", ":"),
             ("centos_7", "centos_7"),
             ("c3.small.x86", "c3.small.x86"),

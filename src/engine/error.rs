@@ -68,7 +68,7 @@ impl fmt::Display for Error {
             Self::StillLeaving { state, refusal } => {
                 write!(f, "the machine is being deleted ({state}), and was not seen gone in time; ")?;
                 match refusal {
-                    Some(why) => write!(f, "asked once more, it was refused: {why}"),
+                    Some(why) => write!(f, "asked for again, its deletion was not taken: {why}"),
                     None => f.write_str("PM_TIMEOUT is the time it gets, in seconds"),
                 }
             }

@@ -174,7 +174,8 @@ fn why_a_deletion_is_refused_is_told_where_the_machine_stays_being_deleted() {
         refusal(&stage, &id)
     };
     for told in [0, 1].map(refused_from) {
-        let (state, why) = told.split_once("; asked once more, it was refused: ").unwrap_or_else(|| panic!("{told}"));
+        let (state, why) =
+            told.split_once("; asked for again, its deletion was not taken: ").unwrap_or_else(|| panic!("{told}"));
         assert_eq!(state, "the machine is being deleted (deleting), and was not seen gone in time");
         assert!(why.contains("Conflict"), "{told}");
     }

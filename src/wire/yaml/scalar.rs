@@ -34,8 +34,8 @@ pub(super) fn read(text: &str) -> Tree<'static> {
             false => Tree::Text(number.to_string().into()),
         };
     }
-    let is_float = || sexagesimal_float(text).map(said).or_else(|| float(text));
-    let said = time(text).or_else(|| date(text)).or_else(is_float).or_else(|| symbol(text));
+    let number = || sexagesimal_float(text).map(said).or_else(|| float(text));
+    let said = time(text).or_else(|| date(text)).or_else(number).or_else(|| symbol(text));
     Tree::Text(said.unwrap_or_else(|| text.to_owned()).into())
 }
 

@@ -3,8 +3,6 @@
 //!
 //! It differs in one thing: a time is printed in the zone that is written, or UTC, where Ruby takes the front-end's.
 
-use std::ops::RangeInclusive;
-
 use ::time::{Date, Duration, Month};
 
 use crate::wire::tree::Tree;
@@ -172,39 +170,37 @@ fn said(number: f64) -> String {
 
 /// A date, with two digits for the month and the day.
 fn date(text: &str) -> Option<String> {
-    let [year, month, day] = text.split('-').collect::<Vec<_>>()[..] else {
+    let (year, month, day) = numbers_of(text)?;
+    Date::from_calendar_date(year, month, day).ok().map(written)
+}
+
+/// The year, the month and the day of what has the form of a date; the day may be none of that month.
+fn numbers_of(date: &str) -> Option<(i32, Month, u8)> {
+    let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else {
         return None;
     };
-    let is_number = |text: &str, lengths: RangeInclusive<usize>| {
-        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if !is_number(year, 4..=4) || !is_number(month, 1..=2) || !is_number(day, 1..=2) {
-        return None;
-    }
+    let is_form = year.len() == 4 && is_digits(year, 4) && is_digits(month, 2) && is_digits(day, 2);
     let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
-    Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok().map(written)
+    is_form.then_some((year.parse().ok()?, month, day.parse().ok()?))
+}
+
+/// Whether a text is so many digits at most, and one at least.
+fn is_digits(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A date with a time, as Ruby prints it.
 fn time(text: &str) -> Option<String> {
-    let is_number = |text: &str, longest: usize| {
-        (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
     let at = text.find(['T', 't', ' ', '\t'])?;
     let (date, rest) = text.split_at_checked(at)?;
     let rest = rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start());
-    let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    if year.len() != 4 || !is_number(year, 4) || !is_number(month, 2) || !is_number(day, 2) {
-        return None;
-    }
+    let (year, month, day) = numbers_of(date)?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(rest.len());
     let (clock, rest) = rest.split_at(end);
     let [hour, minute, second] = clock.split(':').collect::<Vec<_>>()[..] else {
         return None;
     };
-    if !is_number(hour, 2) || [minute, second].iter().any(|part| part.len() != 2) {
+    if !is_digits(hour, 2) || [minute, second].iter().any(|part| part.len() != 2) {
         return None;
     }
     let zone = match rest.strip_prefix('.') {
@@ -213,11 +209,11 @@ fn time(text: &str) -> Option<String> {
     };
     let zone = zone_of(zone.trim_start())?;
     let number = |text: &str| text.parse::<u8>().ok();
-    let (day, hour, minute, second) = (number(day)?, number(hour)?, number(minute)?, number(second)?);
+    let (hour, minute, second) = (number(hour)?, number(minute)?, number(second)?);
     let is_one =
         (1..=31).contains(&day) && minute < 60 && second <= 60 && (hour < 24 || (hour, minute, second) == (24, 0, 0));
     // As in Ruby, the 30th of February is the first or second of March.
-    let first = Date::from_calendar_date(year.parse().ok()?, Month::try_from(number(month)?).ok()?, 1).ok()?;
+    let first = Date::from_calendar_date(year, month, 1).ok()?;
     let since = Duration::days(i64::from(day) - 1) + Duration::hours(hour.into()) + Duration::minutes(minute.into());
     let moment = first.midnight().checked_add(since + Duration::seconds(second.into())).filter(|_| is_one)?;
     let (date, (hour, minute, second)) = (moment.date(), moment.as_hms());
@@ -232,15 +228,14 @@ fn zone_of(text: &str) -> Option<String> {
     let (sign, digits) = text.split_at_checked(1).filter(|(sign, _)| ["+", "-"].contains(sign))?;
     let digits = digits.strip_suffix(':').unwrap_or(digits);
     let (hours, minutes) = match digits.split_once(':') {
-        Some((hours, minutes)) => (hours, minutes),
+        Some((hours, minutes)) => (hours, Some(minutes).filter(|minutes| minutes.len() == 2)?),
+        // Of three digits the last one are the minutes.
         None => digits.split_at_checked(digits.len().min(2))?,
     };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
-    let (hours, minutes) = match minutes.len() {
-        0 => (number(hours)?, 0),
-        2 => (number(hours)?, number(minutes)?),
-        _ => return None,
-    };
+    if !is_digits(hours, 2) || !(minutes.is_empty() || is_digits(minutes, 2)) {
+        return None;
+    }
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().unwrap_or_default());
     // Psych takes the sign of the hours.
     let sign = if hours == 0 { "+" } else { sign };
     let minutes = hours * 60 + minutes;
@@ -325,6 +320,7 @@ mod tests {
             ("2026-11-30T18:00:00Z", "2026-11-30 18:00:00 UTC"),
             ("2026-11-30 18:00:00", "2026-11-30 18:00:00 +0000"),
             ("2026-11-30 8:00:00.5 +02:00", "2026-11-30 08:00:00 +0200"),
+            ("2026-11-30 8:00:00 +059", "2026-11-30 08:00:00 +0509"),
             ("2026-11-30 8:00:00 -30", "2026-11-30 8:00:00 -30"),
             (":name", "name"),
             (":'a b'", "a b"),
@@ -337,5 +333,20 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(said(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_number_of_any_length_is_read_without_a_panic() {
+        let digits = "9".repeat(400);
+        for form in
+            ["2026-11-30 8:00:00 +#:00", "2026-11-30 8:00:00 -#", "#-#-#", "#:#", "1:#", "#:1:1.5", "1.0e+#", "-0x#"]
+        {
+            for digits in ["4294967295", &digits] {
+                let text = form.replace('#', digits);
+                assert!(matches!(read(&text), Tree::Text(_) | Tree::Number(_)), "{text}");
+                read_float(&text);
+            }
+        }
+        assert_eq!(said("2026-11-30 8:00:00 +4294967295:00"), "2026-11-30 8:00:00 +4294967295:00");
     }
 }
